@@ -1,0 +1,124 @@
+/**
+ * What a twin is: an emulated device that behaves (memory, modes, timing, faults). Types only.
+ *
+ * A twin gives raw descriptors and answers; `twin-usb.ts` and `twin-serial.ts` put it behind the W3C
+ * shapes (`USB`, `Serial`) for the browser and the tests, and the lab puts the same twin behind USB/IP. A
+ * twin may use its folder's `packets.ts`, never its `driver.ts`.
+ */
+import type { Clock } from '#core/time.ts'
+import type { MemoryId } from '#core/programmer.ts'
+
+/** Setup packet as on the wire (USB 2.0, 9.3). */
+export interface SetupPacket {
+  readonly requestType: number
+  readonly request: number
+  readonly value: number
+  readonly index: number
+  readonly length: number
+}
+
+/** IN data (for OUT: an empty array is the ACK), STALL, endless NAK, or no valid handshake at all. */
+export type TwinAnswer = Uint8Array | 'stall' | 'silent' | 'broken'
+
+export interface UsbDescriptors {
+  /** 18 bytes. */
+  readonly device: Uint8Array
+  /** The whole configuration as on the wire. */
+  readonly configuration: Uint8Array
+  /** By index; a missing one is answered as `missingString` says. */
+  readonly strings: Readonly<Record<number, string>>
+  /** What a request for an absent string or BOS gives; V-USB: zero bytes. */
+  readonly missing: 'stall' | 'empty'
+}
+
+/** What a plugged-in twin may do to its bus. */
+export interface TwinBus {
+  readonly clock: Clock
+  /** It goes away, and comes back as `next` after `ms`, if given. */
+  detach(next?: { readonly twin: UsbTwin; readonly ms: number }): void
+}
+
+export interface UsbTwin {
+  readonly link: 'usb'
+  readonly speed: 'low' | 'full' | 'high' | 'super'
+  readonly descriptors: UsbDescriptors
+  /** Power-on. */
+  plugged(bus: TwinBus): void
+  /** Port reset. */
+  reset(): void
+  /** Vendor and class requests, and standard ones that the plumbing does not know. Takes its time on `bus.clock`. */
+  control(setup: SetupPacket, bytes: Uint8Array): Promise<TwinAnswer>
+  bulkOut?(endpoint: number, bytes: Uint8Array): Promise<TwinAnswer>
+  /** May stay pending until there is something to say. */
+  bulkIn?(endpoint: number, length: number): Promise<TwinAnswer>
+}
+
+/** The computer's side of a serial line, as a twin sees it. */
+export interface SerialWire {
+  readonly clock: Clock
+  /** The twin's TX, at its own speed; what arrives at another speed than the port's is noise. */
+  send(bytes: Uint8Array, baud: number): void
+}
+
+export interface SerialTwin {
+  readonly link: 'serial'
+  /** The bridge's ids, e.g. 2341:0043; and what the kernel knows it as. */
+  readonly usb: { readonly vendorId: number; readonly productId: number } | undefined
+  readonly bridge: 'cdc-acm' | 'ch340' | 'cp210x' | 'ftdi'
+  plugged(wire: SerialWire): void
+  /** One call a byte or more, in order; `baud` is what the port is set to. Bytes arrive paced by the baud rate. */
+  receive(bytes: Uint8Array, baud: number): void
+  /** DTR and RTS as asserted (TTL low) or not; called on every change, also by opening and closing. */
+  signals(dtr: boolean, rts: boolean): void
+}
+
+export type Twin = UsbTwin | SerialTwin
+
+/** Faults inside a device; each variant says which it has. The wire's own faults are in `WireFaults`. */
+export interface Dials {
+  /** The target's clock in Hz; a slow one answers only at a slow SCK. */
+  targetHz?: number
+  /** Lock bits set so that memories read as nothing. */
+  locked?: boolean
+  /** One flash bit that always reads as 0 after programming: `address * 8 + bit`. */
+  stuckBit?: number
+  /** One flash bit that flips on every second read: a bad contact. */
+  flickerBit?: number
+  /** No target connected. */
+  noTarget?: boolean
+  /** Which firmware the programmer has, of those that its twin knows. */
+  version?: string
+  /** Another chip than the variant's. */
+  chip?: string
+}
+
+/** Faults of the wire, counted in transfers (USB) or in writes and reads of the host (serial), from 1. */
+export interface WireFaults {
+  unplugAt?: number
+  stallAt?: number
+  /** The answer of this transfer is one byte short. */
+  shortAt?: number
+  /** This transfer never ends. */
+  hangAt?: number
+}
+
+/** What stands on the bench in one variant, once made. */
+export interface TwinSetup {
+  /** What is plugged into the computer at the start. */
+  readonly twin: Twin
+  /** The patient's memories as they are now, for tests and the bench's inspector: what a job changes. */
+  memory(id: MemoryId): Uint8Array
+  /** The patient unplugged from the programmer and plugged in by itself: what its flash makes of it, if anything. */
+  byItself?(): Twin | undefined
+}
+
+/** protocols/x/twin.ts, default export: variant name → maker. */
+export type TwinShelf = Readonly<Record<string, TwinVariant>>
+
+export interface TwinVariant {
+  /** For lists: what it is, in the field's words (not translated), e.g. `USBasp 1.04 with an ATmega328P`. */
+  readonly name: string
+  /** The dials that do something here, with their choices where they are not on/off. */
+  readonly dials: readonly (keyof Dials)[]
+  make(dials?: Dials): TwinSetup
+}

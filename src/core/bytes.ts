@@ -1,0 +1,104 @@
+/** Bytes: two bounds-checked cursors and the few functions that every layer needs. */
+import { FlashError } from './errors.ts'
+
+/** `0x00`-style text; a digit count above four is grouped: `0x0800_0000`. */
+export function hex(value: number, digits = 2): string {
+  const text = value.toString(16).padStart(digits, '0')
+  return `0x${text.length > 4 ? `${text.slice(0, -4)}_${text.slice(-4)}` : text}`
+}
+
+/** `1e 95 0f`: bytes as people read them. */
+export const hexBytes = (bytes: Uint8Array, separator = ' '): string =>
+  Array.from(bytes, (byte) => byte.toString(16).padStart(2, '0')).join(separator)
+
+/** The inverse of `hexBytes`; ignores white space, throws `bad-file` on anything else. */
+export function fromHex(text: string): Uint8Array {
+  const digits = text.replace(/\s+/g, '')
+  const wrong = /[^0-9a-f]/i.exec(digits)?.index ?? (digits.length % 2 ? digits.length : -1)
+  if (wrong >= 0) throw new FlashError('bad-file', { format: 'hex', why: 'bad-digit', offset: wrong })
+  return Uint8Array.from({ length: digits.length / 2 }, (_, i) =>
+    parseInt(digits.slice(i * 2, i * 2 + 2), 16),
+  )
+}
+
+export function concat(...parts: readonly Uint8Array[]): Uint8Array {
+  const whole = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0))
+  let offset = 0
+  for (const part of parts) {
+    whole.set(part, offset)
+    offset += part.length
+  }
+  return whole
+}
+
+export function equal(a: Uint8Array, b: Uint8Array): boolean {
+  return a.length === b.length && a.every((byte, i) => byte === b[i])
+}
+
+export const blank = (length: number): Uint8Array => new Uint8Array(length).fill(0xff)
+
+export const isBlank = (bytes: Uint8Array): boolean => bytes.every((byte) => byte === 0xff)
+
+/** Reads little- and big-endian numbers; running past the end is a `short-transfer` naming the offset. */
+export class ByteReader {
+  readonly #bytes: Uint8Array
+  readonly #view: DataView
+  readonly #during: string
+  #offset = 0
+
+  constructor(bytes: Uint8Array, during = 'reading bytes') {
+    this.#bytes = bytes
+    this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+    this.#during = during
+  }
+
+  get offset(): number {
+    return this.#offset
+  }
+  get rest(): number {
+    return this.#bytes.length - this.#offset
+  }
+  u8 = (): number => this.#view.getUint8(this.#take(1))
+  u16le = (): number => this.#view.getUint16(this.#take(2), true)
+  u16be = (): number => this.#view.getUint16(this.#take(2), false)
+  u32le = (): number => this.#view.getUint32(this.#take(4), true)
+  u32be = (): number => this.#view.getUint32(this.#take(4), false)
+  /** A view, not a copy. */
+  bytes(length: number): Uint8Array {
+    const start = this.#take(length)
+    return this.#bytes.subarray(start, start + length)
+  }
+
+  #take(length: number): number {
+    if (length < 0 || length > this.rest)
+      throw new FlashError('short-transfer', {
+        during: `${this.#during} at offset ${String(this.#offset)}`,
+        expected: length,
+        found: this.rest,
+      })
+    const start = this.#offset
+    this.#offset += length
+    return start
+  }
+}
+
+/** Builds a byte sequence; chainable. */
+export class ByteWriter {
+  readonly #bytes: number[] = []
+
+  u8(value: number): this {
+    this.#bytes.push(value & 0xff)
+    return this
+  }
+  u16le = (value: number): this => this.u8(value).u8(value >> 8)
+  u16be = (value: number): this => this.u8(value >> 8).u8(value)
+  u32le = (value: number): this => this.u16le(value).u16le(value >>> 16)
+  u32be = (value: number): this => this.u16be(value >>> 16).u16be(value)
+  bytes(values: Iterable<number>): this {
+    for (const value of values) this.u8(value)
+    return this
+  }
+  done(): Uint8Array {
+    return Uint8Array.from(this.#bytes)
+  }
+}

@@ -1,0 +1,134 @@
+/**
+ * The one error of this project.
+ *
+ * `code` is a closed union and `detail` is typed by it; `message` is English for developers only.
+ * Text for people lives in `ui/text/errors.ts`, checked to cover every code: what happened, what is
+ * safe, what to do now. A layer may catch an error to *add* to it and must rethrow with `cause`.
+ */
+
+/** What each code carries. Addresses and offsets are numbers; bytes travel as hex text. */
+export interface ErrorDetails {
+  // not a failure
+  cancelled: { during?: string }
+  // before the wire
+  'browser-unsupported': { api: 'usb' | 'serial' | 'storage' | 'crypto' }
+  'permission-denied': { api: 'usb' | 'serial'; vendorId?: number; productId?: number }
+  'blocked-by-policy': { api: 'usb' | 'serial' }
+  'device-busy': { api: 'usb' | 'serial'; holder?: 'other-tab' | 'other-program' }
+  'driver-missing': { vendorId?: number; productId?: number }
+  // the wire
+  'device-gone': { during?: string }
+  timeout: { during: string; timeoutMs: number }
+  stalled: { during: string }
+  'short-transfer': { during: string; expected: number; found: number }
+  'transfer-failed': { during: string }
+  // the protocol
+  'unexpected-answer': { during: string; sent?: string; found: string }
+  'device-refused': { during: string; status: string }
+  'device-silent': { tried: readonly string[] }
+  // the target
+  'target-missing': { tried: readonly string[] }
+  'target-unknown': { signature: string }
+  'target-changed': { expected: string; found: string }
+  'read-protected': { memory: string }
+  'write-protected': { memory: string }
+  // the file or link
+  'bad-file': { format: string; why: BadFileReason; offset?: number; line?: number; found?: string }
+  'wrong-device': { expected: string; found: string }
+  'does-not-fit': { memory: string; address: number; length: number; available: number }
+  'bad-link': { field: string; why: string }
+  'download-blocked': { url: string; why: string }
+  'hash-mismatch': { expected: string; found: string }
+  'size-mismatch': { expected: number; found: number }
+  // the result
+  'verify-mismatch': MismatchDetail
+  'backup-mismatch': MismatchDetail
+  'backup-corrupt': { name: string; why: string }
+  'not-proven': { expected: string; found: string }
+  // the house
+  'storage-full': { needed?: number; available?: number }
+  'storage-failed': { during: string }
+  bug: { during?: string }
+}
+
+export type ErrorCode = keyof ErrorDetails
+
+/** Where two readings differ: `address` is the first difference, `count` how many bytes differ. */
+export interface MismatchDetail {
+  memory: string
+  address: number
+  expected: number
+  found: number
+  count: number
+}
+
+/** Why a file is not what it claims to be; each has a sentence in `ui/text/errors.ts`. */
+export type BadFileReason =
+  | 'empty'
+  | 'too-large'
+  | 'not-text'
+  | 'no-start-code'
+  | 'bad-digit'
+  | 'bad-length'
+  | 'bad-checksum'
+  | 'bad-record-type'
+  | 'truncated'
+  | 'no-end-record'
+  | 'overlap'
+  | 'address-overflow'
+  | 'no-bytes'
+  | 'unknown-format'
+  | 'bad-compression'
+  | 'bad-structure'
+
+export class FlashError<C extends ErrorCode = ErrorCode> extends Error {
+  override readonly name = 'FlashError'
+  readonly code: C
+  readonly detail: ErrorDetails[C]
+
+  constructor(code: C, detail: ErrorDetails[C], options?: { cause?: unknown; message?: string }) {
+    super(options?.message ?? `${code} ${JSON.stringify(detail)}`, options)
+    this.code = code
+    this.detail = detail
+  }
+
+  /** True when this error has one of the given codes; narrows `detail`. */
+  is<K extends ErrorCode>(...codes: readonly K[]): this is FlashError<K> {
+    return (codes as readonly ErrorCode[]).includes(this.code)
+  }
+}
+
+/** True when `error` is a `FlashError` with one of the given codes. */
+export function isFlashError<K extends ErrorCode>(
+  error: unknown,
+  ...codes: readonly K[]
+): error is FlashError<K> {
+  return error instanceof FlashError && error.is(...codes)
+}
+
+/** Any thrown value as a `FlashError`; what is not one already is a `bug` that keeps its cause. */
+export function toFlashError(error: unknown, during?: string): FlashError {
+  if (error instanceof FlashError) return error
+  if (error instanceof DOMException && error.name === 'AbortError')
+    return new FlashError('cancelled', during === undefined ? {} : { during }, { cause: error })
+  return new FlashError('bug', during === undefined ? {} : { during }, {
+    cause: error,
+    message: error instanceof Error ? error.message : String(error),
+  })
+}
+
+/** How an error crosses the worker boundary or is stored. */
+export interface PlainError {
+  code: ErrorCode
+  detail: ErrorDetails[ErrorCode]
+  message: string
+}
+
+export const toPlainError = (error: FlashError): PlainError => ({
+  code: error.code,
+  detail: error.detail,
+  message: error.message,
+})
+
+export const fromPlainError = (plain: PlainError): FlashError =>
+  new FlashError(plain.code, plain.detail, { message: plain.message })

@@ -1,0 +1,268 @@
+/**
+ * The words that everything above a protocol shares.
+ *
+ * A *programmer* is what the user plugs in. A *patient* is something with memories that a job can back
+ * up and change: the programmer itself (through its boot loader) or the target behind it. A driver opens
+ * a programmer; the programmer offers ways to patients. An ability is an object or method that is there
+ * or not; there are no boolean abilities.
+ */
+import type { Context } from './context.ts'
+
+// ---- what was seen on the bus -------------------------------------------------------------------
+
+export interface SeenUsb {
+  readonly link: 'usb'
+  readonly vendorId: number
+  readonly productId: number
+  /** bcdDevice as `major.minor.sub` numbers of the W3C shape, e.g. 1.04 is [1, 0, 4]. */
+  readonly deviceVersion: readonly [number, number, number]
+  readonly deviceClass: number
+  readonly manufacturer: string | undefined
+  readonly product: string | undefined
+  readonly serial: string | undefined
+  readonly interfaces: readonly { number: number; classCode: number; subclass: number; protocol: number }[]
+}
+
+export interface SeenSerial {
+  readonly link: 'serial'
+  /** Undefined for ports that are not on USB. */
+  readonly vendorId: number | undefined
+  readonly productId: number | undefined
+}
+
+export type Seen = SeenUsb | SeenSerial
+
+export interface LinkFilter {
+  readonly vendorId: number
+  readonly productId?: number
+}
+
+/** A driver's opinion of something seen. */
+export interface Recognition {
+  readonly model: string
+  readonly mode: Mode
+  readonly confidence: 'certain' | 'likely' | 'possible'
+  /** False: it is known, but cannot be driven; `notices` say why and what helps. */
+  readonly usable: boolean
+  readonly facts: readonly Fact[]
+  readonly notices: readonly Notice[]
+}
+
+export type Mode = 'application' | 'bootloader'
+
+/** protocols/x/identity.ts, loaded at start, small. */
+export interface Identity {
+  /** The folder's name. */
+  readonly id: string
+  readonly name: string
+  readonly link: Seen['link']
+  /** Given to the browser's chooser. */
+  readonly filters: readonly LinkFilter[]
+  recognise(seen: Seen): Recognition | undefined
+  readonly proven: Proven
+}
+
+export type Proof = 'hardware' | 'chrome' | 'reference-tool' | 'recording' | 'twin' | 'none'
+/** What each operation was proven with, best first. */
+export type Proven = Readonly<Record<'identify' | 'backup' | 'flash' | 'verify', readonly Proof[]>>
+
+// ---- facts and notices --------------------------------------------------------------------------
+
+/** Something known about a programmer or patient. The name is translated, the value is not. */
+export interface Fact {
+  readonly name: FactName
+  readonly value: string
+  /** Where it comes from, in the field's words, e.g. `bcdDevice`, `GETCAPABILITIES`. */
+  readonly source?: string
+}
+
+export type FactName =
+  | 'model'
+  | 'mode'
+  | 'firmware'
+  | 'firmware-version'
+  | 'hardware-version'
+  | 'manufacturer'
+  | 'product'
+  | 'serial'
+  | 'usb-id'
+  | 'capabilities'
+  | 'chip'
+  | 'signature'
+  | 'fuses'
+  | 'lock'
+  | 'calibration'
+  | 'clock'
+  | 'speed'
+  | 'baud'
+  | 'bootloader'
+  | 'protocol'
+  | 'voltage'
+
+/** Something the user should know; text in `ui/text`. `values` fill the text's gaps. */
+export interface Notice {
+  readonly code: NoticeCode
+  readonly level: 'info' | 'warning'
+  readonly values?: Readonly<Record<string, string>>
+}
+
+export type NoticeCode =
+  | 'shared-usb-id' // 16c0:05dc is used by many devices; the strings did not match
+  | 'clone-strings' // speaks the protocol under another maker's name
+  | 'clone-firmware' // a clone's factory firmware; what it lacks
+  | 'old-usb-id' // pre-2006 ids
+  | 'usbisp-hid' // 03eb:c8b4: not a USBasp; can be reflashed into one
+  | 'maybe-usbasploader' // ids of a USBasp, answers of a boot loader
+  | 'no-sck-choice'
+  | 'slow-sck-used' // the target answered only at a slower clock
+  | 'locked' // lock bits prevent reading
+  | 'bootloader-no-fuses' // a boot loader gives no fuses, lock bits, EEPROM
+  | 'programmer-recognised' // the target is itself a programmer
+  | 'generic-serial' // a USB-serial bridge says nothing about what is behind it
+  | 'known-bad-firmware'
+  | 'newer-firmware-known'
+
+// ---- memories -----------------------------------------------------------------------------------
+
+/** Half-open: `address` … `address + length`. Both in bytes. */
+export interface Range {
+  readonly address: number
+  readonly length: number
+}
+
+/** Field's names; `fuses` is low, high, extended at 0, 1, 2. */
+export type MemoryId = 'flash' | 'eeprom' | 'fuses' | 'lock' | 'calibration' | 'signature'
+
+export interface Memory {
+  readonly id: MemoryId
+  readonly address: number
+  readonly length: number
+  /** The program unit, in bytes; `program` takes whole aligned units. */
+  readonly pageBytes: number
+  /**
+   * How new bytes meet old ones: `and` clears bits only, so a set bit needs an erase first; `overwrite`
+   * needs no erase (EEPROM, fuses, flash behind a boot loader that erases each page itself).
+   */
+  readonly write: 'and' | 'overwrite'
+  /** Parts that must not be changed this way, and why. */
+  readonly reserved: readonly (Range & { readonly why: 'bootloader' | 'never' })[]
+  /** What one page costs besides the transfer, for the estimate. */
+  readonly pageMs: number
+  /** Absent: cannot be read. Resolves with exactly `range.length` bytes. Advances `ctx.progress`. */
+  read?(range: Range, ctx: Context): Promise<Uint8Array>
+  /** Absent: cannot be written. `address` and `bytes.length` are whole pages. Advances `ctx.progress`. */
+  program?(address: number, bytes: Uint8Array, ctx: Context): Promise<void>
+}
+
+/** Erases everything that a chip erase erases; there is no smaller erase on such a patient. */
+export interface ChipErase {
+  /** Memories that are blank afterwards, in this chip's present state (EESAVE keeps the EEPROM). */
+  readonly erases: readonly MemoryId[]
+  readonly ms: number
+  run(ctx: Context): Promise<void>
+}
+
+/** Something a job can back up and change. Disposing lets it run again. */
+export interface Patient extends AsyncDisposable {
+  /** What it is, for matching backups: `avr:1e930f`. Two units of one chip share it. */
+  readonly kind: string
+  /** The chip's name, e.g. `ATmega328P`. */
+  readonly chip: string
+  readonly facts: readonly Fact[]
+  readonly notices: readonly Notice[]
+  readonly memories: readonly Memory[]
+  /** Memories that exist but cannot be read here, with the reason that must be acknowledged. */
+  readonly unreadable: readonly Unreadable[]
+  readonly eraseChip?: ChipErase
+  /** Checks that only this kind of patient can make; pure. */
+  check(wanted: Contents, present: Contents): readonly Check[]
+}
+
+export interface Unreadable {
+  readonly memory: MemoryId
+  readonly reason: 'read-protected' | 'not-through-this-way'
+}
+
+/** Bytes by memory. Within a memory: sorted, never overlapping segments. */
+export type Contents = ReadonlyMap<MemoryId, readonly Segment[]>
+
+export interface Segment {
+  readonly address: number
+  readonly bytes: Uint8Array
+}
+
+export interface Check {
+  readonly code: CheckCode
+  readonly result: 'passed' | 'warning' | 'refused'
+  /** Evidence: fills the gaps of this check's text. */
+  readonly values: Readonly<Record<string, string>>
+}
+
+export type CheckCode =
+  | 'chip-matches' // the file is for this chip
+  | 'size-fits'
+  | 'bootloader-overlap'
+  | 'vector-table'
+  | 'lock-bits'
+  | 'fuses-fit'
+  | 'fuse-danger' // values: fuse, bit, meaning
+  | 'version' // downgrade, same, newer
+  | 'known-bad'
+  | 'same-device' // a backup restored to the device it came from
+  | 'image-matches-hash'
+  | 'host-battery'
+  | 'other-tab'
+  | 'storage-room'
+  | 'backup-proven'
+  | 'nothing-to-do'
+
+// ---- programmers --------------------------------------------------------------------------------
+
+/** protocols/x/driver.ts, loaded when chosen. `L` is a `UsbLink` or a `SerialLink`. */
+export interface Driver<L> {
+  open(link: L, seen: Recognition, ctx: Context): Promise<Programmer>
+}
+
+/** An open programmer. Disposing it leaves the device as it was found and closes the link. */
+export interface Programmer extends AsyncDisposable {
+  readonly facts: readonly Fact[]
+  readonly notices: readonly Notice[]
+  /** Ways to what can be read or written, most likely first. */
+  readonly ways: readonly Way[]
+  /** Aborted when the device is unplugged. */
+  readonly gone: AbortSignal
+}
+
+/** A way from a programmer to a patient. Each phase of a job goes it anew, so nothing is held for minutes. */
+export interface Way {
+  readonly to: 'itself' | 'target'
+  /** How, for wiring pictures and texts. */
+  readonly by: 'isp' | 'bootloader'
+  /** Speeds that can be asked for, in Hz, fastest first; empty: no choice. */
+  readonly speedsHz: readonly number[]
+  /** Finds out what is there. `speedHz` undefined: automatic, slowing down until it answers. */
+  connect(ctx: Context, speedHz?: number): Promise<Patient>
+}
+
+// ---- firmware as a thing that is known ------------------------------------------------------------
+
+/** What a flash content was recognised as. */
+export interface KnownFirmware {
+  /** The protocol folder that recognised it, e.g. `usbasp`. */
+  readonly family: string
+  readonly name: string
+  readonly version: string | undefined
+  readonly confidence: Recognition['confidence']
+  /** In the field's words, e.g. `USB descriptor 16c0:05dc bcdDevice 1.04 at 0x0a3c`. */
+  readonly evidence: readonly string[]
+  /** As what it will appear when plugged in by itself, and so can be proven. */
+  readonly appears?: { readonly link: Seen['link']; readonly vendorId?: number; readonly productId?: number }
+  /** Chips it runs on, when it can be told. */
+  readonly chips?: readonly string[]
+}
+
+/** protocols/x/firmware.ts: recognises this family's firmware in a flash content; pure, quick. */
+export type RecogniseFirmware = (
+  flash: readonly Segment[],
+  chip: string | undefined,
+) => KnownFirmware | undefined

@@ -1,0 +1,64 @@
+/**
+ * What a protocol may see of the wire. Types only: a protocol never sees `USBDevice` or `SerialPort`.
+ */
+import type { SeenSerial, SeenUsb } from '#core/programmer.ts'
+
+export interface Io {
+  /** Default 5000. */
+  readonly timeoutMs?: number
+}
+
+export interface ControlSetup {
+  readonly requestType: 'standard' | 'class' | 'vendor'
+  readonly recipient: 'device' | 'interface' | 'endpoint' | 'other'
+  readonly request: number
+  readonly value: number
+  readonly index: number
+}
+
+interface Link extends AsyncDisposable {
+  /** Aborted with `device-gone` on unplug; every pending and later call then rejects with that error. */
+  readonly gone: AbortSignal
+}
+
+/**
+ * An open, claimed USB device. Commands run one after another. Errors: `device-gone`, `timeout`, `stalled`,
+ * `transfer-failed`. After a `timeout` the link is spent until `reset()`, because the transfer is still
+ * pending in the browser and would swallow the next answer (WebUSB cannot cancel).
+ */
+export interface UsbLink extends Link {
+  readonly seen: SeenUsb
+  /** May resolve with fewer bytes than `length`: the driver decides whether that is an answer. */
+  controlIn(setup: ControlSetup, length: number, io?: Io): Promise<Uint8Array>
+  controlOut(setup: ControlSetup, bytes?: Uint8Array, io?: Io): Promise<void>
+  bulkIn(endpoint: number, length: number, io?: Io): Promise<Uint8Array>
+  bulkOut(endpoint: number, bytes: Uint8Array, io?: Io): Promise<void>
+  /** Port reset; makes a spent link usable again. */
+  reset(): Promise<void>
+}
+
+export interface SerialSignals {
+  readonly dtr?: boolean
+  readonly rts?: boolean
+}
+
+/** An open serial port, 8N1. Errors: `device-gone`, `timeout` (what came so far stays readable). */
+export interface SerialLink extends Link {
+  readonly seen: SeenSerial
+  readonly baud: number
+  /** Closes and opens the port at another speed; what was received is dropped. */
+  setBaud(baud: number): Promise<void>
+  /** Drives DTR and RTS. `asserted` is TTL low. A device may refuse: then false. */
+  signals(signals: SerialSignals): Promise<boolean>
+  /** Exactly `length` bytes. */
+  read(length: number, io?: Io): Promise<Uint8Array>
+  write(bytes: Uint8Array, io?: Io): Promise<void>
+  /** Drops what was received and not read. */
+  flush(): void
+}
+
+/** How a driver's `open` gets its serial link: nothing is opened before, because opening resets a board. */
+export interface SerialPortHandle {
+  readonly seen: SeenSerial
+  open(baud: number): Promise<SerialLink>
+}

@@ -1,0 +1,103 @@
+/** One configuration for the site, the unit tests (Node) and the browser tests (Debian's Chromium). */
+import { execFileSync } from 'node:child_process'
+import { paraglideVitePlugin } from '@inlang/paraglide-js'
+import { svelte } from '@sveltejs/vite-plugin-svelte'
+import { playwright } from '@vitest/browser-playwright'
+import icons from 'unplugin-icons/vite'
+import { VitePWA } from 'vite-plugin-pwa'
+import { defineConfig } from 'vitest/config'
+import { version } from './package.json' with { type: 'json' }
+
+const executablePath = process.env['CHROMIUM'] ?? '/usr/bin/chromium'
+
+/** `0.1.0+1a2b3c4`: goes into certificates, so it must name the commit; a dirty tree says so. */
+function build(): string {
+  const git = (...args: string[]) =>
+    execFileSync('git', args, { encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] }).trim()
+  try {
+    return `${version}+${git('rev-parse', '--short=7', 'HEAD')}${git('status', '--porcelain') && '.dirty'}`
+  } catch {
+    return version // built from an archive without git
+  }
+}
+
+export default defineConfig({
+  base: './',
+  define: { __BUILD__: JSON.stringify(build()) },
+  plugins: [
+    paraglideVitePlugin({
+      project: './src/ui/text/project.inlang',
+      outdir: './src/ui/text/generated',
+      strategy: ['localStorage', 'preferredLanguage', 'baseLocale'],
+      localStorageKey: 'locale',
+      isServer: 'false',
+      emitReadme: false,
+    }),
+    svelte(),
+    icons({ compiler: 'svelte' }),
+    VitePWA({
+      registerType: 'prompt',
+      injectRegister: false,
+      manifest: {
+        name: 'Reflasher',
+        short_name: 'Reflasher',
+        description: 'Update, back up and rescue hardware programmers',
+        display: 'standalone',
+        start_url: './',
+        background_color: '#f5f3ee',
+        theme_color: '#f5f3ee',
+        icons: [{ src: 'icon.svg', sizes: 'any', type: 'image/svg+xml', purpose: 'any' }],
+      },
+      workbox: {
+        globPatterns: ['**/*.{html,js,css,svg,wasm,json,webmanifest}'],
+        ignoreURLParametersMatching: [/.*/],
+        skipWaiting: false,
+        clientsClaim: true,
+      },
+    }),
+  ],
+  build: {
+    target: 'chrome120',
+    sourcemap: true,
+    rollupOptions: {
+      output: {
+        // usbasp-driver-<hash>.js instead of driver-<hash>.js
+        chunkFileNames: (chunk) => {
+          const folder = /protocols\/([^/]+)\//.exec(chunk.facadeModuleId ?? '')?.[1]
+          return `assets/${folder ? `${folder}-` : ''}[name]-[hash].js`
+        },
+      },
+    },
+  },
+  worker: { format: 'es' },
+  test: {
+    projects: [
+      {
+        extends: true,
+        test: {
+          name: 'unit',
+          environment: 'node',
+          include: [
+            '{src,protocols}/**/*.test.ts',
+            'tests/*.test.ts',
+            'tests/{unit,contract,witness}/**/*.test.ts',
+          ],
+        },
+      },
+      {
+        extends: true,
+        test: {
+          name: 'browser',
+          include: ['tests/browser/**/*.test.ts'],
+          browser: {
+            enabled: true,
+            headless: true,
+            screenshotFailures: false,
+            provider: playwright({ launchOptions: { executablePath } }),
+            instances: [{ browser: 'chromium' }],
+          },
+        },
+      },
+    ],
+  },
+})
