@@ -1,0 +1,112 @@
+/**
+ * Things that can be found in any firmware image without knowing the chip: USB device descriptors and
+ * texts. It knows no file format and no protocol; who holds a descriptor decides what it means.
+ * Descriptors: USB 2.0, 9.6.1 (device descriptor).
+ */
+import type { Segment } from './programmer.ts'
+
+export interface FoundUsbDescriptor {
+  readonly address: number
+  readonly vendorId: number
+  readonly productId: number
+  /** bcdDevice as `SeenUsb` has it: 1.04 is [1, 0, 4]. */
+  readonly deviceVersion: readonly [number, number, number]
+  readonly deviceClass: number
+  /** `16c0:05dc` and `1.04`: as people and `lsusb` write them. */
+  readonly usbId: string
+  readonly version: string
+}
+
+export interface FoundString {
+  readonly address: number
+  readonly text: string
+  readonly encoding: 'ascii' | 'utf-16le'
+}
+
+const deviceClasses: readonly number[] = [0x00, 0x02, 0x09, 0xdc, 0xe0, 0xef, 0xfe, 0xff]
+
+/** Every plausible device descriptor, in order of address. */
+export function findUsbDescriptors(segments: readonly Segment[]): FoundUsbDescriptor[] {
+  return segments.flatMap(({ address, bytes }) => {
+    const found: FoundUsbDescriptor[] = []
+    for (let at = bytes.indexOf(18); at >= 0; at = bytes.indexOf(18, at + 1)) {
+      const descriptor = bytes.subarray(at, at + 18)
+      if (isPlausible(descriptor)) found.push(describe(address + at, descriptor))
+    }
+    return found
+  })
+}
+
+function isPlausible(descriptor: Uint8Array): boolean {
+  const [, type, usbLow = 0, usbHigh = 0, deviceClass = 0, , , packetBytes = 0] = descriptor
+  return (
+    descriptor.length === 18 &&
+    type === 1 &&
+    usbHigh >= 1 &&
+    usbHigh <= 3 &&
+    [0x00, 0x01, 0x10, 0x20].includes(usbLow) &&
+    deviceClasses.includes(deviceClass) &&
+    [8, 9, 16, 32, 64].includes(packetBytes) &&
+    ![0, 0xffff].includes(u16(descriptor, 8)) && // no vendor
+    descriptor.subarray(14, 17).every((index) => index < 32) && // string indexes
+    [1, 2, 3, 4].includes(descriptor[17] ?? 0) // configurations
+  )
+}
+
+function describe(address: number, descriptor: Uint8Array): FoundUsbDescriptor {
+  const vendorId = u16(descriptor, 8)
+  const productId = u16(descriptor, 10)
+  const bcd = u16(descriptor, 12)
+  return {
+    address,
+    vendorId,
+    productId,
+    deviceVersion: [bcd >> 8, (bcd >> 4) & 15, bcd & 15],
+    deviceClass: descriptor[4] ?? 0,
+    usbId: `${digits(vendorId, 4)}:${digits(productId, 4)}`,
+    version: `${(bcd >> 8).toString(16)}.${digits(bcd & 0xff, 2)}`,
+  }
+}
+
+const u16 = (bytes: Uint8Array, at: number): number => (bytes[at] ?? 0) | ((bytes[at + 1] ?? 0) << 8)
+const digits = (value: number, count: number): string => value.toString(16).padStart(count, '0')
+
+/** Runs longer than this come in pieces, so that no string grows with a hostile file. */
+const longestString = 256
+
+/** Runs of printable ASCII, and of the same as UTF-16LE (USB strings), in order of address; at most `limit`. */
+export function findStrings(
+  segments: readonly Segment[],
+  { minLength = 5, limit = 4096 }: { minLength?: number; limit?: number } = {},
+): FoundString[] {
+  const found: FoundString[] = []
+  for (const { address, bytes } of segments) {
+    for (let at = 0; at < bytes.length && found.length < limit;) {
+      const wide = runLength(bytes, at, 2)
+      const step = wide >= minLength ? 2 : 1
+      const length = step === 2 ? wide : runLength(bytes, at, 1)
+      if (length >= minLength)
+        found.push({
+          address: address + at,
+          text: String.fromCharCode(
+            ...bytes.subarray(at, at + length * step).filter((_, i) => i % step === 0),
+          ),
+          encoding: step === 2 ? 'utf-16le' : 'ascii',
+        })
+      at += Math.max(1, length * step)
+    }
+  }
+  return found
+}
+
+/** Characters in the run that begins at `at`, each `step` bytes wide with zeros above the first. */
+function runLength(bytes: Uint8Array, at: number, step: 1 | 2): number {
+  let length = 0
+  while (length < longestString && isPrintable(bytes[at + length * step])) {
+    if (step === 2 && bytes[at + length * 2 + 1] !== 0) break
+    length++
+  }
+  return length
+}
+
+const isPrintable = (byte: number | undefined): boolean => byte !== undefined && byte >= 0x20 && byte < 0x7f
