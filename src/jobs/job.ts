@@ -7,13 +7,27 @@
  */
 import type { Phase } from '#core/context.ts'
 import type { FlashError } from '#core/errors.ts'
-import type { Check, Contents, Fact, KnownFirmware, Memory, Notice, Unreadable } from '#core/programmer.ts'
+import type { Check, Contents, Fact, KnownFirmware, Notice, Unreadable, Way } from '#core/programmer.ts'
 import type { ProgressEvent } from '#core/progress.ts'
 import type { Backup } from '#store/backups.ts'
-import type { Plan } from './plan.ts'
+import type { MemoryLayout, Plan, PlanRule } from './plan.ts'
 
 export const stepNames = ['connect', 'back-up', 'choose', 'check', 'plan', 'write', 'prove'] as const
 export type StepName = (typeof stepNames)[number]
+
+/** `confirm` is the second reading of a backup, `look` the short reading before a write. */
+export const operationNames = [
+  'open',
+  'reach',
+  'read',
+  'confirm',
+  'store',
+  'look',
+  'erase',
+  'program',
+  'verify',
+] as const
+export type OperationName = (typeof operationNames)[number]
 
 /** What is to be in the patient afterwards, and where that came from. */
 export interface Wanted {
@@ -36,6 +50,16 @@ export interface WantedSource {
   readonly chip?: string
 }
 
+/** The programmer as the screen sees it. */
+export interface ProgrammerView {
+  readonly model: string
+  readonly facts: readonly Fact[]
+  readonly notices: readonly Notice[]
+  readonly ways: readonly WayView[]
+  /** Which of `ways` is gone. */
+  readonly way: number
+}
+
 /** The patient as the screen sees it: no methods. */
 export interface PatientView {
   readonly to: 'itself' | 'target'
@@ -44,19 +68,45 @@ export interface PatientView {
   readonly chip: string
   readonly facts: readonly Fact[]
   readonly notices: readonly Notice[]
-  readonly memories: readonly MemoryView[]
+  readonly memories: readonly MemoryLayout[]
   readonly unreadable: readonly Unreadable[]
 }
 
-export type MemoryView = Pick<Memory, 'id' | 'address' | 'length' | 'pageBytes' | 'write' | 'reserved'> & {
-  readonly readable: boolean
-  readonly writable: boolean
-}
+/** One way from the programmer, for the choice of ways and for wiring pictures. */
+export type WayView = Pick<Way, 'to' | 'by' | 'speedsHz'>
+
+/**
+ * The one thing that the job waits for; the screen's primary action.
+ *
+ *  connect       a programmer (`connect`)
+ *  back-up       the start of the backup (`backUp`)
+ *  acknowledge   that `unacknowledged` cannot be saved (`backUp({ acknowledged })`)
+ *  choose        firmware (`choose`)
+ *  choose-again  other firmware, because a check refused this one (`choose`)
+ *  write         the consents to `plan.consequences` (`write`)
+ *  prove         the proof, as `proofWanted` says (`prove`)
+ *  retry         nothing but a click (`retry`): the step failed or was stopped, the device is there
+ *  replug        the device again (`resumeAfterReplug`)
+ *  wait          `running` to end, or `stop`
+ *  nothing       done
+ */
+export type Next =
+  | 'connect'
+  | 'back-up'
+  | 'acknowledge'
+  | 'choose'
+  | 'choose-again'
+  | 'write'
+  | 'prove'
+  | 'retry'
+  | 'replug'
+  | 'wait'
+  | 'nothing'
 
 export interface Running {
   readonly step: StepName
   readonly phase: Phase
-  /** The newest event; `path` is [step, operation, memory]. */
+  /** The newest event; `path` is [step, operation, memory], the operation one of `operationNames`. */
   readonly event: ProgressEvent | undefined
   /** Bytes a second over the last moments; undefined until known. */
   readonly bytesPerSecond: number | undefined
@@ -90,15 +140,17 @@ export interface JobView {
   readonly id: string
   readonly step: StepName
   readonly done: readonly StepName[]
-  readonly programmer:
-    | { readonly model: string; readonly facts: readonly Fact[]; readonly notices: readonly Notice[] }
-    | undefined
+  readonly next: Next
+  readonly programmer: ProgrammerView | undefined
   readonly patient: PatientView | undefined
   /** What the patient's flash was recognised as, once it was read. */
   readonly firmware: KnownFirmware | undefined
   readonly backup: Backup | undefined
+  /** What cannot be saved, could be lost, and was not acknowledged yet. */
+  readonly unacknowledged: readonly Unreadable[]
   readonly wanted: Wanted | undefined
   readonly checks: readonly Check[] | undefined
+  readonly rule: PlanRule
   readonly plan: Plan | undefined
   readonly outcome: Outcome | undefined
   readonly proofWanted: ProofWanted | undefined

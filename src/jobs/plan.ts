@@ -1,7 +1,21 @@
 /**
  * The plan: every range to keep, erase, program and verify, before the first byte moves. Pure.
  */
-import type { MemoryId, Range } from '#core/programmer.ts'
+import type { Memory, MemoryId, Range } from '#core/programmer.ts'
+
+/** A memory without its abilities, but with what they were. */
+export type MemoryLayout = Omit<Memory, 'read' | 'program'> & {
+  readonly readable: boolean
+  readonly writable: boolean
+}
+
+/** What the user may decide about a plan. */
+export interface PlanRule {
+  /** What the image does not mention, in a memory that it does: stays, or is blanked. */
+  readonly outside: 'keep' | 'blank'
+  /** Parts of the image in a reserved range (the boot loader): no plan, or left out. */
+  readonly reserved: 'refuse' | 'skip'
+}
 
 export interface PlannedRange extends Range {
   readonly memory: MemoryId
@@ -15,6 +29,10 @@ export interface PlannedRange extends Range {
 }
 
 export interface Plan {
+  /** `Patient.kind` that this was planned for. */
+  readonly patientKind: string
+  /** What was in the patient when it was planned, whole memories; absent: could not be read. */
+  readonly before: ReadonlyMap<MemoryId, Uint8Array>
   /** 'chip': a chip erase comes first. 'none': only bits are cleared, or pages overwrite. */
   readonly erase: 'chip' | 'none'
   readonly ranges: readonly PlannedRange[]
@@ -29,6 +47,8 @@ export interface Plan {
 }
 
 export interface Consequence {
+  /** What `Job.write` wants to hear back: the code, with the place where there can be several. */
+  readonly id: string
   readonly code:
     | 'no-backup' // a memory could not be read and will be lost
     | 'fuse-danger'

@@ -4,12 +4,16 @@
  */
 import type { Fact, KnownFirmware, MemoryId, Unreadable } from '#core/programmer.ts'
 
-export interface BackupMemory {
+export interface BackupMemoryEntry {
   readonly id: MemoryId
   readonly address: number
-  readonly bytes: Uint8Array
-  /** Hex, of `bytes`. */
+  readonly length: number
+  /** Hex, of the bytes. */
   readonly sha256: string
+}
+
+export interface BackupMemory extends BackupMemoryEntry {
+  readonly bytes: Uint8Array
 }
 
 /** Where a backup came from. */
@@ -25,7 +29,8 @@ export interface Origin {
   }
 }
 
-export interface Backup {
+/** A backup without its bytes: what the library lists. */
+export interface BackupEntry {
   readonly id: string
   /** ISO 8601, UTC. */
   readonly createdAt: string
@@ -33,7 +38,7 @@ export interface Backup {
   readonly note: string
   readonly origin: Origin
   readonly firmware: KnownFirmware | undefined
-  readonly memories: readonly BackupMemory[]
+  readonly memories: readonly BackupMemoryEntry[]
   readonly unreadable: readonly Unreadable[]
   /** 'read': read twice here; 'imported': from an archive. */
   readonly source: 'read' | 'imported'
@@ -41,6 +46,17 @@ export interface Backup {
   readonly sha256: string
 }
 
+export interface Backup extends BackupEntry {
+  readonly memories: readonly BackupMemory[]
+}
+
 declare const receiptBrand: unique symbol
 /** Proof that a backup is safely stored; `flash` cannot be called without one (or a reason). */
-export type Receipt = Readonly<{ backupId: string; sha256: string; [receiptBrand]: true }>
+export type Receipt = Readonly<{
+  backupId: string
+  sha256: string
+  patientKind: string
+  /** Which memories it can bring back. */
+  memories: readonly MemoryId[]
+  [receiptBrand]: true
+}>
