@@ -119,6 +119,7 @@ export type NoticeCode =
   | 'bootloader-no-fuses' // a boot loader gives no fuses, lock bits, EEPROM
   | 'programmer-recognised' // the target is itself a programmer
   | 'generic-serial' // a USB-serial bridge says nothing about what is behind it
+  | 'other-protocol' // known, but its protocol is not spoken here yet; values: protocol
   | 'known-bad-firmware'
   | 'newer-firmware-known'
 
