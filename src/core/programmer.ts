@@ -62,7 +62,8 @@ export interface Identity {
   readonly proven: Proven
 }
 
-export type Proof = 'hardware' | 'chrome' | 'reference-tool' | 'recording' | 'twin' | 'none'
+/** `real-firmware`: against the device's published firmware in an emulator of its chip. */
+export type Proof = 'hardware' | 'chrome' | 'real-firmware' | 'reference-tool' | 'recording' | 'twin' | 'none'
 /** What each operation was proven with, best first. */
 export type Proven = Readonly<Record<'identify' | 'backup' | 'flash' | 'verify', readonly Proof[]>>
 

@@ -1,0 +1,96 @@
+/**
+ * What a serial port's USB ids say about who may speak STK500v1 behind it: an Arduino's boot loader or the
+ * ArduinoISP sketch. Which of them it is, only asking can tell. Ids: `boards.txt` of ArduinoCore-avr, the
+ * bridges' data sheets.
+ */
+import { hex } from '#core/bytes.ts'
+import type { Identity, LinkFilter, Notice, Recognition, SeenSerial } from '#core/programmer.ts'
+
+type Confidence = Recognition['confidence']
+
+interface Known {
+  readonly vendorId: number
+  readonly productIds: readonly number[]
+  readonly model: string
+  readonly confidence: Confidence
+  /** Absent: STK500v1. */
+  readonly protocol?: string
+}
+
+/** Arduino LLC and Arduino SRL shipped the same boards under two vendor ids. */
+const arduino = (productIds: readonly number[], model: string, protocol?: string): Known[] =>
+  [0x2341, 0x2a03].map((vendorId) => ({
+    vendorId,
+    productIds,
+    model,
+    confidence: 'certain',
+    ...(protocol === undefined ? {} : { protocol }),
+  }))
+
+const bridge = (vendorId: number, productIds: readonly number[], chip: string): Known => ({
+  vendorId,
+  productIds,
+  model: `Arduino behind a ${chip}`,
+  confidence: 'possible',
+})
+
+const known: readonly Known[] = [
+  ...arduino([0x0043, 0x0001, 0x0243, 0x006a], 'Arduino Uno'),
+  ...arduino([0x0062], 'Arduino Uno Mini'),
+  ...arduino([0x0010, 0x0042, 0x0210, 0x0242], 'Arduino Mega 2560', 'STK500v2'),
+  ...arduino([0x003f, 0x0044], 'Arduino Mega ADK', 'STK500v2'),
+  bridge(0x1a86, [0x7523, 0x5523], 'CH340'),
+  bridge(0x1a86, [0x55d4, 0x55d3], 'CH9102'),
+  bridge(0x0403, [0x6001], 'FT232R'),
+  bridge(0x0403, [0x6015], 'FT231X'),
+  bridge(0x10c4, [0xea60], 'CP210x'),
+  bridge(0x067b, [0x2303], 'PL2303'),
+]
+
+const filters: readonly LinkFilter[] = known.flatMap(({ vendorId, productIds }) =>
+  productIds.map((productId) => ({ vendorId, productId })),
+)
+
+const genericSerial: Notice = { code: 'generic-serial', level: 'info' }
+
+/** `undefined` for a USB device that is known to be something else: a vendor id of nobody here. */
+function recognise({ vendorId, productId }: SeenSerial): Recognition | undefined {
+  const rest = { mode: 'application', usable: true, facts: [], notices: [genericSerial] } as const
+  if (vendorId === undefined || productId === undefined)
+    return { ...rest, model: 'Arduino on a serial port', confidence: 'possible' }
+
+  const found = known.find((one) => one.vendorId === vendorId && one.productIds.includes(productId))
+  if (!found) return undefined
+  const { model, confidence, protocol } = found
+  return {
+    model,
+    mode: 'application',
+    confidence,
+    usable: protocol === undefined,
+    facts: [
+      { name: 'usb-id', value: `${usbId(vendorId)}:${usbId(productId)}` },
+      { name: 'protocol', value: protocol ?? 'STK500v1' },
+    ],
+    notices: protocol
+      ? [{ code: 'other-protocol', level: 'warning', values: { protocol } }]
+      : confidence === 'possible'
+        ? [genericSerial]
+        : [],
+  }
+}
+
+const usbId = (id: number): string => hex(id, 4).slice(2)
+
+export default {
+  id: 'stk500',
+  name: 'Arduino (STK500v1)',
+  link: 'serial',
+  filters,
+  recognise: (seen) => (seen.link === 'serial' ? recognise(seen) : undefined),
+  proven: {
+    identify: ['real-firmware', 'twin'],
+    backup: ['real-firmware', 'twin'],
+    flash: ['real-firmware', 'twin'],
+    verify: ['real-firmware', 'twin'],
+  },
+} satisfies Identity
