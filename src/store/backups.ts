@@ -2,7 +2,10 @@
  * Backups: every memory of a patient as it was read twice and found equal, with where it came from. Only
  * this file makes a `Receipt`: a backup that was stored, read back from the store and hashed again.
  */
+import { FlashError } from '#core/errors.ts'
 import type { Fact, KnownFirmware, MemoryId, Unreadable } from '#core/programmer.ts'
+import { storing, type Database } from './db.ts'
+import { sha256 } from './sha256.ts'
 
 export interface BackupMemoryEntry {
   readonly id: MemoryId
@@ -60,3 +63,204 @@ export type Receipt = Readonly<{
   memories: readonly MemoryId[]
   [receiptBrand]: true
 }>
+
+export interface BackupDraft {
+  readonly origin: Origin
+  readonly firmware: KnownFirmware | undefined
+  readonly memories: readonly Omit<BackupMemory, 'sha256' | 'length'>[]
+  readonly unreadable: readonly Unreadable[]
+  /** Default: what was recognised in it, and the chip. */
+  readonly name?: string
+  readonly note?: string
+}
+
+/** A removed backup, for `restoreRemoved`; it lives as long as somebody holds it. */
+export interface RemovedBackup {
+  readonly backup: Backup
+}
+
+const bothStores = ['backups', 'memories'] as const
+
+export class Backups {
+  readonly #db: Database
+
+  constructor(db: Database) {
+    this.#db = db
+  }
+
+  /**
+   * Stores a backup, reads it back and hashes it again; only then there is a receipt.
+   * @throws `storage-full`, `storage-failed`, `backup-corrupt`
+   */
+  async add(draft: BackupDraft): Promise<{ backup: Backup; receipt: Receipt }> {
+    const memories = await Promise.all(draft.memories.map(hashed))
+    const backup: Backup = {
+      id: crypto.randomUUID(),
+      createdAt: new Date().toISOString(),
+      name: draft.name ?? defaultName(draft),
+      note: draft.note ?? '',
+      origin: draft.origin,
+      firmware: draft.firmware,
+      memories,
+      unreadable: draft.unreadable,
+      source: 'read',
+      sha256: await sha256OfMemories(memories),
+    }
+    await this.#write([backup])
+    return { backup, receipt: await this.receiptFor(backup.id, backup.sha256) }
+  }
+
+  /** All or none, in one transaction; resolves with how many were not there yet. */
+  async addImported(backups: readonly Backup[]): Promise<number> {
+    const known = new Map((await this.list()).map(({ id, sha256 }) => [id, sha256]))
+    const fresh = backups
+      .filter(({ id, sha256 }) => known.get(id) !== sha256)
+      .map((backup) => ({
+        ...backup,
+        id: known.has(backup.id) ? crypto.randomUUID() : backup.id, // another one has its id
+        source: 'imported' as const,
+      }))
+    await this.#write(fresh)
+    for (const { id, sha256 } of fresh) await this.receiptFor(id, sha256)
+    return fresh.length
+  }
+
+  /** Newest first; `text`: only those with all of its words in names, notes, chip, programmer, facts or hash. */
+  async list(text = ''): Promise<readonly BackupEntry[]> {
+    const entries = await storing('listing the backups', () => this.#db.getAll('backups'))
+    const words = text.toLowerCase().split(/\s+/).filter(Boolean)
+    return entries
+      .filter((entry) => {
+        const haystack = searchable(entry)
+        return words.every((word) => haystack.includes(word))
+      })
+      .sort((a, b) => b.createdAt.localeCompare(a.createdAt))
+  }
+
+  /** As it is stored, not hashed again. @throws `backup-corrupt` when memories are missing. */
+  async get(id: string): Promise<Backup | undefined> {
+    return storing('reading a backup', async () => {
+      const all = this.#db.transaction(bothStores)
+      const [entry, stored] = await Promise.all([
+        all.objectStore('backups').get(id),
+        all.objectStore('memories').getAll(IDBKeyRange.bound([id], [id, []])),
+        all.done,
+      ])
+      if (!entry) return undefined
+      const memories = entry.memories.map((memory) => {
+        const bytes = stored.find((one) => one.id === memory.id)?.bytes
+        if (!bytes) throw new FlashError('backup-corrupt', { name: entry.name, why: `no ${memory.id}` })
+        return { ...memory, bytes }
+      })
+      return { ...entry, memories }
+    })
+  }
+
+  /**
+   * Proves a stored backup again: reads all of it, hashes it, compares.
+   * @throws `backup-corrupt`, `storage-failed`
+   */
+  async receiptFor(id: string, expected?: string): Promise<Receipt> {
+    const backup = await this.get(id)
+    if (!backup) throw new FlashError('backup-corrupt', { name: id, why: 'not there' })
+    const memories = await Promise.all(backup.memories.map(hashed))
+    for (const [i, { id: memory, sha256 }] of memories.entries())
+      if (sha256 !== backup.memories[i]?.sha256)
+        throw new FlashError('backup-corrupt', { name: backup.name, why: `hash of ${memory}` })
+    const whole = await sha256OfMemories(memories)
+    if (whole !== backup.sha256 || whole !== (expected ?? whole))
+      throw new FlashError('backup-corrupt', { name: backup.name, why: 'hash' })
+    return {
+      backupId: id,
+      sha256: whole,
+      patientKind: backup.origin.patient.kind,
+      memories: memories.map((memory) => memory.id),
+    } as unknown as Receipt // the one place that makes one
+  }
+
+  rename(id: string, name: string): Promise<BackupEntry> {
+    return this.#change(id, { name })
+  }
+
+  note(id: string, note: string): Promise<BackupEntry> {
+    return this.#change(id, { note })
+  }
+
+  /** Undefined: it was not there. */
+  async remove(id: string): Promise<RemovedBackup | undefined> {
+    const backup = await this.get(id)
+    if (!backup) return undefined
+    await storing('removing a backup', async () => {
+      const all = this.#db.transaction(bothStores, 'readwrite')
+      await Promise.all([
+        all.objectStore('backups').delete(id),
+        all.objectStore('memories').delete(IDBKeyRange.bound([id], [id, []])),
+        all.done,
+      ])
+    })
+    return { backup }
+  }
+
+  async restoreRemoved({ backup }: RemovedBackup): Promise<void> {
+    await this.#write([backup])
+    await this.receiptFor(backup.id, backup.sha256)
+  }
+
+  async #write(backups: readonly Backup[]): Promise<void> {
+    await storing('storing a backup', async () => {
+      const all = this.#db.transaction(bothStores, 'readwrite', { durability: 'strict' })
+      const puts = backups.flatMap(({ memories, ...entry }) => [
+        all.objectStore('backups').add({
+          ...entry,
+          memories: memories.map(({ id, address, length, sha256 }) => ({ id, address, length, sha256 })),
+        }),
+        ...memories.map(
+          ({ id, bytes }) =>
+            all.objectStore('memories').add({ backupId: entry.id, id, bytes: bytes.slice() }), // not a view's buffer
+        ),
+      ])
+      await Promise.all([...puts, all.done])
+    })
+  }
+
+  #change(id: string, changes: Partial<Pick<BackupEntry, 'name' | 'note'>>): Promise<BackupEntry> {
+    return storing('changing a backup', async () => {
+      const all = this.#db.transaction('backups', 'readwrite')
+      const entry = await all.store.get(id)
+      if (!entry)
+        throw new FlashError('storage-failed', { during: `changing backup ${id}, which is not there` })
+      const changed = { ...entry, ...changes }
+      await Promise.all([all.store.put(changed), all.done])
+      return changed
+    })
+  }
+}
+
+async function hashed(memory: BackupDraft['memories'][number]): Promise<BackupMemory> {
+  const { id, address, bytes } = memory
+  return { id, address, length: bytes.length, sha256: await sha256(bytes), bytes }
+}
+
+/** Over one line a memory, by name: `eeprom 0x0 512 3f9a…`. */
+export function sha256OfMemories(memories: readonly BackupMemoryEntry[]): Promise<string> {
+  const lines = memories.map(
+    ({ id, address, length, sha256 }) => `${id} 0x${address.toString(16)} ${String(length)} ${sha256}\n`,
+  )
+  return sha256(new TextEncoder().encode(lines.sort().join('')))
+}
+
+function defaultName({ firmware, origin }: BackupDraft): string {
+  const held = [firmware?.name, firmware?.version].filter((part) => part !== undefined).join(' ')
+  return [held, origin.patient.chip].filter(Boolean).join(', ')
+}
+
+function searchable({ name, note, origin, firmware, createdAt, sha256 }: BackupEntry): string {
+  const { programmer, patient } = origin
+  const facts = [...programmer.facts, ...patient.facts].map(({ value }) => value)
+  return [
+    ...[name, note, createdAt, sha256, programmer.model, patient.chip, patient.serial, ...facts],
+    ...[firmware?.name, firmware?.version],
+  ]
+    .join('\n')
+    .toLowerCase()
+}

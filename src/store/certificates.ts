@@ -1,0 +1,43 @@
+/** Service certificates as they were issued: the text is kept as it is, because its signature covers it. */
+import { storing, type Database } from './db.ts'
+
+export interface StoredCertificate {
+  readonly id: string
+  /** ISO 8601, UTC. */
+  readonly issuedAt: string
+  /** For lists, in the field's words: programmer, chip and what is in it now. */
+  readonly programmer: string
+  readonly chip: string
+  readonly firmware: string
+  readonly backupId: string
+  readonly json: string
+}
+
+export class Certificates {
+  readonly #db: Database
+
+  constructor(db: Database) {
+    this.#db = db
+  }
+
+  async add(certificate: StoredCertificate): Promise<void> {
+    await storing('storing a certificate', async () => {
+      const all = this.#db.transaction('certificates', 'readwrite', { durability: 'strict' })
+      await Promise.all([all.store.add(certificate), all.done])
+    })
+  }
+
+  get(id: string): Promise<StoredCertificate | undefined> {
+    return storing('reading a certificate', () => this.#db.get('certificates', id))
+  }
+
+  /** Newest first. */
+  async list(): Promise<readonly StoredCertificate[]> {
+    const all = await storing('listing certificates', () => this.#db.getAll('certificates'))
+    return all.sort((a, b) => b.issuedAt.localeCompare(a.issuedAt))
+  }
+
+  async remove(id: string): Promise<void> {
+    await storing('removing a certificate', () => this.#db.delete('certificates', id))
+  }
+}

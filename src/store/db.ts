@@ -1,0 +1,101 @@
+/**
+ * The one database of this site (IndexedDB through idb): its stores, its versions, and what its failures
+ * are called. What the records mean is known by the other files of this folder.
+ *
+ * A released version is never changed: a change is one more function at the end of `upgrades`.
+ */
+import { openDB, type DBSchema, type IDBPDatabase, type IDBPTransaction, type StoreNames } from 'idb'
+import { FlashError } from '#core/errors.ts'
+import type { MemoryId } from '#core/programmer.ts'
+import type { BackupEntry } from './backups.ts'
+import type { StoredCertificate } from './certificates.ts'
+import type { FirmwareFile } from './firmware-files.ts'
+import type { JournalEntry } from './journal.ts'
+
+export interface Schema extends DBSchema {
+  /** Without the bytes, so that a list does not load megabytes. */
+  backups: { key: string; value: BackupEntry }
+  memories: { key: [backupId: string, id: MemoryId]; value: StoredMemory }
+  certificates: { key: string; value: StoredCertificate }
+  keys: { key: string; value: CryptoKeyPair }
+  settings: { key: string; value: unknown }
+  /** Firmware kept for use without a network, by SHA-256. */
+  firmware: { key: string; value: FirmwareFile }
+  journal: { key: string; value: JournalEntry }
+}
+
+export interface StoredMemory {
+  readonly backupId: string
+  readonly id: MemoryId
+  readonly bytes: Uint8Array
+}
+
+export type Database = IDBPDatabase<Schema>
+export type Upgrade = (
+  db: Database,
+  all: IDBPTransaction<Schema, StoreNames<Schema>[], 'versionchange'>,
+) => void
+
+/** `upgrades[n]` leads from version n to version n + 1. */
+export const upgrades: readonly Upgrade[] = [firstVersion]
+
+function firstVersion(db: Database): void {
+  db.createObjectStore('backups', { keyPath: 'id' })
+  db.createObjectStore('memories', { keyPath: ['backupId', 'id'] })
+  db.createObjectStore('certificates', { keyPath: 'id' })
+  db.createObjectStore('keys')
+  db.createObjectStore('settings')
+  db.createObjectStore('firmware', { keyPath: 'sha256' })
+  db.createObjectStore('journal', { keyPath: 'id' })
+}
+
+/**
+ * Opens the database, upgrading it when it is older. A newer page in another tab may ask for it: then this
+ * connection closes and later calls fail as `storage-failed`.
+ * @throws `browser-unsupported`, `storage-full`, `storage-failed` (also when it is from a newer version).
+ */
+export function openDatabase(name = 'reflasher', steps: readonly Upgrade[] = upgrades): Promise<Database> {
+  if (typeof indexedDB === 'undefined') throw new FlashError('browser-unsupported', { api: 'storage' })
+  return storing('opening the database', () => {
+    return new Promise<Database>((resolve, reject) => {
+      const opening = openDB<Schema>(name, steps.length, {
+        upgrade: (db, from, _to, all) => {
+          for (const step of steps.slice(from)) step(db, all)
+        },
+        blocked: () => {
+          opening.then((db) => db.close(), reject) // it comes too late: nobody waits for it any more
+          reject(new FlashError('storage-failed', { during: 'waiting for another tab to let go' }))
+        },
+        blocking: (_current, _blocked, event) => {
+          ;(event.target as IDBDatabase).close()
+        },
+      })
+      opening.then(resolve, reject)
+    })
+  })
+}
+
+/** What goes wrong in `work` as `storage-full` or `storage-failed`; a `FlashError` stays what it is. */
+export async function storing<T>(during: string, work: () => Promise<T>): Promise<T> {
+  try {
+    return await work()
+  } catch (error) {
+    if (error instanceof FlashError) throw error
+    if (!isQuotaError(error)) throw new FlashError('storage-failed', { during }, { cause: error })
+    const { requested, quota } = error
+    throw new FlashError(
+      'storage-full',
+      {
+        ...(typeof requested === 'number' ? { needed: requested } : {}),
+        ...(typeof quota === 'number' ? { available: quota } : {}),
+      },
+      { cause: error },
+    )
+  }
+}
+
+/** `DOMException` once, a class of its own in newer browsers; the name is the same. */
+const isQuotaError = (
+  error: unknown,
+): error is Error & { requested?: number | null; quota?: number | null } =>
+  error instanceof Error && error.name === 'QuotaExceededError'

@@ -1,0 +1,68 @@
+/**
+ * Writes that began and were not seen to end: what a closed tab or a power cut leaves behind. An entry is
+ * written before the first erase and removed when the patient is whole again, and has all that is needed
+ * to finish: which backup holds what must be kept, and what was to be written.
+ */
+import type { Contents, KnownFirmware, Unreadable } from '#core/programmer.ts'
+import { storing, type Database } from './db.ts'
+
+/** What is to be in the patient afterwards, and where that came from. */
+export interface Wanted {
+  readonly contents: Contents
+  readonly source: WantedSource
+  readonly firmware: KnownFirmware | undefined
+}
+
+export interface WantedSource {
+  readonly kind: 'file' | 'link' | 'backup' | 'catalogue' | 'practice'
+  readonly name: string
+  readonly version: string | undefined
+  /** Of the file as it came, hex and bytes. For a backup: its own hash. */
+  readonly sha256: string
+  readonly sizeBytes: number
+  readonly backupId?: string
+  /** The hash that a link or catalogue had promised and that was checked. */
+  readonly promisedSha256?: string
+  /** The chip that a link, catalogue or backup says it is for. */
+  readonly chip?: string
+}
+
+export interface JournalEntry {
+  /** The job's. */
+  readonly id: string
+  /** ISO 8601, UTC. */
+  readonly startedAt: string
+  readonly programmer: string
+  readonly way: { readonly to: 'itself' | 'target'; readonly by: string }
+  readonly patient: { readonly kind: string; readonly chip: string }
+  readonly backupId: string
+  /** What could not be saved and was acknowledged. */
+  readonly acknowledged: readonly Unreadable[]
+  readonly wanted: Wanted
+}
+
+export class Journal {
+  readonly #db: Database
+
+  constructor(db: Database) {
+    this.#db = db
+  }
+
+  /** Resolves when it is on the disk. */
+  async open(entry: JournalEntry): Promise<void> {
+    await storing('opening the journal', async () => {
+      const all = this.#db.transaction('journal', 'readwrite', { durability: 'strict' })
+      await Promise.all([all.store.put(entry), all.done])
+    })
+  }
+
+  async close(id: string): Promise<void> {
+    await storing('closing the journal', () => this.#db.delete('journal', id))
+  }
+
+  /** Newest first. */
+  async list(): Promise<readonly JournalEntry[]> {
+    const entries = await storing('reading the journal', () => this.#db.getAll('journal'))
+    return entries.sort((a, b) => b.startedAt.localeCompare(a.startedAt))
+  }
+}
