@@ -13,7 +13,8 @@ export interface IspMaster {
   readonly speedsHz: readonly number[]
   /**
    * Powers up, resets the target and sends Programming Enable, at `speedHz` or at the programmer's own
-   * choice. False: nothing answered (or it cannot be told; then the signature tells).
+   * choice. False: nothing answered, and nothing but `leave` is called before the next try. True: it
+   * answered, or this programmer cannot tell (then the signature tells).
    */
   enter(speedHz: number | undefined, ctx: Context): Promise<boolean>
   /** Shifts one instruction; resolves with the answer, the fourth byte shifted in. */
@@ -22,7 +23,10 @@ export interface IspMaster {
   leave(ctx: Context): Promise<void>
   /** Told once the chip is known; some programmers must know its pages first. */
   prepare?(part: AvrPart, ctx: Context): Promise<void>
-  /** Block paths; absent ones are done with `execute`. All addresses in bytes. They advance `ctx.progress`. */
+  /**
+   * Block paths; absent ones are done with `execute`. All addresses in bytes. They are given whole ranges,
+   * split them as they like, call `ctx.checkpoint` between the pieces and advance `ctx.progress`.
+   */
   readFlash?(part: AvrPart, address: number, length: number, ctx: Context): Promise<Uint8Array>
   /** Whole pages. Does not erase. */
   programFlash?(part: AvrPart, address: number, bytes: Uint8Array, ctx: Context): Promise<void>
