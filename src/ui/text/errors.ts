@@ -1,0 +1,316 @@
+/**
+ * Every error as people read it: what happened, what is safe, what to do now.
+ *
+ * The table covers every code of `core/errors.ts`, so a new code without a text does not compile. What is
+ * safe follows from the situation, not from the error: whether the patient may be half-written, and which
+ * backup there is. "Now" is never empty.
+ */
+import { hex } from '#core/bytes.ts'
+import type {
+  BadFileDetail,
+  BadFileReason,
+  ErrorCode,
+  ErrorDetails,
+  FlashError,
+  MismatchDetail,
+} from '#core/errors.ts'
+import type { Platform } from '#host/platform.ts'
+import { accessHelp, busyHelp, policyHelp, type CopyText, type Help } from './access.ts'
+import { memoryName } from './facts.ts'
+import { count, moment, size } from './format.ts'
+import { m } from './generated/messages.js'
+
+/** What the text depends on beside the error itself. */
+export interface Situation {
+  readonly platform: Platform
+  /** ISO 8601; absent: there is no backup of this patient. */
+  readonly backupAt?: string | undefined
+  /** From the first erase to the end of the verify. */
+  readonly halfWritten: boolean
+  /** True once everything was written and read back. */
+  readonly written?: boolean
+  /** Where no device is involved at all. */
+  readonly about?: 'library' | 'file'
+}
+
+export interface ErrorText {
+  readonly happened: string
+  readonly safe: string
+  readonly now: readonly string[]
+  readonly copy: readonly CopyText[]
+}
+
+/** What a code has to say; without `safe` the situation says it. */
+interface Told extends Help {
+  readonly happened: string
+  readonly safe?: string
+}
+
+type Teller<C extends ErrorCode> = (detail: ErrorDetails[C], situation: Situation) => Told
+
+const texts = {
+  cancelled: (_, { halfWritten }) => ({
+    happened: m.error_cancelled(),
+    now: [halfWritten ? m.error_cancelled_now_half() : m.error_cancelled_now()],
+  }),
+
+  'browser-unsupported': ({ api }) => unsupported[api](),
+  'permission-denied': (detail, { platform }) => {
+    const { now, copy = [] } = accessHelp(detail, platform)
+    return {
+      happened: detail.api === 'usb' ? m.error_denied_usb() : m.error_denied_serial(),
+      now: [...now, m.access_site()],
+      copy,
+    }
+  },
+  'blocked-by-policy': ({ api }, { platform }) => ({
+    happened: api === 'usb' ? m.error_policy_usb() : m.error_policy_serial(),
+    ...policyHelp(api, globalThis.location?.origin ?? 'https://reflasher.example', platform),
+  }),
+  'device-busy': ({ api, holder }, { platform }) =>
+    holder === 'other-tab'
+      ? { happened: m.error_busy_tab(), now: [m.error_busy_tab_now(), m.now_again()] }
+      : {
+          happened: api === 'usb' ? m.error_busy_usb() : m.error_busy_serial(),
+          ...busyHelp(api, platform),
+        },
+  'driver-missing': (detail, { platform }) => ({
+    happened: m.error_driver(),
+    ...accessHelp({ api: 'usb', ...detail }, platform),
+  }),
+
+  'device-gone': (_, { halfWritten }) => ({
+    happened: halfWritten ? m.error_gone_writing() : m.error_gone(),
+    now: [m.error_gone_now(), m.error_gone_now_loose()],
+  }),
+  timeout: ({ timeoutMs }) => ({
+    happened: m.error_timeout({ seconds: count(timeoutMs / 1000) }),
+    now: [m.now_replug(), m.now_cable()],
+  }),
+  stalled: () => ({ happened: m.error_stalled(), now: [m.now_replug(), m.now_again(), m.now_report()] }),
+  'short-transfer': ({ expected, found }) => ({
+    happened: m.error_short({ expected: count(expected), found: count(found) }),
+    now: [m.now_replug(), m.now_cable(), m.now_report()],
+  }),
+  'transfer-failed': () => ({ happened: m.error_transfer(), now: [m.now_replug(), m.now_cable()] }),
+
+  'unexpected-answer': ({ found }) => ({
+    happened: m.error_unexpected({ found }),
+    now: [m.now_replug(), m.error_unexpected_now(), m.now_report()],
+  }),
+  'device-refused': ({ status }) => ({
+    happened: m.error_refused({ status }),
+    now: [m.now_replug(), m.now_again(), m.now_report()],
+  }),
+  'device-silent': ({ tried }) => ({
+    happened: tried.length ? m.error_silent({ tried: list(tried) }) : m.error_silent_untold(),
+    now: [m.error_silent_now_port(), m.error_silent_now_reset(), m.error_silent_now_sketch()],
+  }),
+
+  'target-missing': ({ tried }) => ({
+    happened: tried.length ? m.error_target_missing({ tried: list(tried) }) : m.error_target_missing_untold(),
+    now: missingTarget(),
+  }),
+  'target-unknown': ({ signature }) =>
+    isNonsense(signature)
+      ? { happened: m.error_target_nonsense({ signature }), now: missingTarget() }
+      : {
+          happened: m.error_target_unknown({ signature }),
+          now: [m.error_target_missing_now_cable(), m.error_target_unknown_now()],
+        },
+  'target-changed': ({ expected, found }) => ({
+    happened: m.error_target_changed({ expected, found }),
+    now: [m.error_target_changed_now(), m.error_target_changed_now_new()],
+  }),
+  'read-protected': ({ memory }) => ({
+    happened: m.error_read_protected({ memory: memoryName(memory) }),
+    now: [m.error_read_protected_now(), m.error_read_protected_now_reason()],
+  }),
+  'write-protected': ({ memory }) => ({
+    happened: m.error_write_protected({ memory: memoryName(memory) }),
+    now: [m.error_write_protected_now()],
+  }),
+
+  'bad-file': (detail) => ({
+    happened: badFileText(detail),
+    now: looksForeign.has(detail.why) ? [m.file_now_known(), m.file_now_binary()] : [m.now_choose_file()],
+  }),
+  'wrong-device': ({ expected, found }) => ({
+    happened: m.error_wrong_device({ expected, found }),
+    now: [m.error_wrong_device_now({ found })],
+  }),
+  'does-not-fit': ({ memory, address, length, available }) => ({
+    happened: m.error_fit({
+      memory: memoryName(memory),
+      address: hex(address, 4),
+      length: count(length),
+      available: count(available),
+    }),
+    now: [m.error_fit_now()],
+  }),
+  'bad-link': ({ field, why }) => ({
+    happened: m.error_link({ field, why }),
+    now: [m.error_link_now(), m.error_link_now_file()],
+  }),
+  'download-blocked': ({ url }) => ({
+    happened: `${m.error_download({ host: hostOf(url) })} ${m.error_download_why()}`,
+    now: [m.error_download_now_self(), m.error_download_now_drop()],
+    copy: [{ label: m.access_copy_address(), text: url }],
+  }),
+  'hash-mismatch': ({ expected, found }) => ({
+    happened: m.error_hash(),
+    now: [m.error_hash_now()],
+    copy: [
+      { label: m.access_copy_promised(), text: expected },
+      { label: m.access_copy_found(), text: found },
+    ],
+  }),
+  'size-mismatch': ({ expected, found }) => ({
+    happened: m.error_size({ expected: count(expected), found: count(found) }),
+    now: [m.error_size_now()],
+  }),
+
+  'verify-mismatch': (detail) => ({
+    happened: m.error_verify(mismatch(detail)),
+    now: [afterMismatch(detail)],
+  }),
+  'backup-mismatch': (detail) => ({
+    happened: m.error_backup(mismatch(detail)),
+    now: [m.error_backup_now_contact(), m.error_backup_now_slow(), m.error_backup_now_running()],
+  }),
+  'backup-corrupt': ({ name, why }) => ({
+    happened: m.error_corrupt({ name, why }),
+    safe: m.safe_import(),
+    now: [m.error_corrupt_now()],
+  }),
+  'not-proven': ({ expected, found }) => ({
+    happened: m.error_not_proven({ expected, found }),
+    safe: m.safe_written(),
+    now: [m.error_not_proven_now_itself(), m.error_not_proven_now_read()],
+  }),
+
+  'storage-full': ({ needed, available }) => ({
+    happened:
+      needed === undefined || available === undefined
+        ? m.error_full_untold()
+        : m.error_full({ needed: size(needed), available: size(available) }),
+    now: [m.error_full_now_export(), m.error_full_now_disk()],
+  }),
+  'storage-failed': () => ({
+    happened: m.error_storage(),
+    now: [m.error_storage_now(), m.error_storage_now_export()],
+  }),
+  bug: () => ({ happened: m.error_bug(), now: [m.error_bug_now(), m.now_report()] }),
+} satisfies { [C in ErrorCode]: Teller<C> }
+
+const unsupported: Record<ErrorDetails['browser-unsupported']['api'], () => Told> = {
+  usb: () => ({
+    happened: m.error_unsupported_usb(),
+    now: [m.error_unsupported_now_usb(), m.error_unsupported_now_https(), m.error_unsupported_now_others()],
+  }),
+  serial: () => ({
+    happened: m.error_unsupported_serial(),
+    now: [
+      m.error_unsupported_now_serial(),
+      m.error_unsupported_now_https(),
+      m.error_unsupported_now_others(),
+    ],
+  }),
+  storage: () => ({ happened: m.error_unsupported_storage(), now: [m.error_unsupported_now_storage()] }),
+  crypto: () => ({
+    happened: m.error_unsupported_crypto(),
+    now: [m.error_unsupported_now_https(), m.error_unsupported_now_crypto()],
+  }),
+}
+
+const fileReasons: Record<BadFileReason, (detail: { format: string }) => string> = {
+  empty: m.file_empty,
+  'too-large': m.file_too_large,
+  'not-text': ({ format }) => m.file_not_text({ format: formatNames[format] ?? format }),
+  'no-start-code': m.file_no_start_code,
+  'bad-digit': m.file_bad_digit,
+  'bad-length': m.file_bad_length,
+  'bad-checksum': m.file_bad_checksum,
+  'bad-record-type': m.file_bad_record_type,
+  truncated: m.file_truncated,
+  'no-end-record': m.file_no_end_record,
+  overlap: m.file_overlap,
+  'address-overflow': m.file_address_overflow,
+  'no-bytes': m.file_no_bytes,
+  'unknown-format': m.file_unknown_format,
+  'bad-compression': m.file_bad_compression,
+  'bad-structure': m.file_bad_structure,
+}
+
+const formatNames: Readonly<Record<string, string>> = { 'intel-hex': 'Intel HEX' }
+
+/** Reasons that suggest the file is of another kind rather than damaged. */
+const looksForeign: ReadonlySet<BadFileReason> = new Set(['not-text', 'no-start-code', 'unknown-format'])
+
+/** `The checksum of a record is wrong (line 3, byte 97, found 0x1f, expected 0x20).` */
+export function badFileText(detail: BadFileDetail): string {
+  const { why, line, firstLine, offset, address, found, expected } = detail
+  const reason = fileReasons[why](detail)
+  const places = [
+    line !== undefined && m.file_place_line({ line: count(line) }),
+    firstLine !== undefined && m.file_place_first_line({ line: count(firstLine) }),
+    offset !== undefined && m.file_place_offset({ offset: count(offset) }),
+    address !== undefined && m.file_place_address({ address: hex(address, 4) }),
+    found !== undefined && m.file_place_found({ found }),
+    expected !== undefined && m.file_place_expected({ expected }),
+  ].filter((place) => place !== false)
+  return places.length ? m.error_file({ reason, place: places.join(', ') }) : m.error_file_plain({ reason })
+}
+
+const list = (words: readonly string[]): string => words.join(', ')
+
+const missingTarget = (): string[] => [
+  m.error_target_missing_now_cable(),
+  m.error_target_missing_now_power(),
+  m.error_target_missing_now_usbasp(),
+  m.error_target_missing_now_slow(),
+]
+
+/** All ones, all zeros or the echo 00 01 02: what a dead line or a locked chip gives as a signature. */
+const isNonsense = (signature: string): boolean =>
+  /^(ff){3}$|^(00){3}$|^000102$/i.test(signature.replace(/[^0-9a-f]/gi, ''))
+
+const mismatch = ({ memory, address, expected, found, count: differing }: MismatchDetail) => ({
+  memory: memoryName(memory),
+  address: hex(address, 4),
+  expected: hex(expected),
+  found: hex(found),
+  count: differing,
+  shown: count(differing),
+})
+
+/** The likely cause follows from how many bytes differ and how the first one does. */
+function afterMismatch({ expected, found, count: differing }: MismatchDetail): string {
+  if (found === 0xff) return m.error_verify_now_blank()
+  const bits = expected ^ found
+  return differing <= 4 && (bits & (bits - 1)) === 0
+    ? m.error_verify_now_cell()
+    : m.error_verify_now_contact()
+}
+
+function hostOf(url: string): string {
+  return URL.canParse(url) ? new URL(url).host : url
+}
+
+function safeText({ backupAt, halfWritten, written = false, about }: Situation): string {
+  if (about === 'library') return m.safe_library()
+  if (about === 'file') return m.safe_file()
+  const backup = backupAt === undefined ? undefined : m.safe_backup({ time: moment(backupAt) })
+  if (halfWritten) return `${m.safe_half()} ${backup ?? m.safe_half_no_backup()}`
+  const device = written ? m.safe_written() : m.safe_nothing_written()
+  return backup === undefined ? device : `${device} ${backup}`
+}
+
+export function errorText(error: FlashError, situation: Situation): ErrorText {
+  const tell = texts[error.code] as Teller<ErrorCode>
+  const { happened, safe, now, copy = [] } = tell(error.detail, situation)
+  const { halfWritten, backupAt } = situation
+  const after = halfWritten && error.code !== 'cancelled' ? [m.now_continue()] : []
+  const restore = halfWritten && backupAt !== undefined ? [m.now_restore({ time: moment(backupAt) })] : []
+  return { happened, safe: safe ?? safeText(situation), now: [...now, ...after, ...restore], copy }
+}

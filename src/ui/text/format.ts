@@ -1,0 +1,43 @@
+/**
+ * Numbers, times and bytes as people read them, in the language at hand. Addresses, hashes and versions
+ * are the field's own words and look the same in every language.
+ */
+import { getLocale } from './generated/runtime.js'
+
+export const count = (value: number): string => new Intl.NumberFormat(getLocale()).format(value)
+
+/** `14:02`, or with the date when that is not today's. `iso` is ISO 8601. */
+export function moment(iso: string, today: Date = new Date()): string {
+  const at = new Date(iso)
+  if (Number.isNaN(at.getTime())) return iso
+  const sameDay = at.toDateString() === today.toDateString()
+  return new Intl.DateTimeFormat(getLocale(), {
+    timeStyle: 'short',
+    ...(sameDay ? {} : { dateStyle: 'medium' }),
+  }).format(at)
+}
+
+/** Date and time, whatever day it is. */
+export const dateTime = (iso: string): string =>
+  new Intl.DateTimeFormat(getLocale(), { dateStyle: 'medium', timeStyle: 'short' }).format(new Date(iso))
+
+/** `32 KiB`, `512 B`, `3.5 MiB`: memory sizes, so binary units; exact when the number allows it. */
+export function size(bytes: number): string {
+  const [divisor, unit] = bytes < 1024 ? [1, 'B'] : bytes < 1024 ** 2 ? [1024, 'KiB'] : [1024 ** 2, 'MiB']
+  const value = new Intl.NumberFormat(getLocale(), { maximumFractionDigits: 1 }).format(bytes / divisor)
+  return `${value} ${unit}`
+}
+
+/** The beginning of a hash, in groups: `3f9a 27c1 …`. */
+export const shortHash = (sha256: string): string => `${sha256.slice(0, 4)} ${sha256.slice(4, 8)} …`
+
+/** The whole hash in groups of four, for reading aloud and comparing. */
+export const groupedHash = (sha256: string): string => sha256.replace(/(.{4})(?=.)/g, '$1 ')
+
+/** `16c0:05dc`; ids are always four lower-case digits. */
+export const usbId = (vendorId: number, productId: number): string =>
+  [vendorId, productId].map((id) => id.toString(16).padStart(4, '0')).join(':')
+
+/** `USBasp` for 55 53 42 …: what a byte looks like as text, a dot where it is none. */
+export const printable = (bytes: Uint8Array): string =>
+  Array.from(bytes, (byte) => (byte >= 0x20 && byte < 0x7f ? String.fromCharCode(byte) : '·')).join('')

@@ -1,0 +1,62 @@
+/** Notices about a programmer or patient as people read them: what is so, and what that means for the job. */
+import type { Notice, NoticeCode } from '#core/programmer.ts'
+import { m } from './generated/messages.js'
+
+export interface NoticeText {
+  readonly what: string
+  readonly help: string
+}
+
+type Values = Readonly<Record<string, string>>
+
+/** How a device names itself, product first; devices may give neither string. */
+const nameOf = ({ product, manufacturer }: Values): string =>
+  [product, manufacturer].filter(Boolean).join(', ') || m.notice_unnamed()
+
+const texts = {
+  'shared-usb-id': (values) => ({
+    what: m.notice_shared_usb_id({ name: nameOf(values) }),
+    help: m.notice_shared_usb_id_help(),
+  }),
+  'clone-strings': (values) => ({
+    what: m.notice_clone_strings({ name: nameOf(values) }),
+    help: m.notice_clone_strings_help(),
+  }),
+  'clone-firmware': () => ({ what: m.notice_clone_firmware(), help: m.notice_clone_firmware_help() }),
+  'old-usb-id': () => ({ what: m.notice_old_usb_id(), help: m.notice_old_usb_id_help() }),
+  'usbisp-hid': () => ({ what: m.notice_usbisp_hid(), help: m.notice_usbisp_hid_help() }),
+  'maybe-usbasploader': () => ({
+    what: m.notice_maybe_usbasploader(),
+    help: m.notice_maybe_usbasploader_help(),
+  }),
+  'no-sck-choice': () => ({ what: m.notice_no_sck_choice(), help: m.notice_no_sck_choice_help() }),
+  'slow-sck-used': ({ speed }) => ({
+    what: speed ? m.notice_slow_sck_used_speed({ speed }) : m.notice_slow_sck_used(),
+    help: m.notice_slow_sck_used_help(),
+  }),
+  locked: () => ({ what: m.notice_locked(), help: m.notice_locked_help() }),
+  'bootloader-no-fuses': () => ({
+    what: m.notice_bootloader_no_fuses(),
+    help: m.notice_bootloader_no_fuses_help(),
+  }),
+  'programmer-recognised': ({ name }) => ({
+    what: name ? m.notice_programmer_recognised_name({ name }) : m.notice_programmer_recognised(),
+    help: m.notice_programmer_recognised_help(),
+  }),
+  'generic-serial': () => ({ what: m.notice_generic_serial(), help: m.notice_generic_serial_help() }),
+  'other-protocol': ({ protocol = '' }) => ({
+    what: m.notice_other_protocol({ protocol }),
+    help: m.notice_other_protocol_help(),
+  }),
+  'known-bad-firmware': ({ why }) => ({
+    what: why ? m.notice_known_bad_firmware_why({ why }) : m.notice_known_bad_firmware(),
+    help: m.notice_known_bad_firmware_help(),
+  }),
+  'newer-firmware-known': ({ version }) => ({
+    what: version ? m.notice_newer_firmware_known_version({ version }) : m.notice_newer_firmware_known(),
+    help: m.notice_newer_firmware_known_help(),
+  }),
+} satisfies Record<NoticeCode, (values: Values) => NoticeText>
+
+export const noticeText = ({ code, values = {} }: Notice): NoticeText =>
+  (texts[code] as (values: Values) => NoticeText)(values)
