@@ -4,7 +4,7 @@
  */
 import { FlashError } from '#core/errors.ts'
 import type { Fact, KnownFirmware, MemoryId, Unreadable } from '#core/programmer.ts'
-import { storing, type Database } from './db.ts'
+import { changing, storing, type Database } from './db.ts'
 import { sha256 } from './sha256.ts'
 
 export interface BackupMemoryEntry {
@@ -190,13 +190,9 @@ export class Backups {
   async remove(id: string): Promise<RemovedBackup | undefined> {
     const backup = await this.get(id)
     if (!backup) return undefined
-    await storing('removing a backup', async () => {
-      const all = this.#db.transaction(bothStores, 'readwrite')
-      await Promise.all([
-        all.objectStore('backups').delete(id),
-        all.objectStore('memories').delete(IDBKeyRange.bound([id], [id, []])),
-        all.done,
-      ])
+    await changing('removing a backup', this.#db, bothStores, async (all) => {
+      await all.objectStore('backups').delete(id)
+      await all.objectStore('memories').delete(IDBKeyRange.bound([id], [id, []]))
     })
     return { backup }
   }
@@ -206,20 +202,16 @@ export class Backups {
     await this.receiptFor(backup.id, backup.sha256)
   }
 
-  async #write(backups: readonly Backup[]): Promise<void> {
-    await storing('storing a backup', async () => {
-      const all = this.#db.transaction(bothStores, 'readwrite', { durability: 'strict' })
-      const puts = backups.flatMap(({ memories, ...entry }) => [
-        all.objectStore('backups').add({
-          ...entry,
-          memories: memories.map(({ id, address, length, sha256 }) => ({ id, address, length, sha256 })),
-        }),
-        ...memories.map(
-          ({ id, bytes }) =>
-            all.objectStore('memories').add({ backupId: entry.id, id, bytes: bytes.slice() }), // not a view's buffer
-        ),
-      ])
-      await Promise.all([...puts, all.done])
+  #write(backups: readonly Backup[]): Promise<void> {
+    return changing('storing a backup', this.#db, bothStores, async (all) => {
+      for (const { memories, ...entry } of backups) {
+        const entries = memories.map(({ id, address, length, sha256 }) => ({ id, address, length, sha256 }))
+        await all.objectStore('backups').add({ ...entry, memories: entries })
+        for (const { id, bytes } of memories) {
+          const own = bytes.slice() // a view would store all of its buffer
+          await all.objectStore('memories').add({ backupId: entry.id, id, bytes: own })
+        }
+      }
     })
   }
 

@@ -1,5 +1,5 @@
 /** Service certificates as they were issued: the text is kept as it is, because its signature covers it. */
-import { storing, type Database } from './db.ts'
+import { changing, storing, type Database } from './db.ts'
 
 export interface StoredCertificate {
   readonly id: string
@@ -20,11 +20,10 @@ export class Certificates {
     this.#db = db
   }
 
-  async add(certificate: StoredCertificate): Promise<void> {
-    await storing('storing a certificate', async () => {
-      const all = this.#db.transaction('certificates', 'readwrite', { durability: 'strict' })
-      await Promise.all([all.store.add(certificate), all.done])
-    })
+  add(certificate: StoredCertificate): Promise<void> {
+    return changing('storing a certificate', this.#db, ['certificates'], (all) =>
+      all.objectStore('certificates').add(certificate),
+    )
   }
 
   get(id: string): Promise<StoredCertificate | undefined> {

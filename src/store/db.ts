@@ -75,6 +75,26 @@ export function openDatabase(name = 'reflasher', steps: readonly Upgrade[] = upg
   })
 }
 
+/** Makes changes in one transaction: all or none, and on the disk when it resolves. */
+export function changing(
+  during: string,
+  db: Database,
+  stores: readonly StoreNames<Schema>[],
+  change: (all: IDBPTransaction<Schema, StoreNames<Schema>[], 'readwrite'>) => Promise<unknown>,
+): Promise<void> {
+  return storing(during, async () => {
+    const all = db.transaction([...stores], 'readwrite', { durability: 'strict' })
+    try {
+      await change(all)
+      await all.done
+    } catch (error) {
+      all.done.catch(() => undefined) // its reason is `error`
+      if (!all.error) all.abort()
+      throw error
+    }
+  })
+}
+
 /** What goes wrong in `work` as `storage-full` or `storage-failed`; a `FlashError` stays what it is. */
 export async function storing<T>(during: string, work: () => Promise<T>): Promise<T> {
   try {

@@ -4,7 +4,7 @@
  * to finish: which backup holds what must be kept, and what was to be written.
  */
 import type { Contents, KnownFirmware, Unreadable } from '#core/programmer.ts'
-import { storing, type Database } from './db.ts'
+import { changing, storing, type Database } from './db.ts'
 
 /** What is to be in the patient afterwards, and where that came from. */
 export interface Wanted {
@@ -49,11 +49,10 @@ export class Journal {
   }
 
   /** Resolves when it is on the disk. */
-  async open(entry: JournalEntry): Promise<void> {
-    await storing('opening the journal', async () => {
-      const all = this.#db.transaction('journal', 'readwrite', { durability: 'strict' })
-      await Promise.all([all.store.put(entry), all.done])
-    })
+  open(entry: JournalEntry): Promise<void> {
+    return changing('opening the journal', this.#db, ['journal'], (all) =>
+      all.objectStore('journal').put(entry),
+    )
   }
 
   async close(id: string): Promise<void> {

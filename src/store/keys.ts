@@ -59,7 +59,7 @@ export async function verifySignature(bytes: Uint8Array, signature: Signature): 
 
 const generate = (): Promise<CryptoKeyPair | undefined> =>
   unlessUnsupported(async () => {
-    return (await crypto.subtle.generateKey(algorithm, false, ['sign', 'verify']))
+    return await crypto.subtle.generateKey(algorithm, false, ['sign', 'verify'])
   })
 
 async function unlessUnsupported<T>(work: () => Promise<T>): Promise<T | undefined> {

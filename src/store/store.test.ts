@@ -1,0 +1,315 @@
+import 'fake-indexeddb/auto'
+import { deleteDB } from 'idb'
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
+import { Backups, type BackupDraft } from './backups.ts'
+import { Certificates, type StoredCertificate } from './certificates.ts'
+import { openDatabase, storing, upgrades, type Database } from './db.ts'
+import { FirmwareFiles } from './firmware-files.ts'
+import { Journal } from './journal.ts'
+import { Keys, verifySignature } from './keys.ts'
+import { SettingsStore, defaultSettings } from './settings.ts'
+
+let db: Database
+beforeEach(async () => {
+  db = await openDatabase('store-test')
+})
+afterEach(async () => {
+  db.close()
+  await deleteDB('store-test')
+})
+
+const draft = (changes: Partial<BackupDraft> = {}): BackupDraft => ({
+  origin: {
+    programmer: { model: 'USBasp', facts: [{ name: 'serial', value: 'ABC123' }] },
+    way: { to: 'target', by: 'isp' },
+    patient: { kind: 'avr:1e9307', chip: 'ATmega8', facts: [], serial: undefined },
+  },
+  firmware: {
+    family: 'usbasp',
+    name: 'USBasp',
+    version: '1.04',
+    confidence: 'certain',
+    evidence: [],
+  },
+  memories: [
+    { id: 'flash', address: 0, bytes: Uint8Array.from({ length: 8192 }, (_, i) => i * 7) },
+    { id: 'fuses', address: 0, bytes: Uint8Array.of(0xef, 0xc9) },
+  ],
+  unreadable: [],
+  ...changes,
+})
+
+/** Changes stored bytes behind the store's back, as a failing disk would. */
+async function rot(id: string): Promise<void> {
+  const stored = await db.get('memories', [id, 'flash'])
+  if (!stored) throw new Error('no such backup')
+  stored.bytes[100] = (stored.bytes[100] ?? 0) ^ 1
+  await db.put('memories', stored)
+}
+
+describe('a backup', () => {
+  test('comes back byte for byte, with a receipt for every memory', async () => {
+    const backups = new Backups(db)
+    const { backup, receipt } = await backups.add(draft())
+    expect(await backups.get(backup.id)).toEqual(backup)
+    expect(receipt).toEqual({
+      backupId: backup.id,
+      sha256: backup.sha256,
+      patientKind: 'avr:1e9307',
+      memories: ['flash', 'fuses'],
+    })
+    expect(backup.name).toBe('USBasp 1.04, ATmega8')
+  })
+
+  test('stored from a view takes only its own bytes along', async () => {
+    const large = new Uint8Array(100_000)
+    const view = large.subarray(5, 7)
+    const { backup } = await new Backups(db).add(
+      draft({ memories: [{ id: 'fuses', address: 0, bytes: view }] }),
+    )
+    expect((await db.get('memories', [backup.id, 'fuses']))?.bytes.buffer.byteLength).toBe(2)
+  })
+
+  test('that rotted on the disk gets no receipt, and its name and memory are said', async () => {
+    const backups = new Backups(db)
+    const { backup } = await backups.add(draft({ name: 'Bench unit 4' }))
+    await rot(backup.id)
+    await expect(backups.receiptFor(backup.id)).rejects.toMatchObject({
+      code: 'backup-corrupt',
+      detail: { name: 'Bench unit 4', why: 'hash of flash' },
+    })
+  })
+
+  test('that lost a memory is corrupt, not shorter', async () => {
+    const backups = new Backups(db)
+    const { backup } = await backups.add(draft())
+    await db.delete('memories', [backup.id, 'fuses'])
+    await expect(backups.get(backup.id)).rejects.toMatchObject({ code: 'backup-corrupt' })
+  })
+
+  test('that is not there gets no receipt', async () => {
+    await expect(new Backups(db).receiptFor('nowhere')).rejects.toMatchObject({ code: 'backup-corrupt' })
+  })
+
+  test('is renamed and annotated without touching its bytes', async () => {
+    const backups = new Backups(db)
+    const { backup } = await backups.add(draft())
+    await backups.rename(backup.id, 'Old one')
+    await backups.note(backup.id, 'from the workshop')
+    const changed = await backups.get(backup.id)
+    expect(changed).toEqual({ ...backup, name: 'Old one', note: 'from the workshop' })
+    await expect(backups.receiptFor(backup.id)).resolves.toMatchObject({ sha256: backup.sha256 })
+  })
+
+  test('once removed is gone with its bytes, and undo brings all of it back', async () => {
+    const backups = new Backups(db)
+    const { backup } = await backups.add(draft())
+    const removed = await backups.remove(backup.id)
+    expect(await backups.list()).toEqual([])
+    expect(await db.count('memories')).toBe(0)
+    if (!removed) throw new Error('nothing was removed')
+    await backups.restoreRemoved(removed)
+    expect(await backups.get(backup.id)).toEqual(backup)
+  })
+
+  test('two of the same bytes have the same hash, whatever the order of their memories', async () => {
+    const backups = new Backups(db)
+    const one = await backups.add(draft())
+    const two = await backups.add(draft({ memories: [...draft().memories].reverse() }))
+    expect(two.backup.sha256).toBe(one.backup.sha256)
+  })
+})
+
+describe('the list of backups', () => {
+  test('has the newest first and no bytes', async () => {
+    const backups = new Backups(db)
+    for (const createdAt of [
+      '2026-01-02T00:00:00.000Z',
+      '2026-01-03T00:00:00.000Z',
+      '2026-01-01T00:00:00.000Z',
+    ]) {
+      const { backup } = await backups.add(draft())
+      const entry = await db.get('backups', backup.id)
+      if (entry) await db.put('backups', { ...entry, createdAt })
+    }
+    const list = await backups.list()
+    expect(list.map(({ createdAt }) => createdAt.slice(8, 10))).toEqual(['03', '02', '01'])
+    expect(list[0]?.memories[0]).not.toHaveProperty('bytes')
+  })
+
+  test.each([
+    ['the chip', 'atmega8', true],
+    ['words in any order', '1.04 usbasp', true],
+    ['a serial number', 'abc123', true],
+    ['the note', 'workshop', true],
+    ['a word that is not there', 'usbasp workshop stm32', false],
+  ])('is searched by %s', async (_, text, found) => {
+    const backups = new Backups(db)
+    await backups.add(draft({ note: 'From the workshop' }))
+    expect(await backups.list(text)).toHaveLength(found ? 1 : 0)
+  })
+})
+
+describe('what goes wrong below', () => {
+  test('a full disk is storage-full and leaves nothing behind', async () => {
+    const backups = new Backups(db)
+    const { add } = IDBObjectStore.prototype as { add: (this: IDBObjectStore, value: unknown) => IDBRequest }
+    const full = vi.spyOn(IDBObjectStore.prototype, 'add').mockImplementation(function (
+      this: IDBObjectStore,
+      value,
+    ) {
+      if (this.name === 'memories') throw new DOMException('full', 'QuotaExceededError')
+      return add.call(this, value) as IDBRequest<IDBValidKey>
+    })
+    await expect(backups.add(draft())).rejects.toMatchObject({ code: 'storage-full' })
+    full.mockRestore()
+    expect(await backups.list()).toEqual([])
+  })
+
+  test('the newer quota error says how much was needed', async () => {
+    const error = Object.assign(new Error('full'), { name: 'QuotaExceededError', requested: 500, quota: 100 })
+    await expect(storing('storing', () => Promise.reject(error))).rejects.toMatchObject({
+      code: 'storage-full',
+      detail: { needed: 500, available: 100 },
+    })
+  })
+
+  test('a closed database is storage-failed, with what was going on', async () => {
+    db.close()
+    await expect(new Backups(db).list()).rejects.toMatchObject({
+      code: 'storage-failed',
+      detail: { during: 'listing the backups' },
+    })
+  })
+
+  test('a database of a newer version is not opened by an older app', async () => {
+    db.close()
+    const newer = await openDatabase('store-test', [...upgrades, () => undefined])
+    newer.close()
+    await expect(openDatabase('store-test')).rejects.toMatchObject({ code: 'storage-failed' })
+  })
+
+  test('an older tab lets go when a newer one upgrades, and keeps what was stored', async () => {
+    const { backup } = await new Backups(db).add(draft())
+    const steps: number[] = []
+    const newer = await openDatabase('store-test', [
+      ...upgrades,
+      () => steps.push(upgrades.length + 1),
+      () => steps.push(upgrades.length + 2),
+    ])
+    expect(steps).toEqual([upgrades.length + 1, upgrades.length + 2])
+    await expect(new Backups(newer).receiptFor(backup.id)).resolves.toBeDefined()
+    await expect(new Backups(db).list()).rejects.toMatchObject({ code: 'storage-failed' })
+    newer.close()
+  })
+})
+
+describe('the signing key', () => {
+  test('stays the same over a reopen and signs what can be verified', async () => {
+    const bytes = new TextEncoder().encode('certificate')
+    const one = await new Keys(db).sign(bytes)
+    db.close()
+    db = await openDatabase('store-test')
+    const two = await new Keys(db).sign(bytes)
+    if (!one || !two) throw new Error('this Node has no Ed25519')
+    expect(two.publicKey).toBe(one.publicKey)
+    expect(await verifySignature(bytes, two)).toBe(true)
+    expect(await verifySignature(bytes.slice(1), two)).toBe(false)
+  })
+
+  test('cannot be taken out', async () => {
+    await new Keys(db).sign(new Uint8Array())
+    const pair = await db.get('keys', 'signing')
+    if (!pair) throw new Error('no key was stored')
+    await expect(crypto.subtle.exportKey('pkcs8', pair.privateKey)).rejects.toThrow()
+  })
+
+  test('two at once use one key', async () => {
+    const both = await Promise.all([new Keys(db).sign(new Uint8Array()), new Keys(db).sign(new Uint8Array())])
+    expect(both[0]?.publicKey).toBe(both[1]?.publicKey)
+  })
+
+  test('is missing where the browser has no Ed25519', async () => {
+    const none = vi
+      .spyOn(crypto.subtle, 'generateKey')
+      .mockRejectedValue(new DOMException('no', 'NotSupportedError'))
+    expect(await new Keys(db).sign(new Uint8Array())).toBeUndefined()
+    none.mockRestore()
+  })
+})
+
+describe('settings', () => {
+  test('change one by one and are there again', async () => {
+    const settings = new SettingsStore(db)
+    await settings.save({ practice: true })
+    await settings.save({ language: 'de' })
+    expect(await settings.load()).toEqual({ ...defaultSettings, practice: true, language: 'de' })
+  })
+
+  test('that make no sense fall back one by one', async () => {
+    await db.put('settings', { practice: 'perhaps', expert: true, language: 'tlh' }, 'settings-1')
+    expect(await new SettingsStore(db).load()).toEqual({ ...defaultSettings, expert: true })
+    await db.put('settings', 'nonsense', 'settings-1')
+    expect(await new SettingsStore(db).load()).toEqual(defaultSettings)
+  })
+})
+
+describe('firmware files', () => {
+  test('are found by their hash and refused when they rotted', async () => {
+    const files = new FirmwareFiles(db)
+    const { sha256 } = await files.keep({
+      name: 'main.hex',
+      bytes: Uint8Array.of(1, 2, 3),
+      version: '1.05',
+      chip: undefined,
+      url: undefined,
+    })
+    expect(sha256).toBe('039058c6f2c0cb492c533b0a4d14ef77cc0f78abccced5287d84a1a2011cfb81')
+    const file = await files.get(sha256)
+    expect(file?.bytes).toEqual(Uint8Array.of(1, 2, 3))
+    if (file) await db.put('firmware', { ...file, bytes: Uint8Array.of(1, 2, 4) })
+    await expect(files.get(sha256)).rejects.toMatchObject({ code: 'hash-mismatch' })
+    await files.remove(sha256)
+    expect(await files.list()).toEqual([])
+  })
+})
+
+test('certificates are kept as issued, newest first', async () => {
+  const certificates = new Certificates(db)
+  const certificate: StoredCertificate = {
+    id: 'a',
+    issuedAt: '2026-01-01T00:00:00.000Z',
+    programmer: 'USBasp',
+    chip: 'ATmega8',
+    firmware: 'USBasp 1.05',
+    backupId: 'b',
+    json: '{"id":"a"}',
+  }
+  await certificates.add(certificate)
+  await certificates.add({ ...certificate, id: 'b', issuedAt: '2026-02-01T00:00:00.000Z' })
+  await expect(certificates.add(certificate)).rejects.toMatchObject({ code: 'storage-failed' })
+  expect((await certificates.list()).map(({ id }) => id)).toEqual(['b', 'a'])
+  expect(await certificates.get('a')).toEqual(certificate)
+})
+
+test('the journal remembers a write that was not seen to end', async () => {
+  const journal = new Journal(db)
+  const entry = {
+    id: 'job',
+    startedAt: '2026-01-01T00:00:00.000Z',
+    programmer: 'USBasp',
+    way: { to: 'target' as const, by: 'isp' },
+    patient: { kind: 'avr:1e9307', chip: 'ATmega8' },
+    backupId: 'b',
+    acknowledged: [],
+    wanted: {
+      contents: new Map([['flash' as const, [{ address: 0, bytes: Uint8Array.of(1) }]]]),
+      source: { kind: 'file' as const, name: 'x.hex', version: undefined, sha256: '', sizeBytes: 1 },
+      firmware: undefined,
+    },
+  }
+  await journal.open(entry)
+  expect(await journal.list()).toEqual([entry])
+  await journal.close('job')
+  expect(await journal.list()).toEqual([])
+})
