@@ -33,7 +33,7 @@ export interface ErrorDetails {
   'read-protected': { memory: string }
   'write-protected': { memory: string }
   // the file or link
-  'bad-file': { format: string; why: BadFileReason; offset?: number; line?: number; found?: string }
+  'bad-file': BadFileDetail
   'wrong-device': { expected: string; found: string }
   'does-not-fit': { memory: string; address: number; length: number; available: number }
   'bad-link': { field: string; why: string }
@@ -52,6 +52,19 @@ export interface ErrorDetails {
 }
 
 export type ErrorCode = keyof ErrorDetails
+
+/** Where in a file something is wrong: `offset` in bytes from 0, `line` from 1, for text formats. */
+export interface BadFileDetail {
+  format: string
+  why: BadFileReason
+  offset?: number
+  line?: number
+  found?: string
+  expected?: string
+  /** `overlap`: the place in memory, and the line that named it first. */
+  address?: number
+  firstLine?: number
+}
 
 /** Where two readings differ: `address` is the first difference, `count` how many bytes differ. */
 export interface MismatchDetail {
@@ -108,7 +121,7 @@ export function isFlashError<K extends ErrorCode>(
 
 /** Any thrown value as a `FlashError`; what is not one already is a `bug` that keeps its cause. */
 export function toFlashError(error: unknown, during?: string): FlashError {
-  if (error instanceof FlashError) return error
+  if (error instanceof FlashError) return error as FlashError
   if (error instanceof DOMException && error.name === 'AbortError')
     return new FlashError('cancelled', during === undefined ? {} : { during }, { cause: error })
   return new FlashError('bug', during === undefined ? {} : { during }, {

@@ -1,0 +1,130 @@
+/**
+ * One shape for every file format: what bytes a firmware file holds and where they go. Segments are
+ * sorted, never overlap and never touch (what is adjacent is one segment); gaps are not filled.
+ * Memory stays within the sum of the bytes given, whatever addresses a hostile file names.
+ */
+import { concat } from '#core/bytes.ts'
+import { FlashError } from '#core/errors.ts'
+import type { Range, Segment } from '#core/programmer.ts'
+
+export type FormatName = 'intel-hex' | 'binary'
+
+/** What a file says about itself beside its bytes; checks compare it with the device. */
+export interface Claims {
+  /** Where execution begins, as an absolute address. */
+  readonly entry?: number
+}
+
+export interface ImageWarning {
+  readonly code:
+    | 'text-after-end' // something follows the end record; it was not read
+    | 'records-after-end' // more records follow the end record (two files in one?); they were not read
+    | 'repeated-bytes' // the same bytes are given twice for one place
+    | 'base-assumed' // a raw binary has no address; 0 was assumed
+  readonly line?: number
+  readonly offset?: number
+  readonly address?: number
+}
+
+export interface Image {
+  readonly format: FormatName
+  readonly segments: readonly Segment[]
+  readonly claims: Claims
+  readonly warnings: readonly ImageWarning[]
+}
+
+/** More pieces than this is no firmware; it would only cost memory. */
+const mostSegments = 65_536
+
+/** Where in the file the two contradicting bytes for an address stand. */
+export type Places = (address: number) => { line?: number; offset?: number; firstLine?: number }
+
+/**
+ * An image from pieces in any order. Bytes given twice must be equal. Takes the pieces' memory over.
+ * @throws `bad-file`: `no-bytes`, `address-overflow`, `overlap` (naming both places), `bad-structure`.
+ */
+export function buildImage(
+  format: FormatName,
+  pieces: readonly Segment[],
+  more: { claims?: Claims; warnings?: readonly ImageWarning[]; places?: Places } = {},
+): Image {
+  const sorted = pieces.filter((piece) => piece.bytes.length > 0)
+  if (sorted.some((piece, i) => i > 0 && piece.address < (sorted[i - 1] as Segment).address))
+    sorted.sort((a, b) => a.address - b.address)
+  if (sorted.length === 0) throw new FlashError('bad-file', { format, why: 'no-bytes' })
+
+  const segments: Segment[] = []
+  const warnings = [...(more.warnings ?? [])]
+  for (let from = 0; from < sorted.length;) {
+    let to = from
+    let end = 0
+    do {
+      const { address, bytes } = sorted[to++] as Segment
+      end = Math.max(end, address + bytes.length)
+    } while (to < sorted.length && (sorted[to] as Segment).address <= end)
+    if (end > 2 ** 32) throw new FlashError('bad-file', { format, why: 'address-overflow', address: end - 1 })
+    if (segments.length === mostSegments)
+      throw new FlashError('bad-file', { format, why: 'bad-structure', found: `over ${mostSegments} pieces` })
+    segments.push(join(format, sorted.slice(from, to), end, warnings, more.places))
+    from = to
+  }
+  return { format, segments, claims: more.claims ?? {}, warnings }
+}
+
+/** One segment from sorted pieces that touch or overlap. */
+function join(
+  format: FormatName,
+  pieces: readonly Segment[],
+  end: number,
+  warnings: ImageWarning[],
+  places: Places | undefined,
+): Segment {
+  const [first] = pieces as [Segment]
+  if (pieces.length === 1) return first
+  const bytes = new Uint8Array(end - first.address)
+  let covered = 0
+  for (const piece of pieces) {
+    const offset = piece.address - first.address
+    const repeated = Math.max(0, Math.min(piece.bytes.length, covered - offset))
+    for (let i = 0; i < repeated; i++) {
+      if (piece.bytes[i] === bytes[offset + i]) continue
+      const address = piece.address + i
+      throw new FlashError('bad-file', { format, why: 'overlap', address, ...places?.(address) })
+    }
+    if (repeated > 0 && !warnings.some(({ code }) => code === 'repeated-bytes'))
+      warnings.push({ code: 'repeated-bytes', address: piece.address })
+    bytes.set(piece.bytes.subarray(repeated), offset + repeated)
+    covered = Math.max(covered, offset + piece.bytes.length)
+  }
+  return { address: first.address, bytes }
+}
+
+/** How many bytes the segments hold, gaps left out. */
+export const totalBytes = (segments: readonly Segment[]): number =>
+  segments.reduce((sum, { bytes }) => sum + bytes.length, 0)
+
+/** From the first byte to the last, gaps included. */
+export function spanOf(segments: readonly Segment[]): Range {
+  const first = segments[0]
+  const last = segments.at(-1)
+  if (!first || !last) return { address: 0, length: 0 }
+  return { address: first.address, length: last.address + last.bytes.length - first.address }
+}
+
+/** The bytes of `range` in one piece; gaps become `fill`, what lies outside is left out. */
+export function flatten(segments: readonly Segment[], range: Range, fill = 0xff): Uint8Array<ArrayBuffer> {
+  const flat = new Uint8Array(range.length).fill(fill)
+  for (const { address, bytes } of segments) {
+    const offset = address - range.address
+    if (offset + bytes.length <= 0 || offset >= range.length) continue
+    flat.set(bytes.subarray(Math.max(0, -offset), range.length - offset), Math.max(0, offset))
+  }
+  return flat
+}
+
+/**
+ * The data bytes alone, in ascending order, gaps left out: its SHA-256 is the catalogue's `imageSha256`,
+ * equal for files that differ only in line ends or record lengths. One segment is not copied.
+ */
+export const dataBytes = (segments: readonly Segment[]): Uint8Array =>
+  segments.length === 1 && segments[0] ? segments[0].bytes : concat(...segments.map(({ bytes }) => bytes))
