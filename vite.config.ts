@@ -6,7 +6,7 @@ import { playwright } from '@vitest/browser-playwright'
 import icons from 'unplugin-icons/vite'
 import { VitePWA } from 'vite-plugin-pwa'
 import { defineConfig } from 'vitest/config'
-import { version } from './package.json' with { type: 'json' }
+import manifest from './package.json' with { type: 'json' }
 
 const executablePath = process.env['CHROMIUM'] ?? '/usr/bin/chromium'
 
@@ -15,9 +15,9 @@ function build(): string {
   const git = (...args: string[]) =>
     execFileSync('git', args, { encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] }).trim()
   try {
-    return `${version}+${git('rev-parse', '--short=7', 'HEAD')}${git('status', '--porcelain') && '.dirty'}`
+    return `${manifest.version}+${git('rev-parse', '--short=7', 'HEAD')}${git('status', '--porcelain') && '.dirty'}`
   } catch {
-    return version // built from an archive without git
+    return manifest.version // built from an archive without git
   }
 }
 
@@ -59,7 +59,7 @@ export default defineConfig({
   build: {
     target: 'chrome120',
     sourcemap: true,
-    rollupOptions: {
+    rolldownOptions: {
       output: {
         // usbasp-driver-<hash>.js instead of driver-<hash>.js
         chunkFileNames: (chunk) => {

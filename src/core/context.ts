@@ -20,6 +20,7 @@ export interface ContextOptions {
   clock?: Clock
   log?: Log
   onPhase?: (phase: Phase) => void
+  phase?: Phase
 }
 
 export class Context {
@@ -29,6 +30,7 @@ export class Context {
   readonly clock: Clock
   readonly log: Log
   readonly #onPhase: (phase: Phase) => void
+  readonly #phase: Phase
 
   constructor(options: ContextOptions = {}) {
     this.signal = options.signal ?? new AbortController().signal
@@ -36,6 +38,7 @@ export class Context {
     this.clock = options.clock ?? systemClock
     this.log = options.log ?? (() => undefined)
     this.#onPhase = options.onPhase ?? (() => undefined)
+    this.#phase = options.phase ?? 'free'
   }
 
   /** The same context, reporting into another branch of the progress tree. */
@@ -56,29 +59,37 @@ export class Context {
   }
 
   /** Runs `run` with cancel taking effect only where it calls `checkpoint`. */
-  async boundary<T>(run: (ctx: Context) => Promise<T>): Promise<T> {
-    return this.#during('boundary', run(this.#copy({})))
+  boundary<T>(run: (ctx: Context) => Promise<T>): Promise<T> {
+    return this.#during('boundary', {}, run)
   }
 
   /** Runs `run` with cancel held back; afterwards a cancel that came meanwhile takes effect. */
   async critical<T>(run: (ctx: Context) => Promise<T>): Promise<T> {
-    const result = await this.#during('critical', run(this.#copy({ signal: new AbortController().signal })))
+    const result = await this.#during('critical', { signal: new AbortController().signal }, run)
     this.checkpoint()
     return result
   }
 
-  async #during<T>(phase: Phase, work: Promise<T>): Promise<T> {
+  async #during<T>(phase: Phase, changes: ContextOptions, run: (ctx: Context) => Promise<T>): Promise<T> {
     this.#onPhase(phase)
     try {
-      return await work
+      return await run(this.#copy({ ...changes, phase }))
     } finally {
-      this.#onPhase('free')
+      this.#onPhase(this.#phase)
     }
   }
 
   #copy(changes: ContextOptions): Context {
     const { signal, progress, clock, log } = this
-    return new Context({ signal, progress, clock, log, onPhase: this.#onPhase, ...changes })
+    return new Context({
+      signal,
+      progress,
+      clock,
+      log,
+      onPhase: this.#onPhase,
+      phase: this.#phase,
+      ...changes,
+    })
   }
 }
 

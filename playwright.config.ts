@@ -1,0 +1,24 @@
+/** The stories: the built site in Debian's Chromium, one after another. */
+import { defineConfig } from '@playwright/test'
+
+const port = 4174
+
+export default defineConfig({
+  testDir: 'tests/e2e',
+  workers: 1,
+  forbidOnly: Boolean(process.env['CI']),
+  timeout: 90_000,
+  use: {
+    baseURL: `http://localhost:${String(port)}`,
+    browserName: 'chromium',
+    headless: true,
+    launchOptions: { executablePath: process.env['CHROMIUM'] ?? '/usr/bin/chromium' },
+    trace: 'retain-on-failure',
+    video: 'off',
+  },
+  webServer: {
+    command: `npx vite preview --port ${String(port)} --strictPort`,
+    url: `http://localhost:${String(port)}`,
+    reuseExistingServer: false,
+  },
+})

@@ -1,0 +1,46 @@
+import { expect, test } from 'vitest'
+import { cancelSource, Context, type Phase } from './context.ts'
+import { FlashError } from './errors.ts'
+
+const cancelled = expect.objectContaining({ code: 'cancelled' }) as FlashError
+
+test('a checkpoint throws once the user has cancelled', () => {
+  const { signal, cancel } = cancelSource()
+  const ctx = new Context({ signal })
+  expect(() => ctx.checkpoint()).not.toThrow()
+  cancel('reading')
+  expect(() => ctx.checkpoint()).toThrow(cancelled)
+})
+
+test('critical work is not cancelled, but what follows it is', async () => {
+  const { signal, cancel } = cancelSource()
+  const ctx = new Context({ signal })
+  let erased = false
+  const work = ctx.critical(async (inside) => {
+    cancel()
+    await Promise.resolve()
+    inside.checkpoint()
+    erased = true
+  })
+  await expect(work).rejects.toEqual(cancelled)
+  expect(erased).toBe(true)
+})
+
+test('an error of critical work is not hidden by a cancel', async () => {
+  const { signal, cancel } = cancelSource()
+  const ctx = new Context({ signal })
+  const work = ctx.critical(() => {
+    cancel()
+    return Promise.reject(new FlashError('device-gone', {}))
+  })
+  await expect(work).rejects.toMatchObject({ code: 'device-gone' })
+})
+
+test('phases are told in order and return to what they were', async () => {
+  const phases: Phase[] = []
+  const ctx = new Context({ onPhase: (phase) => phases.push(phase) })
+  await ctx.boundary(async (inside) => {
+    await inside.critical(() => Promise.resolve())
+  })
+  expect(phases).toEqual(['boundary', 'critical', 'boundary', 'free'])
+})

@@ -1,0 +1,42 @@
+/** The built site (`npm run build` first): what the first visit loads, and what it may load at all. */
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { gzipSync } from 'node:zlib'
+import { expect, test } from 'vitest'
+
+const dist = join(import.meta.dirname, '..', 'dist')
+const read = (path: string) => readFileSync(join(dist, path), 'utf8')
+
+/** The entry script and everything that it imports statically, transitively. */
+function firstLoad(): string[] {
+  const entries = [...read('index.html').matchAll(/(?:src|href)="\.\/(assets\/[^"]+\.js)"/g)].map(
+    ([, path]) => path ?? '',
+  )
+  const seen = new Set<string>()
+  const visit = (path: string) => {
+    if (seen.has(path)) return
+    seen.add(path)
+    for (const [, name] of read(path).matchAll(/(?:import|from)\s*["']\.\/([^"']+\.js)["']/g))
+      visit(`assets/${name ?? ''}`)
+  }
+  entries.forEach(visit)
+  return [...seen]
+}
+
+test('the first load is at most 30 kB of script, compressed', () => {
+  const scripts = firstLoad()
+  const bytes = scripts
+    .map((path) => gzipSync(read(path), { level: 9 }).length)
+    .reduce((sum, size) => sum + size, 0)
+  expect(scripts).not.toEqual([])
+  expect(bytes).toBeLessThanOrEqual(30_000)
+})
+
+test('no protocol code is in the first load', () => {
+  expect(firstLoad().filter((path) => /(driver|twin|packets)-/.test(path))).toEqual([])
+})
+
+test('the page loads nothing from anywhere else', () => {
+  const outside = [...read('index.html').matchAll(/(?:src|href)="(https?:)?\/\/[^"]*"/g)].map(([all]) => all)
+  expect(outside).toEqual([])
+})
