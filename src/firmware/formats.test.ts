@@ -1,0 +1,121 @@
+import fc from 'fast-check'
+import { describe, expect, it } from 'vitest'
+import { concat } from '#core/bytes.ts'
+import { isFlashError, type BadFileDetail } from '#core/errors.ts'
+import { mostFileBytes, parseImage, type ParseOptions } from './formats.ts'
+import { sha256 } from './hash.ts'
+import { inspect } from './inspect.ts'
+
+/** A character a byte. */
+const bytesOf = (text: string) => Uint8Array.from(text, (character) => character.charCodeAt(0))
+const machineCode = Uint8Array.of(0x0c, 0x94, 0x34, 0x00, 0x0c, 0x94, 0x3e, 0x00)
+const hexText = bytesOf(':0400000001020304F2\n:00000001FF\n')
+
+function refusal(bytes: Uint8Array, name: string, options?: ParseOptions): BadFileDetail {
+  try {
+    parseImage(bytes, name, options)
+  } catch (error) {
+    if (isFlashError(error, 'bad-file')) return error.detail
+    throw error
+  }
+  throw new Error('it was accepted')
+}
+
+describe('a file', () => {
+  it('with the content of Intel HEX is that, whatever its name', () => {
+    for (const name of ['a.hex', 'a.bin', 'a.eep', 'a', 'a.txt'])
+      expect(parseImage(hexText, name).format).toBe('intel-hex')
+  })
+
+  it('of machine code is a raw binary by its name or by a base address', () => {
+    expect(parseImage(machineCode, 'a.BIN')).toEqual({
+      format: 'binary',
+      segments: [{ address: 0, bytes: machineCode }],
+      claims: {},
+      warnings: [{ code: 'base-assumed', address: 0 }],
+    })
+    expect(parseImage(machineCode, 'usbasp_backup', { base: 0x800 })).toMatchObject({
+      segments: [{ address: 0x800 }],
+      warnings: [],
+    })
+    expect(refusal(machineCode, 'usbasp_backup')).toEqual({ format: 'unknown', why: 'unknown-format' })
+  })
+
+  it('of machine code that is called .hex is refused as no text', () => {
+    expect(refusal(machineCode, 'a.hex')).toMatchObject({ format: 'intel-hex', why: 'not-text', offset: 0 })
+  })
+
+  it('of another known format is refused by that format’s name, never taken for a raw binary', () => {
+    const foreign: Record<string, Uint8Array> = {
+      UF2: bytesOf('UF2\nWQ]\x9e' + '\0'.repeat(504)),
+      ELF: bytesOf('\x7fELF\x01\x01\x01'),
+      DfuSe: bytesOf('DfuSe\x01\0\0\0\0\x01'),
+      DFU: concat(machineCode, bytesOf('\0\x01\x11\xdf\x83\x04\0\x01UFD\x10\x12\x34\x56\x78')),
+      'Motorola S-record': bytesOf('S00600004844521B\r\nS9030000FC\r\n'),
+      ZIP: bytesOf('PK\x03\x04\x14\0'),
+      gzip: bytesOf('\x1f\x8b\x08\0'),
+      'TI-TXT': bytesOf('@F000\n31 40 00 03\nq\n'),
+      HTML: bytesOf('\n<!DOCTYPE html><title>Not Found</title>'),
+      'Git LFS pointer': bytesOf('version https://git-lfs.github.com/spec/v1\n'),
+      'Windows EXE': bytesOf('MZ' + '\0'.repeat(58) + '\x40\0\0\0PE\0\0'),
+    }
+    for (const [format, bytes] of Object.entries(foreign))
+      for (const name of ['firmware.bin', 'firmware.hex', 'firmware'])
+        expect(refusal(bytes, name, { base: 0 }), `${format} as ${name}`).toEqual({
+          format,
+          why: 'unknown-format',
+          found: format,
+        })
+    expect(refusal(bytesOf('hello, this is a readme'), 'README')).toMatchObject({ found: 'text' })
+  })
+
+  it('of nothing, or of too much, is refused', () => {
+    expect(refusal(new Uint8Array(), 'a.bin')).toMatchObject({ why: 'empty' })
+    expect(refusal(new Uint8Array(mostFileBytes + 1), 'a.bin')).toMatchObject({
+      why: 'too-large',
+      found: '65 MiB',
+      expected: '64 MiB',
+    })
+  })
+
+  it('with a base address outside 32 bits is refused', () => {
+    for (const base of [-1, 0.5, NaN, 0xffff_fff9])
+      expect(refusal(machineCode, 'a.bin', { base })).toMatchObject({ why: 'address-overflow' })
+  })
+
+  it('of any bytes and name gives an image or `bad-file`, nothing else', () => {
+    const name = fc.constantFrom('a.hex', 'a.bin', 'a')
+    fc.assert(
+      fc.property(fc.uint8Array(), name, (bytes, called) => {
+        try {
+          parseImage(bytes, called)
+        } catch (error) {
+          expect(isFlashError(error, 'bad-file')).toBe(true)
+        }
+      }),
+    )
+  })
+})
+
+describe('the inspector', () => {
+  it('tells size, ranges, blank bytes, USB ids and texts', () => {
+    const descriptor = bytesOf('\x12\x01\x10\x01\xff\0\0\x08\xc0\x16\xdc\x05\x04\x01\x01\x02\0\x01')
+    const bytes = concat(descriptor, new Uint8Array(10).fill(0xff), bytesOf('USBasp'))
+    expect(inspect({ segments: [{ address: 0x100, bytes }] })).toMatchObject({
+      totalBytes: 34,
+      blankBytes: 11,
+      ranges: [{ address: 0x100, length: 34 }],
+      usbDescriptors: [{ address: 0x100, usbId: '16c0:05dc', version: '1.04' }],
+      strings: [{ address: 0x11c, text: 'USBasp', encoding: 'ascii' }],
+    })
+  })
+})
+
+describe('SHA-256', () => {
+  it('is that of FIPS 180-4', async () => {
+    expect(await sha256(bytesOf('abc'))).toBe(
+      'ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad',
+    )
+    expect(await sha256(bytesOf('xabc').subarray(1))).toBe(await sha256(bytesOf('abc')))
+  })
+})
