@@ -1,0 +1,128 @@
+/** The shelf of STK500v1 twins: Arduinos to be flashed by their boot loaders, and Arduinos as ISP programmers. */
+import { avrPartByName, type AvrPart } from '#chips/avr-parts.ts'
+import { concat, blank } from '#core/bytes.ts'
+import { FlashError } from '#core/errors.ts'
+import { TwinAvr } from '#bench/twin-avr.ts'
+import type { Dials, TwinShelf, TwinVariant } from '#bench/twin.ts'
+import { arduinoIspImage, blinkImage, loaderImage } from './images.ts'
+import { arduinoIsp, signOnText } from './twin-arduino-isp.ts'
+import { TwinBoard, type BoardOptions, type Program } from './twin-board.ts'
+import { atmegaBoot, optiboot } from './twin-loaders.ts'
+
+interface Board extends Pick<BoardOptions, 'usb' | 'bridge'> {
+  readonly chip: string
+  readonly loader: { readonly version: readonly [number, number] } | { readonly baud: number }
+  readonly loaderBytes: number
+  /** Low, high, extended, as `boards.txt` has them. */
+  readonly fuses: readonly [number, number, number]
+}
+
+const uno = { usb: { vendorId: 0x2341, productId: 0x0043 }, bridge: 'cdc-acm' } as const
+const ch340 = { usb: { vendorId: 0x1a86, productId: 0x7523 }, bridge: 'ch340' } as const
+const ftdi = { usb: { vendorId: 0x0403, productId: 0x6001 }, bridge: 'ftdi' } as const
+
+const unoBoard: Board = {
+  ...uno,
+  chip: 'ATmega328P',
+  loader: { version: [4, 4] },
+  loaderBytes: 512,
+  fuses: [0xff, 0xde, 0xfd],
+}
+
+/** Lock bits of Arduino boards: nothing writes the boot section from inside. */
+const loaderLocked = 0xcf
+
+function make(board: Board, dials: Dials = {}, target?: TwinAvr): { twin: TwinBoard; chip: TwinAvr } {
+  const part = partOf(board.chip)
+  const bootStart = part.flash.bytes - board.loaderBytes
+  const sketch = target ? arduinoIspImage(part) : blinkImage(part, 1)
+  const version = 'version' in board.loader ? { version: board.loader.version } : {}
+  const chip = new TwinAvr(part, {
+    dials: dials.stuckBit === undefined ? {} : { stuckBit: dials.stuckBit },
+    flash: concat(
+      sketch,
+      blank(bootStart - sketch.length),
+      loaderImage({ bytes: board.loaderBytes, ...version }),
+    ),
+    eeprom: Uint8Array.from({ length: 64 }, (_, i) => i * 3),
+    fuses: Uint8Array.from(board.fuses),
+    lock: loaderLocked,
+  })
+  const twin = new TwinBoard({
+    usb: board.usb,
+    bridge: board.bridge,
+    chip,
+    flickerBit: target ? undefined : dials.flickerBit,
+    loader: loaderProgram(board, bootStart, part),
+    ...(target && {
+      target,
+      application: (flash) => (holdsArduinoIsp(flash) ? arduinoIsp(target) : undefined),
+    }),
+  })
+  return { twin, chip }
+}
+
+function loaderProgram({ loader }: Board, bootStart: number, part: AvrPart): Program {
+  if ('baud' in loader) return atmegaBoot({ baud: loader.baud, bootStart })
+  const nrwwBytes = Math.max(...(part.bootBytes ?? [0]))
+  return optiboot({ version: loader.version, bootStart, nrwwStart: part.flash.bytes - nrwwBytes })
+}
+
+/** Whoever flashed something else over the sketch has no programmer any more. */
+const holdsArduinoIsp = (flash: Uint8Array): boolean =>
+  new TextDecoder('latin1').decode(flash).includes(signOnText)
+
+function partOf(name: string): AvrPart {
+  const part = avrPartByName(name)
+  if (!part) throw new FlashError('bug', { during: `a twin with ${name}` })
+  return part
+}
+
+/** A board that is flashed itself. */
+const board = (name: string, options: Board): TwinVariant => ({
+  name,
+  dials: ['stuckBit', 'flickerBit'],
+  make: (dials) => {
+    const { twin, chip } = make(options, dials)
+    return { twin, memory: (id) => chip.memory(id) }
+  },
+})
+
+/** An Uno with the ArduinoISP sketch and a target. */
+const programmer = (targetName: string): TwinVariant => ({
+  name: `Arduino Uno as ISP with an ${targetName}`,
+  dials: ['targetHz', 'locked', 'stuckBit', 'flickerBit', 'noTarget', 'chip'],
+  make: (dials = {}) => {
+    const target = new TwinAvr(partOf(targetName), { dials, eeprom: Uint8Array.of(1, 2, 3, 4) })
+    return { twin: make(unoBoard, {}, target).twin, memory: (id) => target.memory(id) }
+  },
+})
+
+export default {
+  uno: board('Arduino Uno (Optiboot 4.4)', unoBoard),
+  'uno-optiboot8': board('Arduino Uno (Optiboot 8.3)', { ...unoBoard, loader: { version: [8, 3] } }),
+  'nano-old': board('Arduino Nano with the old boot loader', {
+    ...ch340,
+    chip: 'ATmega328P',
+    loader: { baud: 58_823 }, // 16 MHz / 16 / 17
+    loaderBytes: 2048,
+    fuses: [0xff, 0xda, 0xfd],
+  }),
+  diecimila: board('Arduino Diecimila (ATmega168)', {
+    ...ftdi,
+    chip: 'ATmega168',
+    loader: { baud: 19_230 }, // 16 MHz / 16 / 52
+    loaderBytes: 2048,
+    fuses: [0xff, 0xdd, 0xf8],
+  }),
+  'optiboot-atmega8': board('ATmega8 with Optiboot 4.4', {
+    ...ftdi,
+    chip: 'ATmega8',
+    loader: { version: [4, 4] },
+    loaderBytes: 512,
+    fuses: [0xbf, 0xcc, 0xff],
+  }),
+  'arduino-isp-atmega8': programmer('ATmega8'),
+  'arduino-isp-atmega328p': programmer('ATmega328P'),
+  'arduino-isp-attiny85': programmer('ATtiny85'),
+} satisfies TwinShelf
