@@ -186,10 +186,12 @@ class AvrPatient implements Patient {
     const { flash, eeprom, fuseMs, calibrationBytes, signature } = this.#part
     const master = this.#master
     const always = { address: 0, pageBytes: 1, pageMs: 0, write: 'overwrite', reserved: [] } as const
+    const locked = this.#isWriteProtected ? ({ locked: true } as const) : {}
     const whenOpen = <T>(read: T) => (this.#isReadProtected ? {} : { read })
     return [
       {
         ...always,
+        ...locked,
         id: 'flash',
         length: flash.bytes,
         pageBytes: flash.pageBytes,
@@ -200,6 +202,7 @@ class AvrPatient implements Patient {
       },
       {
         ...always,
+        ...locked,
         id: 'eeprom',
         length: eeprom.bytes,
         pageBytes: eeprom.pageBytes,
@@ -209,6 +212,7 @@ class AvrPatient implements Patient {
       },
       {
         ...always,
+        ...locked,
         id: 'fuses',
         length: this.#fuses.length,
         pageMs: fuseMs,
@@ -262,8 +266,8 @@ class AvrPatient implements Patient {
     }
   }
 
-  check(wanted: Contents, present: Contents): readonly Check[] {
-    return checkAvr({ part: this.#part, fuses: this.#fuses, wanted, present })
+  check(wanted: Contents, present: Contents, claimedChip?: string): readonly Check[] {
+    return checkAvr({ part: this.#part, fuses: this.#fuses, wanted, present, claimedChip })
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -73,7 +73,18 @@ export interface MismatchDetail {
   expected: number
   found: number
   count: number
+  /** What it looks like; absent: nothing in particular. */
+  likely?: LikelyCause
+  /** The first few differences. */
+  first?: readonly { address: number; expected: number; found: number }[]
 }
+
+/**
+ * bad-contact: reading it again gave something else · changing: it settled on something new, so somebody
+ * else writes · not-written: blank where there should be bytes · not-erased: old bits are still cleared ·
+ * stuck-bit: one bit that reads the same everywhere
+ */
+export type LikelyCause = 'bad-contact' | 'changing' | 'not-written' | 'not-erased' | 'stuck-bit'
 
 /** Why a file is not what it claims to be; each has a sentence in `ui/text/errors.ts`. */
 export type BadFileReason =

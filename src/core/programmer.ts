@@ -146,6 +146,8 @@ export interface Memory {
    * needs no erase (EEPROM, fuses, flash behind a boot loader that erases each page itself).
    */
   readonly write: 'and' | 'overwrite'
+  /** Lock bits refuse every write until a chip erase has cleared them. */
+  readonly locked?: true
   /** Parts that must not be changed this way, and why. */
   readonly reserved: readonly (Range & { readonly why: 'bootloader' | 'never' })[]
   /** What one page costs besides the transfer, for the estimate. */
@@ -176,8 +178,8 @@ export interface Patient extends AsyncDisposable {
   /** Memories that exist but cannot be read here, with the reason that must be acknowledged. */
   readonly unreadable: readonly Unreadable[]
   readonly eraseChip?: ChipErase
-  /** Checks that only this kind of patient can make; pure. */
-  check(wanted: Contents, present: Contents): readonly Check[]
+  /** Checks that only this kind of patient can make; pure. `claimedChip`: what the image says it is for. */
+  check(wanted: Contents, present: Contents, claimedChip?: string): readonly Check[]
 }
 
 export interface Unreadable {

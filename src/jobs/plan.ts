@@ -1,7 +1,13 @@
 /**
  * The plan: every range to keep, erase, program and verify, before the first byte moves. Pure.
+ *
+ * What is to be in a memory afterwards is what is *kept* (from the backup) with what is *wanted* (from the
+ * image) laid over it. What has to be done for that depends only on what is *present*, which after an
+ * interruption is neither. So a write that was broken off is planned again like any other.
  */
-import type { Memory, MemoryId, Range } from '#core/programmer.ts'
+import { blank, equal, hex, isBlank } from '#core/bytes.ts'
+import { FlashError } from '#core/errors.ts'
+import type { Check, Contents, Memory, MemoryId, Patient, Range, Unreadable } from '#core/programmer.ts'
 
 /** A memory without its abilities, but with what they were. */
 export type MemoryLayout = Omit<Memory, 'read' | 'program'> & {
@@ -9,19 +15,30 @@ export type MemoryLayout = Omit<Memory, 'read' | 'program'> & {
   readonly writable: boolean
 }
 
+/** A patient without its abilities: what a plan is made from. */
+export interface PatientLayout {
+  readonly kind: string
+  readonly memories: readonly MemoryLayout[]
+  readonly unreadable: readonly Unreadable[]
+  readonly chipErase: { readonly erases: readonly MemoryId[]; readonly ms: number } | undefined
+}
+
 /** What the user may decide about a plan. */
 export interface PlanRule {
-  /** What the image does not mention, in a memory that it does: stays, or is blanked. */
+  /** What the image does not mention of the flash, when it mentions any: stays, or is blanked. */
   readonly outside: 'keep' | 'blank'
   /** Parts of the image in a reserved range (the boot loader): no plan, or left out. */
   readonly reserved: 'refuse' | 'skip'
 }
 
+/** Whole memories. */
+export type Memories = ReadonlyMap<MemoryId, Uint8Array>
+
 export interface PlannedRange extends Range {
   readonly memory: MemoryId
   /**
-   * keep: stays as it is and is not touched · refill: stays the same, but a chip erase takes it, so it is
-   * written again from the backup · program: new bytes · blank: erased, and that is all the image asks for
+   * keep: stays as it is and is not touched · refill: is to be as it was, but a chip erase took or takes it,
+   * so it is written again from the backup · program: new bytes · blank: erased, and that is all the image asks for
    */
   readonly action: 'keep' | 'refill' | 'program' | 'blank'
   /** Why a kept range is kept. */
@@ -32,12 +49,15 @@ export interface Plan {
   /** `Patient.kind` that this was planned for. */
   readonly patientKind: string
   /** What was in the patient when it was planned, whole memories; absent: could not be read. */
-  readonly before: ReadonlyMap<MemoryId, Uint8Array>
+  readonly before: Memories
   /** 'chip': a chip erase comes first. 'none': only bits are cleared, or pages overwrite. */
   readonly erase: 'chip' | 'none'
+  /** Each writable memory in full, in order. */
   readonly ranges: readonly PlannedRange[]
-  /** What each written memory must hold afterwards, whole; the verify compares all of it. */
-  readonly expected: ReadonlyMap<MemoryId, Uint8Array>
+  /** What each memory that is written or wanted must hold afterwards, whole; the verify compares all of it. */
+  readonly expected: Memories
+  /** Written memories whose present content no backup has: it is lost. */
+  readonly lost: readonly MemoryId[]
   /** Bytes to program and to read back, and the estimate in ms (low, high). */
   readonly programBytes: number
   readonly verifyBytes: number
@@ -58,4 +78,277 @@ export interface Consequence {
     | 'warning-overridden' // a check warned
   readonly typed: boolean
   readonly values: Readonly<Record<string, string>>
+}
+
+export interface PlanRequest {
+  readonly layout: PatientLayout
+  readonly wanted: Contents
+  readonly present: Memories
+  /** What must survive, from the backup. Default: what is present. */
+  readonly kept?: Memories
+  readonly rule: PlanRule
+  /** Whose warnings need consent. */
+  readonly checks?: readonly Check[]
+  /** As measured while reading; undefined: the estimate is wide. */
+  readonly readBytesPerSecond?: number | undefined
+}
+
+export function layoutOf(patient: Patient): PatientLayout {
+  const { kind, memories, unreadable, eraseChip } = patient
+  return {
+    kind,
+    unreadable,
+    chipErase: eraseChip && { erases: eraseChip.erases, ms: eraseChip.ms },
+    memories: memories.map((memory) => {
+      const { id, address, length, pageBytes, pageMs, write, reserved } = memory
+      return {
+        ...{ id, address, length, pageBytes, pageMs, write, reserved },
+        ...(memory.locked && { locked: memory.locked }),
+        readable: memory.read !== undefined,
+        writable: memory.program !== undefined,
+      }
+    }),
+  }
+}
+
+/**
+ * @throws `does-not-fit` · `write-protected`: the image changes what cannot be changed this way ·
+ * `read-protected`: it could not be read back
+ */
+export function planFlash(request: PlanRequest): Plan {
+  const { layout, wanted, present, kept = present, rule } = request
+  for (const id of wanted.keys())
+    if (!layout.memories.some((memory) => memory.id === id && memory.writable))
+      throw new FlashError('write-protected', { memory: id })
+
+  const erases = layout.chipErase?.erases ?? []
+  // Bits that hid a memory are not put back: nobody could ever verify or save it again.
+  const unlocks = erases.some((id) => !kept.has(id) && layout.memories.some((memory) => memory.id === id))
+  const goals = layout.memories
+    .filter(({ writable }) => writable)
+    .map((memory) => goalOf(memory, request, kept, unlocks && memory.id === 'lock'))
+  const mustErase = goals.some(needsErase)
+  if (mustErase) refuseWithoutErase(goals, erases)
+
+  const planned = goals.map((goal) => ({ goal, erased: mustErase && erases.includes(goal.memory.id) }))
+  const ranges = planned.flatMap(({ goal, erased }) => rangesOf(goal, erased))
+  const concerned = planned.filter(({ goal, erased }) => erased || goal.isWanted || isChanged(goal, ranges))
+  for (const { goal, erased } of concerned)
+    if (!goal.memory.readable && !erased) throw new FlashError('read-protected', { memory: goal.memory.id })
+
+  const lost = concerned.map(({ goal }) => goal.memory.id).filter((id) => !kept.has(id))
+  const plan = {
+    patientKind: layout.kind,
+    before: present,
+    erase: mustErase ? ('chip' as const) : ('none' as const),
+    ranges,
+    expected: new Map(concerned.map(({ goal }) => [goal.memory.id, goal.expected])),
+    lost,
+    programBytes: lengthOf(ranges.filter(isWritten)),
+    verifyBytes: concerned.reduce((sum, { goal }) => sum + goal.memory.length, 0),
+  }
+  return {
+    ...plan,
+    estimateMs: estimate(plan, request),
+    consequences: consequencesOf(lost, ranges, wanted, rule, request.checks ?? []),
+  }
+}
+
+const isChanged = ({ memory }: Goal, ranges: readonly PlannedRange[]): boolean =>
+  ranges.some((range) => range.memory === memory.id && range.action !== 'keep')
+
+export const isWritten = ({ action }: PlannedRange): boolean => action === 'program' || action === 'refill'
+
+// ---- what a memory is to hold --------------------------------------------------------------------
+
+interface Goal {
+  readonly memory: MemoryLayout
+  readonly present: Uint8Array | undefined
+  readonly kept: Uint8Array | undefined
+  readonly expected: Uint8Array
+  /** By page: reserved, in the image, or neither. */
+  readonly pages: readonly ('reserved' | 'image' | 'outside')[]
+  readonly isWanted: boolean
+}
+
+function goalOf(
+  memory: MemoryLayout,
+  { wanted, present, rule }: PlanRequest,
+  keptMemories: Memories,
+  unlock: boolean,
+): Goal {
+  const { id, address: base, length, pageBytes, reserved } = memory
+  const segments = wanted.get(id) ?? []
+  const kept = keptMemories.get(id)
+  const pages: Goal['pages'][number][] = Array.from(
+    { length: Math.ceil(length / pageBytes) },
+    () => 'outside',
+  )
+  for (const { address, length: bytes } of reserved)
+    pages.fill(
+      'reserved',
+      Math.floor((address - base) / pageBytes),
+      Math.ceil((address - base + bytes) / pageBytes),
+    )
+
+  const expected = unlock || !kept ? blank(length) : kept.slice()
+  if (id === 'flash' && segments.length > 0 && rule.outside === 'blank')
+    pages.forEach((page, i) => {
+      if (page !== 'reserved') expected.fill(0xff, i * pageBytes, (i + 1) * pageBytes)
+    })
+  for (const { address, bytes } of segments) {
+    const offset = address - base
+    if (offset < 0 || offset + bytes.length > length)
+      throw new FlashError('does-not-fit', { memory: id, address, length: bytes.length, available: length })
+    for (let at = 0; at < bytes.length;) {
+      const page = Math.floor((offset + at) / pageBytes)
+      const next = Math.min(bytes.length, (page + 1) * pageBytes - offset)
+      const part = bytes.subarray(at, next)
+      if (pages[page] !== 'reserved') {
+        expected.set(part, offset + at)
+        pages[page] = 'image'
+      } else if (rule.reserved === 'refuse' && !equal(part, expected.subarray(offset + at, offset + next)))
+        throw new FlashError('write-protected', { memory: id })
+      at = next
+    }
+  }
+  return { memory, present: present.get(id), kept, expected, pages, isWanted: segments.length > 0 }
+}
+
+/** Only a set bit needs an erase, and only where writing clears bits; or any change where lock bits refuse. */
+function needsErase({ memory, present, expected, isWanted }: Goal): boolean {
+  if (memory.write !== 'and' && !memory.locked) return false
+  if (!present) return isWanted
+  if (memory.locked && !equal(present, expected)) return true
+  return expected.some((byte, i) => (byte & ~(present[i] ?? 0)) !== 0)
+}
+
+/** A chip erase must be there, must reach every memory that needs it, and must not reach a reserved range. */
+function refuseWithoutErase(goals: readonly Goal[], erases: readonly MemoryId[]): void {
+  for (const goal of goals) {
+    const reaches = erases.includes(goal.memory.id) || (goal.memory.locked && erases.includes('lock'))
+    if (reaches ? goal.pages.includes('reserved') : needsErase(goal))
+      throw new FlashError('write-protected', { memory: goal.memory.id })
+  }
+}
+
+// ---- what is done for it -------------------------------------------------------------------------
+
+/** Page by page, neighbours of one kind joined. */
+function rangesOf(goal: Goal, erased: boolean): PlannedRange[] {
+  const { memory, pages } = goal
+  const ranges: PlannedRange[] = []
+  pages.forEach((_, i) => {
+    const offset = i * memory.pageBytes
+    const length = Math.min(memory.pageBytes, memory.length - offset)
+    const what = actionOn(goal, i, erased)
+    const last = ranges.at(-1)
+    if (last && last.action === what.action && last.why === what.why)
+      ranges[ranges.length - 1] = { ...last, length: last.length + length }
+    else ranges.push({ memory: memory.id, address: memory.address + offset, length, ...what })
+  })
+  return ranges
+}
+
+function actionOn(goal: Goal, index: number, erased: boolean): Pick<PlannedRange, 'action' | 'why'> {
+  const { pageBytes } = goal.memory
+  const pageOf = (bytes: Uint8Array) => bytes.subarray(index * pageBytes, (index + 1) * pageBytes)
+  const page = goal.pages[index]
+  const expected = pageOf(goal.expected)
+  const present = goal.present && pageOf(goal.present)
+  if (page === 'reserved') return { action: 'keep', why: 'bootloader' }
+  const same: Pick<PlannedRange, 'action' | 'why'> = {
+    action: 'keep',
+    why: page === 'image' ? 'same' : 'outside',
+  }
+  if (erased ? isBlank(expected) : !goal.isWanted && !present) {
+    const stays = erased ? present !== undefined && isBlank(present) : true
+    return stays ? same : { action: 'blank' }
+  }
+  if (!erased && present && equal(present, expected)) return same
+  return { action: goal.kept && equal(pageOf(goal.kept), expected) ? 'refill' : 'program' }
+}
+
+// ---- what it costs -------------------------------------------------------------------------------
+
+function estimate(
+  plan: Pick<Plan, 'erase' | 'ranges' | 'programBytes' | 'verifyBytes'>,
+  { layout, readBytesPerSecond }: PlanRequest,
+): [number, number] {
+  const pagesMs = layout.memories.reduce((sum, { id, pageBytes, pageMs }) => {
+    const bytes = lengthOf(plan.ranges.filter((range) => range.memory === id && isWritten(range)))
+    return sum + (bytes / pageBytes) * pageMs
+  }, 0)
+  const fixedMs = pagesMs + (plan.erase === 'chip' ? (layout.chipErase?.ms ?? 0) : 0)
+  const moved = (plan.programBytes + plan.verifyBytes) * 1000
+  const [fast, slow] = readBytesPerSecond
+    ? [readBytesPerSecond, readBytesPerSecond]
+    : ([10_000, 500] as const) // anything from a fast ISP programmer to a slow target
+  return [Math.round((fixedMs + moved / fast) * 0.9), Math.round((fixedMs + moved / slow) * 1.4 + 500)]
+}
+
+const lengthOf = (ranges: readonly Range[]): number => ranges.reduce((sum, { length }) => sum + length, 0)
+
+/** Warnings that have a consequence of their own, or none. */
+const ownConsequence: Partial<Record<Check['code'], Consequence['code'] | 'none'>> = {
+  'fuse-danger': 'fuse-danger',
+  'bootloader-overlap': 'bootloader-replaced',
+  'same-device': 'other-device',
+  'backup-proven': 'none', // each lost memory is asked for
+  'nothing-to-do': 'none',
+}
+
+function consequencesOf(
+  lost: readonly MemoryId[],
+  ranges: readonly PlannedRange[],
+  wanted: Contents,
+  rule: PlanRule,
+  checks: readonly Check[],
+): Consequence[] {
+  const consequences: Consequence[] = lost.map((memory) => ({
+    id: `no-backup:${memory}`,
+    code: 'no-backup',
+    typed: true,
+    values: { memory },
+  }))
+  if (wanted.has('lock') && ranges.some((range) => range.memory === 'lock' && isWritten(range)))
+    consequences.push({ id: 'lock-bits', code: 'lock-bits', typed: false, values: {} })
+
+  const warnings = checks.filter(({ result }) => result === 'warning')
+  for (const { code, values } of warnings) {
+    const own = ownConsequence[code]
+    if (own === undefined || own === 'none') continue
+    const { fuse = '', bit = '', danger } = values
+    consequences.push({
+      id: own === 'fuse-danger' ? `${own}:${fuse}.${bit}` : own,
+      code: own,
+      typed: own !== 'bootloader-replaced' && danger !== 'caution',
+      values,
+    })
+  }
+  const others = warnings.filter(({ code }) => ownConsequence[code] === undefined).map(({ code }) => code)
+  if (others.length > 0)
+    consequences.push({
+      id: 'warning-overridden',
+      code: 'warning-overridden',
+      typed: false,
+      values: { checks: others.join(', ') },
+    })
+  return consequences
+}
+
+/** The plan for a log or a test: developers' English, one line a range. */
+export function planLines(plan: Plan): string[] {
+  return [
+    `${plan.patientKind}, ${plan.erase === 'chip' ? 'chip erase' : 'no erase'}`,
+    ...plan.ranges.map(({ memory, address, length, action, why }) =>
+      [
+        memory.padEnd(11),
+        `${hex(address, 4)}–${hex(address + length - 1, 4)}`,
+        `${action}${why ? ` (${why})` : ''}`,
+      ].join(' '),
+    ),
+    `program ${String(plan.programBytes)}, verify ${String(plan.verifyBytes)} bytes`,
+    ...plan.consequences.map(({ id, typed }) => `consent ${id}${typed ? ' (typed)' : ''}`),
+  ]
 }
