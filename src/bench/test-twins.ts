@@ -74,7 +74,7 @@ export class EchoUsbTwin implements UsbTwin {
 /** Sends each byte back as it comes, at its own speed; keeps what it saw of the signals. */
 export class EchoSerialTwin implements SerialTwin {
   readonly link = 'serial'
-  readonly bridge = 'cdc-acm'
+  bridge: SerialTwin['bridge'] = 'cdc-acm'
   readonly usb: SerialTwin['usb']
   readonly baud: number
   readonly received: number[] = []

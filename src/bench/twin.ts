@@ -65,6 +65,8 @@ export interface SerialTwin {
   /** The bridge's ids, e.g. 2341:0043; and what the kernel knows it as. */
   readonly usb: { readonly vendorId: number; readonly productId: number } | undefined
   readonly bridge: 'cdc-acm' | 'ch340' | 'cp210x' | 'ftdi'
+  /** It stalls SET_CONTROL_LINE_STATE, as Caterina does: DTR and RTS cannot be driven. */
+  readonly refusesSignals?: boolean
   plugged(wire: SerialWire): void
   /** One call a byte or more, in order; `baud` is what the port is set to. Bytes arrive paced by the baud rate. */
   receive(bytes: Uint8Array, baud: number): void

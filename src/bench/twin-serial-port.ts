@@ -1,0 +1,356 @@
+/**
+ * A serial twin as the page's `SerialPort`: real streams, bytes paced by the baud rate both ways (8N1, ten
+ * bits a byte), DTR and RTS as Linux drives them.
+ *
+ * It rejects with the names and for the reasons of Chrome's `serial_port.cc`. What arrives at another speed
+ * than the port's is noise; bridges that report framing errors break the stream, which can be had anew.
+ */
+import type { Clock } from '#core/time.ts'
+import type { SerialTransfers } from './twin-serial.ts'
+import type { SerialTwin, WireFaults } from './twin.ts'
+
+/** What the port needs of the socket it is in. */
+interface Socket {
+  readonly transfers: SerialTransfers
+  readonly faults: WireFaults
+  nextWrite(): number
+  unplug(): Promise<void>
+}
+
+interface PortOptions {
+  readonly clock: Clock
+  readonly refuses: 'open' | undefined
+}
+
+/** A port from `open` to `close`. */
+interface Session {
+  readonly baud: number
+  readonly bufferSize: number
+  readonly toTwin: Line
+  /** Received and not yet given to the page. */
+  received: Uint8Array<ArrayBuffer>
+  /** Set while the page waits for bytes. */
+  give: ((bytes: Uint8Array<ArrayBuffer>) => void) | undefined
+  readable: { readonly stream: ReadableStream<Uint8Array>; readonly fail: Fail } | undefined
+  writable: { readonly stream: WritableStream<Uint8Array>; readonly fail: Fail } | undefined
+  /** Aborted when the device is lost. */
+  readonly lost: AbortController
+}
+
+type Fail = (error: DOMException) => void
+
+/** The kernel's terminal buffer; what comes on top is dropped. */
+const kernelBuffer = 4096
+/** A UART takes a byte that is at most this far off. */
+const baudTolerance = 0.04
+const maxBufferSize = 16 * 1024 * 1024
+
+const invalidState = (message: string) => new DOMException(message, 'InvalidStateError')
+const networkError = (message: string) => new DOMException(message, 'NetworkError')
+const lostError = () => networkError('The device has been lost.')
+
+export class TwinSerialPort extends EventTarget implements SerialPort {
+  onconnect: ((event: Event) => unknown) | null = null
+  ondisconnect: ((event: Event) => unknown) | null = null
+  connected = true
+  readonly twin: SerialTwin
+  readonly #socket: Socket
+  readonly #options: PortOptions
+  readonly #forget: () => void
+  readonly #fromTwin: Line
+  #session: Session | undefined
+  #opening = false
+  #closing = false
+  #signals = { dtr: false, rts: false }
+  #loseNextByte = false
+
+  constructor(twin: SerialTwin, socket: Socket, options: PortOptions, forget: () => void) {
+    super()
+    this.twin = twin
+    this.#socket = socket
+    this.#options = options
+    this.#forget = forget
+    this.#fromTwin = new Line(options.clock)
+  }
+
+  getInfo(): SerialPortInfo {
+    const { usb } = this.twin
+    return usb ? { usbVendorId: usb.vendorId, usbProductId: usb.productId } : {}
+  }
+
+  async open({ baudRate, dataBits = 8, stopBits = 1, bufferSize = 255 }: SerialOptions): Promise<void> {
+    if (this.#opening) throw invalidState('A call to open() is already in progress.')
+    if (this.#session) throw invalidState('The port is already open.')
+    if (baudRate <= 0) throw new TypeError('Requested baud rate must be greater than zero.')
+    if (![7, 8].includes(dataBits)) throw new TypeError('Requested number of data bits must be 7 or 8.')
+    if (![1, 2].includes(stopBits)) throw new TypeError('Requested number of stop bits must be 1 or 2.')
+    if (bufferSize <= 0 || bufferSize > maxBufferSize)
+      throw new TypeError(`Requested buffer size (${String(bufferSize)} bytes) is out of range.`)
+    this.#opening = true
+    await this.#options.clock.sleep(1)
+    this.#opening = false
+    if (!this.connected || this.#options.refuses) throw networkError('Failed to open serial port.')
+    this.#session = {
+      ...{ baud: baudRate, bufferSize, toTwin: new Line(this.#options.clock) },
+      ...{ received: new Uint8Array(), give: undefined, readable: undefined, writable: undefined },
+      lost: new AbortController(),
+    }
+    this.#drive({ dtr: true, rts: true })
+  }
+
+  async close(): Promise<void> {
+    const session = this.#session
+    if (!session) throw invalidState('The port is already closed.')
+    if (this.#closing) throw invalidState('A call to close() is already in progress.')
+    const { readable, writable } = session
+    if (readable?.stream.locked) throw new TypeError('Cannot cancel a locked stream')
+    if (writable?.stream.locked) throw new TypeError('Cannot abort a locked stream')
+    this.#closing = true
+    await readable?.stream.cancel()
+    await writable?.stream.abort(invalidState('The port is closed.'))
+    await this.#options.clock.sleep(1)
+    this.#closing = false
+    this.#drive({ dtr: false, rts: false })
+    session.toTwin.stop()
+    this.#session = undefined
+  }
+
+  async forget(): Promise<void> {
+    this.#forget()
+    if (this.#session && !this.#closing) await this.close()
+  }
+
+  async getSignals(): Promise<SerialInputSignals> {
+    if (!this.#session) throw invalidState('The port is closed.')
+    await this.#options.clock.sleep(1)
+    return { dataCarrierDetect: false, clearToSend: false, ringIndicator: false, dataSetReady: false }
+  }
+
+  async setSignals(signals: SerialOutputSignals): Promise<void> {
+    if (!this.#session) throw invalidState('The port is closed.')
+    const { dataTerminalReady, requestToSend } = signals
+    if (dataTerminalReady === undefined && requestToSend === undefined && signals.break === undefined)
+      throw new TypeError('Signals dictionary must contain at least one member.')
+    await this.#options.clock.sleep(1)
+    if (this.#session.lost.signal.aborted) throw lostError()
+    if (this.twin.refusesSignals) throw networkError('Failed to set control signals.')
+    const { dtr, rts } = this.#signals
+    this.#drive({ dtr: dataTerminalReady ?? dtr, rts: requestToSend ?? rts })
+  }
+
+  get readable(): ReadableStream<Uint8Array> | null {
+    const session = this.#session
+    if (!session || this.#closing || session.lost.signal.aborted) return null
+    session.readable ??= this.#makeReadable(session)
+    return session.readable.stream
+  }
+
+  get writable(): WritableStream<Uint8Array> | null {
+    const session = this.#session
+    if (!session || this.#closing || session.lost.signal.aborted) return null
+    session.writable ??= this.#makeWritable(session)
+    return session.writable.stream
+  }
+
+  // ---- the socket's side ------------------------------------------------------------------------
+
+  /** The twin sends. */
+  sent(bytes: Uint8Array, baud: number): void {
+    if (!this.connected) return
+    this.#fromTwin.push(bytes, baud, (portion) => {
+      this.#arrive(portion, baud)
+    })
+  }
+
+  /** The cable is out: both streams fail. */
+  lost(): void {
+    this.connected = false
+    this.#fromTwin.stop()
+    const session = this.#session
+    if (!session) return
+    session.toTwin.stop()
+    session.lost.abort(lostError())
+    session.readable?.fail(lostError())
+    session.writable?.fail(lostError())
+    session.readable = session.writable = session.give = undefined
+  }
+
+  /** The browser has noticed. */
+  disconnected(): void {
+    this.#session = undefined
+  }
+
+  // ---- within -----------------------------------------------------------------------------------
+
+  #drive(signals: { dtr: boolean; rts: boolean }): void {
+    const { dtr, rts } = this.#signals
+    this.#signals = signals
+    const changed = dtr !== signals.dtr || rts !== signals.rts
+    if (changed && this.connected && !this.twin.refusesSignals) this.twin.signals(signals.dtr, signals.rts)
+  }
+
+  #arrive(portion: Uint8Array, baud: number): void {
+    const session = this.#session
+    if (!session) return
+    let bytes = portion
+    if (this.#loseNextByte) {
+      this.#loseNextByte = false
+      bytes = bytes.slice(1)
+    }
+    if (Math.abs(session.baud / baud - 1) > baudTolerance) {
+      if (this.twin.bridge === 'ftdi' || this.twin.bridge === 'cp210x') {
+        session.readable?.fail(new DOMException('Parity error', 'ParityError'))
+        session.readable = session.give = undefined
+        return
+      }
+      bytes = noise(bytes)
+    }
+    const room = kernelBuffer + session.bufferSize - session.received.length
+    session.received = Uint8Array.from([...session.received, ...bytes.subarray(0, room)])
+    this.#handOver(session)
+  }
+
+  /** Gives the page what was received, if it waits for it. */
+  #handOver(session: Session): void {
+    const { give, received } = session
+    if (!give || received.length === 0) return
+    const { transfers } = this.#socket
+    transfers.reads++
+    transfers.bytesIn += received.length
+    session.give = undefined
+    session.received = new Uint8Array()
+    give(received)
+  }
+
+  #makeReadable(session: Session): NonNullable<Session['readable']> {
+    let fail: Fail = () => undefined
+    const stream = new ReadableStream({
+      type: 'bytes',
+      start: (controller) => {
+        fail = (error) => controller.error(error)
+      },
+      pull: (controller) => {
+        session.give = (bytes) => controller.enqueue(bytes)
+        this.#handOver(session)
+      },
+      cancel: () => {
+        session.readable = session.give = undefined
+        session.received = new Uint8Array()
+      },
+    })
+    return { stream, fail }
+  }
+
+  #makeWritable(session: Session): NonNullable<Session['writable']> {
+    let fail: Fail = () => undefined
+    const stream = new WritableStream<Uint8Array>(
+      {
+        start: (controller) => {
+          fail = (error) => controller.error(error)
+        },
+        write: (chunk, { signal }) => this.#write(session, chunk.slice(), signal),
+        close: async () => {
+          await session.toTwin.below(0)
+          session.writable = undefined
+        },
+        abort: () => {
+          session.writable = undefined
+          session.toTwin.clear()
+        },
+      },
+      new CountQueuingStrategy({ highWaterMark: 1 }),
+    )
+    return { stream, fail }
+  }
+
+  /** Ends when the bytes fit into the buffer, as in the browser; not when they are out. */
+  async #write(session: Session, bytes: Uint8Array, aborted: AbortSignal): Promise<void> {
+    const { transfers, faults } = this.#socket
+    const number = this.#socket.nextWrite()
+    transfers.bytesOut += bytes.length
+    if (number === faults.unplugAt) {
+      void this.#socket.unplug()
+      throw lostError()
+    }
+    if (number === faults.stallAt) return
+    if (number === faults.shortAt) this.#loseNextByte = true
+    const over = AbortSignal.any([aborted, session.lost.signal])
+    const ended = new Promise<never>((_, reject) => {
+      over.addEventListener('abort', () => reject(over.reason as Error))
+    })
+    if (number === faults.hangAt) return ended
+    session.toTwin.push(bytes, session.baud, (portion) => {
+      this.twin.receive(portion, session.baud)
+    })
+    await Promise.race([session.toTwin.below(session.bufferSize), ended])
+  }
+}
+
+/** One direction: bytes go one after another at their speed, in portions of a USB frame. */
+class Line {
+  readonly #clock: Clock
+  readonly #stopped = new AbortController()
+  #queue: { bytes: Uint8Array; readonly baud: number; readonly arrive: (portion: Uint8Array) => void }[] = []
+  #waiters: { readonly count: number; readonly resolve: () => void }[] = []
+  #running = false
+
+  constructor(clock: Clock) {
+    this.#clock = clock
+  }
+
+  push(bytes: Uint8Array, baud: number, arrive: (portion: Uint8Array) => void): void {
+    if (this.#stopped.signal.aborted || bytes.length === 0) return
+    this.#queue.push({ bytes, baud, arrive })
+    if (!this.#running) void this.#run()
+  }
+
+  /** Resolves when at most `count` bytes are still waiting; never, when the line is stopped before. */
+  below(count: number): Promise<void> {
+    return new Promise((resolve) => {
+      this.#waiters.push({ count, resolve })
+      this.#wake()
+    })
+  }
+
+  /** Drops what has not left yet. */
+  clear(): void {
+    this.#queue = []
+    this.#wake()
+  }
+
+  stop(): void {
+    this.#queue = []
+    this.#stopped.abort(lostError())
+  }
+
+  async #run(): Promise<void> {
+    this.#running = true
+    for (let next = this.#queue[0]; next; next = this.#queue[0]) {
+      const bitsPerByte = 10
+      const byteMs = (bitsPerByte * 1000) / next.baud
+      const portion = next.bytes.subarray(0, Math.max(1, Math.min(64, Math.floor(1 / byteMs))))
+      try {
+        await this.#clock.sleep(portion.length * byteMs, this.#stopped.signal)
+      } catch {
+        return // stopped: the device is gone or the port is closed
+      }
+      if (this.#queue[0] !== next) continue // cleared meanwhile
+      next.bytes = next.bytes.subarray(portion.length)
+      if (next.bytes.length === 0) this.#queue.shift()
+      next.arrive(portion)
+      this.#wake()
+    }
+    this.#running = false
+  }
+
+  #wake(): void {
+    const waiting = this.#queue.reduce((sum, { bytes }) => sum + bytes.length, 0)
+    const done = this.#waiters.filter(({ count }) => waiting <= count)
+    this.#waiters = this.#waiters.filter(({ count }) => waiting > count)
+    for (const { resolve } of done) resolve()
+  }
+}
+
+/** What a UART makes of a byte at another speed; the same every time. */
+const noise = (bytes: Uint8Array): Uint8Array =>
+  bytes.map((byte) => ((byte * 0x9d) ^ (byte >> 3) ^ 0x5a) & 0xff)

@@ -1,0 +1,200 @@
+/* eslint-disable @typescript-eslint/no-unsafe-class-instance-assignment -- stands in for the classes of the browser */
+/**
+ * Puts serial twins behind the W3C shape `Serial`, behaving as Chrome on Linux does: grants, unplugging,
+ * plugging in again. The port itself is `twin-serial-port.ts`.
+ *
+ * A grant lasts over unplugging only where the bridge has a serial number, which a CH340 has not.
+ */
+import type { Clock } from '#core/time.ts'
+import { TwinSerialPort } from './twin-serial-port.ts'
+import type { SerialTwin, WireFaults } from './twin.ts'
+
+export interface TwinSerialOptions {
+  readonly clock: Clock
+  /** Everything is granted without a chooser, as an administrator's policy does. */
+  readonly granted?: boolean
+}
+
+export interface SerialPlugOptions {
+  /** `open`: the device node is not readable or another program has it; the browser cannot tell. */
+  readonly refuses?: 'open'
+}
+
+export interface SerialTransfers {
+  writes: number
+  /** Portions that the page was given. */
+  reads: number
+  bytesIn: number
+  bytesOut: number
+}
+
+/** From the cable's end to the browser's event; the streams fail at once. */
+const noticeMs = 20
+/** How long a person looks at a chooser that has nothing to choose. */
+const chooserMs = 1000
+
+export class TwinSerialBus extends EventTarget implements Serial {
+  onconnect: ((event: Event) => unknown) | null = null
+  ondisconnect: ((event: Event) => unknown) | null = null
+  readonly options: TwinSerialOptions
+  readonly #plugged = new Set<PluggedSerial>()
+  /** Ports on the bus, and twins whose bridge has a serial number. */
+  readonly #grants = new Set<TwinSerialPort | SerialTwin>()
+
+  constructor(options: TwinSerialOptions) {
+    super()
+    this.options = options
+  }
+
+  /** Powers the twin up; a port that the page already has a grant for announces itself. */
+  plug(twin: SerialTwin, options: SerialPlugOptions = {}): PluggedSerial {
+    const plugged = new PluggedSerial(this, twin, options)
+    this.#plugged.add(plugged)
+    return plugged
+  }
+
+  getPorts(): Promise<SerialPort[]> {
+    return Promise.resolve(this.#ports().filter((port) => this.#isGranted(port)))
+  }
+
+  /** Chooses the first match. */
+  async requestPort({ filters = [] }: SerialPortRequestOptions = {}): Promise<SerialPort> {
+    for (const { usbVendorId, usbProductId } of filters) {
+      if (usbVendorId === undefined && usbProductId === undefined)
+        throw new TypeError('A filter cannot be empty.')
+      if (usbVendorId === undefined)
+        throw new TypeError('A filter containing a usbProductId must also contain a usbVendorId.')
+    }
+    const port = this.#ports().find(
+      ({ twin: { usb } }) =>
+        filters.length === 0 ||
+        filters.some(
+          ({ usbVendorId, usbProductId }) =>
+            usbVendorId === usb?.vendorId && (usbProductId ?? usb?.productId) === usb?.productId,
+        ),
+    )
+    if (!port) {
+      await this.options.clock.sleep(chooserMs)
+      throw new DOMException('No port selected by the user.', 'NotFoundError')
+    }
+    this.#grants.add(grantKey(port))
+    return port
+  }
+
+  /** @internal */
+  arrived(port: TwinSerialPort): void {
+    if (!this.#isGranted(port)) return
+    queueMicrotask(() => {
+      this.#dispatch('connect', port)
+    })
+  }
+
+  /** @internal */
+  left(port: TwinSerialPort): void {
+    if (this.#isGranted(port)) this.#dispatch('disconnect', port)
+    this.#grants.delete(port)
+  }
+
+  /** @internal */
+  forgot(port: TwinSerialPort): void {
+    this.#grants.delete(grantKey(port))
+  }
+
+  #ports(): TwinSerialPort[] {
+    return [...this.#plugged].flatMap(({ port }) => port ?? [])
+  }
+
+  #isGranted(port: TwinSerialPort): boolean {
+    return this.options.granted === true || this.#grants.has(grantKey(port))
+  }
+
+  /** On the port and then here, as it bubbles in the browser: with the port as its target. */
+  #dispatch(type: 'connect' | 'disconnect', port: TwinSerialPort): void {
+    for (const receiver of [port, this] as const) {
+      const event = Object.defineProperty(new Event(type), 'target', { value: port })
+      receiver.dispatchEvent(event)
+      receiver[`on${type}`]?.(event)
+    }
+  }
+}
+
+const grantKey = (port: TwinSerialPort): TwinSerialPort | SerialTwin =>
+  port.twin.bridge === 'ch340' ? port : port.twin
+
+/** One socket of the computer with a twin in it. */
+export class PluggedSerial {
+  /** What was transferred since it was plugged in. */
+  readonly transfers: SerialTransfers = { writes: 0, reads: 0, bytesIn: 0, bytesOut: 0 }
+  readonly #bus: TwinSerialBus
+  readonly #twin: SerialTwin
+  readonly #options: SerialPlugOptions
+  #port: TwinSerialPort | undefined
+  #leaving = Promise.resolve()
+  #faults: WireFaults = {}
+  #faultsFrom = 0
+
+  constructor(bus: TwinSerialBus, twin: SerialTwin, options: SerialPlugOptions) {
+    this.#bus = bus
+    this.#twin = twin
+    this.#options = options
+    this.#attach()
+  }
+
+  /** As the page sees it; undefined while it is unplugged. */
+  get port(): TwinSerialPort | undefined {
+    return this.#port
+  }
+
+  get faults(): WireFaults {
+    return this.#faults
+  }
+  /**
+   * Counted in writes of the page from now on. A serial line has no stall: such a write is lost. Of the
+   * answer to the `shortAt`th write one byte is lost.
+   */
+  set faults(faults: WireFaults) {
+    this.#faults = faults
+    this.#faultsFrom = this.transfers.writes
+  }
+
+  /** Resolves when the page has been told. */
+  unplug(): Promise<void> {
+    const port = this.#port
+    this.#port = undefined
+    if (port) this.#leaving = this.#leave(port)
+    return this.#leaving
+  }
+
+  /** Plugs it in again, powered up anew. */
+  async replug(): Promise<void> {
+    await this.#leaving
+    if (!this.#port) this.#attach()
+  }
+
+  /** @internal The number of the write that begins, as the faults count. */
+  nextWrite(): number {
+    return ++this.transfers.writes - this.#faultsFrom
+  }
+
+  #attach(): void {
+    const { clock } = this.#bus.options
+    const port = new TwinSerialPort(this.#twin, this, { clock, refuses: this.#options.refuses }, () => {
+      this.#bus.forgot(port)
+    })
+    this.#port = port
+    this.#twin.plugged({
+      clock,
+      send: (bytes, baud) => {
+        port.sent(bytes, baud)
+      },
+    })
+    this.#bus.arrived(port)
+  }
+
+  async #leave(port: TwinSerialPort): Promise<void> {
+    port.lost()
+    await this.#bus.options.clock.sleep(noticeMs)
+    port.disconnected()
+    this.#bus.left(port)
+  }
+}
