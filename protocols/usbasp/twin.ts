@@ -1,0 +1,124 @@
+/**
+ * The USBasps of the practice bench: a tool with one of several targets, a pair of which one is the patient,
+ * and two things that only look like one.
+ */
+import { concat, fromHex } from '#core/bytes.ts'
+import type { Dials, TwinSetup, TwinShelf, TwinVariant, UsbDescriptors, UsbTwin } from '#bench/twin.ts'
+import { TwinAvr, type TwinAvrOptions } from '#bench/twin-avr.ts'
+import type { AvrPart } from '#chips/avr-parts.ts'
+import practiceFirmware, { fillerCode, partNamed, vectorTable } from './practice-firmware.ts'
+import { describeVersion } from './twin-descriptors.ts'
+import { UsbaspTwin } from './twin-firmware.ts'
+import { runByItself } from './twin-patient.ts'
+
+const toolDials = [
+  'version',
+  'chip',
+  'targetHz',
+  'noTarget',
+  'locked',
+  'stuckBit',
+  'flickerBit',
+] as const satisfies (keyof Dials)[]
+
+/** Something in flash to back up: vectors of the chip, a third of it filled, and a word for people. */
+function practiceProgram(part: AvrPart): Uint8Array {
+  const start = part.vectors.bytes * part.vectors.count
+  const text = new TextEncoder().encode('practice program')
+  const length = Math.floor(part.flash.bytes / 3) & ~1
+  return concat(vectorTable(part, start + text.length, start + text.length), text, fillerCode(length, length))
+}
+
+const practiceEeprom = new TextEncoder().encode('practice EEPROM')
+
+/** A tool with a board behind it; `board` says how that leaves its maker. */
+const withTarget = (
+  chip: string,
+  board: { name?: string; hz: number } & Omit<TwinAvrOptions, 'dials' | 'flash'>,
+): TwinVariant => ({
+  name: `USBasp 1.04 with ${board.name ?? `an ${chip}`}`,
+  dials: toolDials,
+  make(dials = {}): TwinSetup {
+    const part = partNamed(dials.chip ?? chip)
+    const isAsSold = part.name === chip
+    const target = new TwinAvr(part, {
+      ...(isAsSold ? board : {}),
+      dials: { targetHz: board.hz, ...dials },
+      flash: practiceProgram(part),
+      eeprom: practiceEeprom,
+    })
+    return {
+      twin: new UsbaspTwin({ version: dials.version, target }),
+      memory: (id) => target.memory(id),
+    }
+  },
+})
+
+const pair: TwinVariant = {
+  name: 'Two USBasps: 1.04 as tool, 1.03 as patient with its self-programming jumper closed',
+  dials: toolDials,
+  make(dials = {}): TwinSetup {
+    const chip = dials.chip ?? 'ATmega8'
+    const old = practiceFirmware.find((image) => image.chip === chip && image.version === '1.03')
+    const patient = new TwinAvr(partNamed(chip), {
+      dials: { targetHz: 12_000_000, ...dials },
+      flash: old?.build()[0]?.bytes ?? new Uint8Array(),
+      fuses: chip === 'ATmega8' ? Uint8Array.of(0xef, 0xc9, 0xff) : Uint8Array.of(0xff, 0xdd, 0xf9),
+    })
+    return {
+      twin: new UsbaspTwin({ version: dials.version, target: patient }),
+      memory: (id) => patient.memory(id),
+      byItself: () => runByItself(patient),
+    }
+  },
+}
+
+/** Answers every request with zero bytes, as V-USB does with what it does not know. */
+class StrangeTwin implements UsbTwin {
+  readonly link = 'usb'
+  readonly speed = 'low'
+  readonly descriptors: UsbDescriptors
+  constructor(descriptors: UsbDescriptors) {
+    this.descriptors = descriptors
+  }
+  plugged(): void {
+    // has no clock of its own
+  }
+  reset(): void {
+    // keeps nothing that a port reset could change
+  }
+  control(): Promise<Uint8Array> {
+    return Promise.resolve(new Uint8Array())
+  }
+}
+
+const strange = (name: string, descriptors: UsbDescriptors): TwinVariant => ({
+  name,
+  dials: [],
+  make: () => ({ twin: new StrangeTwin(descriptors), memory: () => new Uint8Array() }),
+})
+
+export default {
+  atmega328p: withTarget('ATmega328P', {
+    name: 'an ATmega328P board as Arduino sells it',
+    hz: 16_000_000,
+    fuses: Uint8Array.of(0xff, 0xde, 0xfd),
+    lock: 0xcf,
+  }),
+  atmega8: withTarget('ATmega8', { hz: 1_000_000 }),
+  attiny85: withTarget('ATtiny85', { hz: 8_000_000, fuses: Uint8Array.of(0xe2, 0xdf, 0xff) }),
+  attiny13: withTarget('ATtiny13', { hz: 9_600_000, fuses: Uint8Array.of(0x7a, 0xff, 0xff) }),
+  pair,
+  clone: strange('A "USB ISP" clone with its HID firmware', {
+    device: fromHex('12 01 10 01 00 00 00 08 eb 03 b4 c8 00 01 01 02 00 01'),
+    configuration: fromHex(
+      '09 02 22 00 01 01 00 80 32 09 04 00 00 01 03 00 00 00 09 21 01 01 00 01 22 21 00 07 05 81 03 08 00 0a',
+    ),
+    strings: { 1: 'zhifengsoft', 2: 'USBHID' },
+    missing: 'empty',
+  }),
+  other: strange('Something else with the shared id 16c0:05dc', {
+    ...describeVersion('1.03'),
+    strings: { 1: 'practice maker', 2: 'Lamp' },
+  }),
+} satisfies TwinShelf
