@@ -191,7 +191,8 @@ const vectors = ({ count, bytes }: VectorTable): string => `${String(count)} × 
 
 /** Chips whose vector tables begin alike, so that an image for the smaller one runs on the other. */
 const families: Partial<Record<FuseLayout, FuseLayout>> = { mega328pb: 'mega328', mega1284: 'mega644' }
-const isCompatible = (a: AvrPart, b: AvrPart): boolean => family(a) === family(b)
+const isCompatible = (a: AvrPart, b: AvrPart): boolean =>
+  a.vectors.bytes === b.vectors.bytes && family(a) === family(b)
 const family = ({ fuseLayout }: AvrPart): FuseLayout => families[fuseLayout] ?? fuseLayout
 
 // ---- fuses and lock bits ------------------------------------------------------------------------
