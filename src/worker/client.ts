@@ -1,0 +1,176 @@
+/**
+ * The page's side of the worker: typed calls that can be cancelled. One call is in the worker at a time,
+ * the others wait here with their bytes intact; so a worker that does not answer a cancel can be ended and
+ * replaced without harm to them. An idle worker is dropped. Without `Worker` (Node) the work is done here.
+ */
+import { FlashError, fromPlainError, toFlashError } from '#core/errors.ts'
+import { systemClock, within, type Clock } from '#core/time.ts'
+import type { ParseOptions } from '#firmware/formats.ts'
+import type { CallName, Calls, Reply, Request, Transferred } from './messages.ts'
+import type { Parsed } from './work.ts'
+
+export { compare, type Difference } from './compare.ts'
+export { giveUp, type Transferred } from './messages.ts'
+export type { Parsed } from './work.ts'
+
+export interface ParseFileOptions extends ParseOptions {
+  /** Default: the `File`'s own. */
+  readonly name?: string
+}
+
+export interface WorkerClientOptions {
+  /** Undefined: there are no workers here. */
+  readonly spawn: (() => Worker) | undefined
+  readonly clock?: Clock
+  /** How long a cancelled call may take to say so before its worker is ended; default 250. */
+  readonly graceMs?: number
+  /** How long a worker without work is kept; default 30 000. */
+  readonly idleMs?: number
+}
+
+export class WorkerClient {
+  readonly #spawn: WorkerClientOptions['spawn']
+  readonly #clock: Clock
+  readonly #graceMs: number
+  readonly #idleMs: number
+  #worker: Worker | undefined
+  #resting = new AbortController()
+  #turn: Promise<unknown> = Promise.resolve()
+  #calls = 0
+
+  constructor({ spawn, clock = systemClock, graceMs = 250, idleMs = 30_000 }: WorkerClientOptions) {
+    this.#spawn = spawn
+    this.#clock = clock
+    this.#graceMs = graceMs
+    this.#idleMs = idleMs
+  }
+
+  /** Bytes are transferred: the caller gives them up. @throws `bad-file`, `storage-failed`, `cancelled`. */
+  parse(file: Blob | Transferred, options: ParseFileOptions = {}, signal?: AbortSignal): Promise<Parsed> {
+    const { name = file instanceof File ? file.name : '', ...rest } = options
+    return this.#call(
+      'parse',
+      { file, name, options: rest },
+      file instanceof Blob ? [] : [file.buffer],
+      signal,
+    )
+  }
+
+  /** Hex. Bytes are hashed by WebCrypto, which does not block the page either, and stay the caller's. */
+  async sha256(source: Blob | Uint8Array, signal?: AbortSignal): Promise<string> {
+    if (source instanceof Blob) return this.#call('sha256', { source }, [], signal)
+    return (await import('./work.ts')).sha256(source, signal)
+  }
+
+  async #call<N extends CallName>(
+    call: N,
+    takes: Calls[N]['takes'],
+    transfer: Transferable[],
+    signal: AbortSignal | undefined,
+  ): Promise<Calls[N]['gives']> {
+    const run = () =>
+      this.#spawn ? this.#run(this.#spawn, call, takes, transfer, signal) : here(call, takes, signal)
+    const result = this.#turn.then(run)
+    this.#turn = result.catch(() => undefined) // the caller hears of it
+    try {
+      return await within(result, this.#clock, call, undefined, signal)
+    } catch (error) {
+      throw toFlashError(error, call)
+    }
+  }
+
+  async #run<N extends CallName>(
+    spawn: () => Worker,
+    call: N,
+    takes: Calls[N]['takes'],
+    transfer: Transferable[],
+    signal: AbortSignal | undefined,
+  ): Promise<Calls[N]['gives']> {
+    signal?.throwIfAborted()
+    this.#resting.abort()
+    const worker = (this.#worker ??= spawn())
+    const id = ++this.#calls
+    const answer = this.#answer(worker, id)
+    worker.postMessage({ id, call, takes }, transfer)
+    try {
+      const reply = await within(answer, this.#clock, call, undefined, signal)
+      if ('error' in reply) throw fromPlainError(reply.error)
+      return reply.gives
+    } catch (error) {
+      if (signal?.aborted) await this.#stop(worker, id, answer)
+      throw error
+    } finally {
+      this.#rest()
+    }
+  }
+
+  #answer(worker: Worker, id: number): Promise<Reply> {
+    return new Promise((resolve, reject) => {
+      const done = new AbortController()
+      const listen = { signal: done.signal }
+      const fail = (event: Event) => {
+        done.abort()
+        this.#drop(worker)
+        const message = event instanceof ErrorEvent ? event.message : `worker: ${event.type}`
+        reject(new FlashError('bug', { during: 'the worker' }, { message }))
+      }
+      worker.addEventListener('error', fail, listen)
+      worker.addEventListener('messageerror', fail, listen)
+      worker.addEventListener(
+        'message',
+        ({ data }: MessageEvent<Reply>) => {
+          if (data.id !== id) return
+          done.abort()
+          resolve(data)
+        },
+        listen,
+      )
+    })
+  }
+
+  async #stop(worker: Worker, id: number, answer: Promise<Reply>): Promise<void> {
+    worker.postMessage({ id, call: 'cancel' } satisfies Request)
+    try {
+      await within(answer, this.#clock, 'stopping', this.#graceMs)
+    } catch {
+      this.#drop(worker) // it does not hear, or it died: the next call gets a fresh one
+    }
+  }
+
+  #rest(): void {
+    const resting = (this.#resting = new AbortController())
+    this.#clock.sleep(this.#idleMs, resting.signal).then(
+      () => this.#drop(this.#worker),
+      () => undefined, // there is work again
+    )
+  }
+
+  #drop(worker: Worker | undefined): void {
+    worker?.terminate()
+    if (this.#worker === worker) this.#worker = undefined
+  }
+}
+
+/** The same work without a worker. */
+async function here<N extends CallName>(
+  call: N,
+  takes: Calls[N]['takes'],
+  signal: AbortSignal | undefined,
+): Promise<Calls[N]['gives']> {
+  const work = await import('./work.ts')
+  const calls: { [C in CallName]: (takes: Calls[C]['takes']) => Promise<Calls[C]['gives']> } = {
+    parse: ({ file, name, options }) => work.parse(file, name, options, signal),
+    sha256: ({ source }) => work.sha256(source, signal),
+  }
+  return calls[call](takes)
+}
+
+const client = new WorkerClient({
+  spawn:
+    typeof Worker === 'undefined'
+      ? undefined
+      : () => new Worker(new URL('./worker.ts', import.meta.url), { type: 'module', name: 'files' }),
+})
+
+export const parse: WorkerClient['parse'] = (file, options, signal) => client.parse(file, options, signal)
+export const sha256: WorkerClient['sha256'] = (source, signal) => client.sha256(source, signal)

@@ -1,0 +1,150 @@
+/** The real worker in a real browser: what is transferred, what a cancel does, and that the page stays free. */
+import { describe, expect, it } from 'vitest'
+import { cancelSource } from '#core/context.ts'
+import { formatIntelHex } from '#firmware/intel-hex.ts'
+import { giveUp, parse, sha256, WorkerClient } from '#worker/client.ts'
+
+const noise = (length: number) =>
+  Uint8Array.from({ length }, (_, i) => (Math.imul(i + 1, 2654435761) >>> 16) & 0xff)
+
+/** Watches what a client starts, asks, hears and ends, around real workers. */
+function workers(source: () => string | URL = () => new URL('../../src/worker/worker.ts', import.meta.url)) {
+  const alive = new Set<Worker>()
+  const asked: unknown[] = []
+  const heard: unknown[] = []
+  let started = 0
+  return {
+    alive,
+    asked,
+    heard,
+    started: () => started,
+    spawn: () => {
+      const worker = new Worker(source(), { type: 'module' })
+      const terminate = worker.terminate.bind(worker)
+      worker.terminate = () => {
+        alive.delete(worker)
+        terminate()
+      }
+      const post = worker.postMessage.bind(worker)
+      worker.postMessage = (message: unknown, transfer?: unknown) => {
+        asked.push(message)
+        post(message, transfer as Transferable[])
+      }
+      worker.addEventListener('message', ({ data }) => heard.push(data))
+      alive.add(worker)
+      started++
+      return worker
+    },
+  }
+}
+
+const script = (text: string) => () => URL.createObjectURL(new Blob([text], { type: 'text/javascript' }))
+
+async function until(condition: () => boolean): Promise<void> {
+  const deadline = performance.now() + 5000
+  while (!condition()) {
+    if (performance.now() > deadline) throw new Error('it never came true')
+    await new Promise(requestAnimationFrame)
+  }
+}
+
+describe('the worker', () => {
+  it('parses a file and gives errors back as they are', async () => {
+    const bytes = noise(100_000)
+    const parsed = await parse(new File([formatIntelHex([{ address: 0x100, bytes }])], 'a.hex'))
+    expect(parsed.image.segments).toEqual([{ address: 0x100, bytes }])
+    expect(parsed.imageSha256).toBe(await sha256(bytes))
+    await expect(parse(new File([':00'], 'a.hex'))).rejects.toMatchObject({
+      name: 'FlashError',
+      code: 'bad-file',
+      detail: { why: 'truncated', line: 1, offset: 3 },
+    })
+  })
+
+  it('is given the bytes themselves, no copy: the sender has none left', async () => {
+    const text = formatIntelHex([{ address: 0, bytes: noise(1000) }]).slice()
+    const { sizeBytes } = await parse(giveUp(text), { name: 'a.hex' })
+    expect(sizeBytes).toBeGreaterThan(1000)
+    expect(text.length).toBe(0)
+    expect(text.buffer.detached).toBe(true)
+  })
+
+  it('leaves the page free while it parses and hashes a big file', async () => {
+    const file = new File([formatIntelHex([{ address: 0, bytes: noise(16 << 20) }])], 'a.hex')
+    let longestMs = 0
+    let turns = 0
+    let last = performance.now()
+    const { port1, port2 } = new MessageChannel()
+    port1.onmessage = () => {
+      const now = performance.now()
+      longestMs = Math.max(longestMs, now - last)
+      last = now
+      turns++
+      port2.postMessage(0)
+    }
+    port2.postMessage(0)
+    const started = performance.now()
+    await parse(file)
+    const tookMs = performance.now() - started
+    port1.close()
+    expect(turns).toBeGreaterThan(10)
+    expect(longestMs).toBeLessThan(tookMs / 2)
+  })
+
+  it('stops at a cancel and takes the next file', async () => {
+    const { started, asked, heard, spawn } = workers()
+    const client = new WorkerClient({ spawn, graceMs: 5000 })
+    const hash = await client.sha256(new Blob(['abc']))
+    const part = noise(8 << 20)
+    const { signal, cancel } = cancelSource()
+    const hashed = client.sha256(new Blob(Array.from({ length: 10 }, () => part)), signal) // piece by piece
+    await until(() => asked.length === 2)
+    cancel('hashing')
+    await expect(hashed).rejects.toMatchObject({ code: 'cancelled', detail: { during: 'hashing' } })
+    expect(await client.sha256(new Blob(['abc']))).toBe(hash)
+    expect(heard[1]).toMatchObject({ error: { code: 'cancelled' } }) // the worker gave up by itself
+    expect(started()).toBe(1)
+  })
+
+  it('that does not hear a cancel is ended, and a fresh one serves those who wait', async () => {
+    const stubborn = workers(script('onmessage = () => { for (;;); }'))
+    const good = workers()
+    let isFirst = true
+    const client = new WorkerClient({
+      spawn: () => {
+        const { spawn } = isFirst ? stubborn : good
+        isFirst = false
+        return spawn()
+      },
+      graceMs: 50,
+    })
+    const { signal, cancel } = cancelSource()
+    const stuck = client.parse(new File(['x'], 'a.hex'), {}, signal)
+    const bytes = new TextEncoder().encode(':0100000007F8\n:00000001FF\n')
+    const waiting = client.parse(giveUp(bytes), { name: 'b.hex' })
+    await until(() => stubborn.alive.size === 1)
+    cancel()
+    await expect(stuck).rejects.toMatchObject({ code: 'cancelled' })
+    expect((await waiting).image.segments).toEqual([{ address: 0, bytes: Uint8Array.of(7) }])
+    expect([stubborn.alive.size, good.alive.size]).toEqual([0, 1])
+  })
+
+  it('that dies is reported and replaced', async () => {
+    const broken = workers(script('onmessage = () => { throw new Error("out of order") }'))
+    const good = workers()
+    const client = new WorkerClient({ spawn: () => (broken.started() === 0 ? broken : good).spawn() })
+    await expect(client.parse(new File(['x'], 'a.hex'))).rejects.toMatchObject({ code: 'bug' })
+    expect(broken.alive.size).toBe(0)
+    await expect(client.parse(new File(['x'], 'a.hex'))).rejects.toMatchObject({ code: 'bad-file' })
+  })
+
+  it('without work is dropped', async () => {
+    const { alive, started, spawn } = workers()
+    const client = new WorkerClient({ spawn, idleMs: 20 })
+    await client.sha256(new Blob(['abc']))
+    expect(alive.size).toBe(1)
+    await until(() => alive.size === 0)
+    await client.sha256(new Blob(['abc']))
+    expect(started()).toBe(2)
+  })
+})
