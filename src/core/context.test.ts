@@ -44,3 +44,26 @@ test('phases are told in order and return to what they were', async () => {
   })
   expect(phases).toEqual(['boundary', 'critical', 'boundary', 'free'])
 })
+
+test('a sleep inside a boundary part is slept to its end, and the next checkpoint hears the cancel', async () => {
+  const { signal, cancel } = cancelSource()
+  const slept: number[] = []
+  const clock = {
+    now: () => 0,
+    sleep: (ms: number, heard?: AbortSignal) => {
+      if (heard?.aborted) return Promise.reject(heard.reason as Error)
+      slept.push(ms)
+      return Promise.resolve()
+    },
+  }
+  const ctx = new Context({ signal, clock })
+  cancel()
+  await expect(ctx.sleep(5)).rejects.toMatchObject({ code: 'cancelled' })
+  await ctx.boundary(async (page) => {
+    await page.sleep(7)
+    expect(() => {
+      page.checkpoint()
+    }).toThrow('cancelled')
+  })
+  expect(slept).toEqual([7])
+})

@@ -54,8 +54,9 @@ export class Context {
       : new FlashError('cancelled', {}, { cause: this.signal.reason })
   }
 
+  /** Ended by a cancel only in free time: a page that is being written is finished first. */
   sleep(ms: number): Promise<void> {
-    return this.clock.sleep(ms, this.signal)
+    return this.clock.sleep(ms, this.#phase === 'free' ? this.signal : undefined)
   }
 
   /** Runs `run` with cancel taking effect only where it calls `checkpoint`. */

@@ -1,0 +1,228 @@
+/**
+ * Carrying a plan out: look, erase, program, read back. It cannot be called without a receipt for the backup
+ * (or an acknowledgement for what has none), and it changes nothing before it has looked whether the
+ * patient is still the one that was planned for.
+ *
+ * Order: flash, EEPROM, read back both, then fuses (a wrong clock would end the conversation), then lock
+ * bits (they end reading). Within the flash the page with the reset vector comes last: a boot loader that
+ * looks at the vector before it starts an application then stays in charge of an unfinished write. On loaders
+ * that do not look no order helps, and through ISP none is needed: those are reached by the reset pin.
+ */
+import { equal, hexBytes } from '#core/bytes.ts'
+import type { Context } from '#core/context.ts'
+import { FlashError } from '#core/errors.ts'
+import type { Memory, MemoryId, Patient, Range } from '#core/programmer.ts'
+import type { Progress } from '#core/progress.ts'
+import type { Receipt } from '#store/backups.ts'
+import type { NoBackup } from './backup.ts'
+import { isWritten, type Plan } from './plan.ts'
+import { isReadable } from './reading.ts'
+import { verifyMemory } from './verify.ts'
+
+/** Goes the way to the patient anew. */
+export type Connect = (ctx: Context) => Promise<Patient>
+
+export interface FlashOptions {
+  readonly connect: Connect
+  readonly plan: Plan
+  readonly safety: Receipt | NoBackup
+  /** Called once, before the first byte is changed, and waited for: from here on the patient may be half-written. */
+  readonly beforeFirstChange: () => Promise<void>
+}
+
+export interface Flashed {
+  readonly programmedBytes: number
+  readonly verifiedBytes: number
+}
+
+/**
+ * @throws `target-changed`: not the patient that was planned for; nothing was changed · `verify-mismatch` ·
+ * `cancelled` at a page boundary · whatever the patient throws
+ */
+export async function flash(options: FlashOptions, ctx: Context): Promise<Flashed> {
+  const { connect, plan, safety, beforeFirstChange } = options
+  refuseUnlessSafe(plan, safety)
+  const steps = ctx.progress.steps({ reach: 2, look: 1, ...weights(plan) })
+  let patient = await connect(ctx.under(steps.reach))
+  try {
+    steps.reach.finish()
+    await lookAgain(patient, plan, ctx.under(steps.look))
+    steps.look.finish()
+    if (plan.erase === 'chip' || plan.programBytes > 0) await beforeFirstChange()
+    if (plan.erase === 'chip') {
+      await eraseChip(patient, ctx.under(steps.erase))
+      if (!canFinish(patient, plan)) {
+        await release(patient, ctx)
+        patient = await ctx.critical((critical) => connect(critical))
+      }
+    }
+    steps.erase.finish()
+    await writeAll(patient, plan, ctx, steps.program, steps.verify)
+  } finally {
+    await release(patient, ctx)
+  }
+  return { programmedBytes: plan.programBytes, verifiedBytes: plan.verifyBytes }
+}
+
+/** What went wrong before matters more than that letting go fails too. */
+async function release(patient: Patient, { log }: Context): Promise<void> {
+  try {
+    await patient[Symbol.asyncDispose]()
+  } catch (error) {
+    log(`letting the patient go failed: ${String(error)}`)
+  }
+}
+
+/** The types ask for a receipt; this asks whether it is for all that this plan can lose. */
+function refuseUnlessSafe(plan: Plan, safety: Receipt | NoBackup): void {
+  const { receipt, acknowledged } = 'acknowledged' in safety ? safety : { receipt: safety, acknowledged: [] }
+  if (receipt.patientKind !== plan.patientKind)
+    throw new FlashError('target-changed', { expected: receipt.patientKind, found: plan.patientKind })
+  const isSafe = (id: MemoryId) =>
+    receipt.memories.includes(id) || acknowledged.some(({ memory }) => memory === id)
+  for (const id of plan.expected.keys())
+    if (!isSafe(id)) throw new FlashError('backup-corrupt', { name: receipt.backupId, why: `no ${id}` })
+}
+
+/** Erasing and looking cost about as much as this many bytes. */
+const fixedCost = 200
+
+function weights(plan: Plan) {
+  return { erase: fixedCost, program: plan.programBytes * 2 + 1, verify: plan.verifyBytes + 1 }
+}
+
+// ---- is it still the same -------------------------------------------------------------------------
+
+/**
+ * Small memories whole; of large ones the first page, the last one and the last that is not blank. Another
+ * chip of the same kind, or one that somebody wrote meanwhile, differs there or is caught by the verify.
+ */
+async function lookAgain(patient: Patient, plan: Plan, ctx: Context): Promise<void> {
+  if (patient.kind !== plan.patientKind)
+    throw new FlashError('target-changed', { expected: plan.patientKind, found: patient.kind })
+  for (const memory of patient.memories.filter(isReadable)) {
+    const before = plan.before.get(memory.id)
+    if (!before) continue
+    for (const range of samples(memory, before)) {
+      const expected = before.subarray(range.address - memory.address).subarray(0, range.length)
+      const found = await memory.read(range, ctx)
+      if (!equal(expected, found))
+        throw new FlashError('target-changed', {
+          expected: `${memory.id} ${hexBytes(expected.subarray(0, 16))}`,
+          found: `${memory.id} ${hexBytes(found.subarray(0, 16))}`,
+        })
+    }
+  }
+}
+
+function samples({ address, length, pageBytes }: Memory, before: Uint8Array): Range[] {
+  if (length <= 16) return [{ address, length }]
+  const lastUsed = before.findLastIndex((byte) => byte !== 0xff)
+  const offsets = [0, Math.max(0, lastUsed), length - 1].map((at) => at - (at % pageBytes))
+  return [...new Set(offsets)].map((offset) => ({
+    address: address + offset,
+    length: Math.min(pageBytes, length - offset),
+  }))
+}
+
+// ---- erase, program, verify -----------------------------------------------------------------------
+
+async function eraseChip({ eraseChip, kind }: Patient, ctx: Context): Promise<void> {
+  if (!eraseChip) throw new FlashError('target-changed', { expected: 'a chip erase', found: kind })
+  await ctx.critical((critical) => eraseChip.run(critical))
+}
+
+/** After an erase has cleared lock bits, memories may open up: some patients only show it when met anew. */
+function canFinish({ memories }: Patient, plan: Plan): boolean {
+  return [...plan.expected.keys()].every((id) => {
+    const memory = memories.find((one) => one.id === id)
+    return memory?.read && memory.program && !memory.locked
+  })
+}
+
+const contentFirst: readonly MemoryId[] = ['flash', 'eeprom']
+const settingsLast: readonly MemoryId[] = ['fuses', 'lock']
+
+async function writeAll(
+  patient: Patient,
+  plan: Plan,
+  ctx: Context,
+  program: Progress,
+  verify: Progress,
+): Promise<void> {
+  const bytesOf = (id: MemoryId) => plan.expected.get(id)?.length ?? 0
+  const all = [...contentFirst, ...settingsLast].filter((id) => plan.expected.has(id))
+  const weigh = () => Object.fromEntries(all.map((id) => [id, bytesOf(id)])) as Record<MemoryId, number>
+  const [programs, verifies] = [program.steps(weigh()), verify.steps(weigh())]
+
+  const doProgram = async (id: MemoryId) => {
+    await programMemory(memoryOf(patient, id), plan, ctx.under(programs[id]))
+    programs[id].finish()
+  }
+  const doVerify = async (id: MemoryId, within: Context) => {
+    const expected = plan.expected.get(id) ?? new Uint8Array()
+    await verifyMemory(memoryOf(patient, id), expected, within.under(verifies[id].expect(expected.length)))
+    verifies[id].finish()
+  }
+  const contents = all.filter((id) => contentFirst.includes(id))
+  for (const id of contents) await doProgram(id)
+  for (const id of contents) await doVerify(id, ctx)
+  for (const id of all.filter((one) => settingsLast.includes(one))) {
+    await doProgram(id)
+    await doVerify(id, ctx)
+  }
+}
+
+function memoryOf({ memories, kind }: Patient, id: MemoryId): Memory {
+  const memory = memories.find((one) => one.id === id)
+  if (!memory) throw new FlashError('target-changed', { expected: id, found: kind })
+  return memory
+}
+
+/** So much is handed to a driver at once: whole pages, and a cancel is heard in between. */
+const mostAtOnce = 1024
+
+async function programMemory(memory: Memory, plan: Plan, ctx: Context): Promise<void> {
+  const expected = plan.expected.get(memory.id) ?? new Uint8Array()
+  const ranges = plan.ranges.filter((range) => range.memory === memory.id && isWritten(range))
+  ctx.progress.expect(ranges.reduce((sum, { length }) => sum + length, 0))
+  if (ranges.length === 0) return
+  const { id, address: base } = memory
+  const write = async (range: Range, within: Context) => {
+    if (!memory.program) throw new FlashError('write-protected', { memory: id })
+    const offset = range.address - base
+    await memory.program(range.address, expected.subarray(offset, offset + range.length), within)
+  }
+  if (settingsLast.includes(id)) {
+    // Bytes that belong together, such as the two that choose the clock, are never left half-changed.
+    await ctx.critical(async (critical) => {
+      for (const range of ranges) await write(range, critical)
+    })
+    return
+  }
+  await ctx.boundary(async (boundary) => {
+    for (const range of vectorLast(memory, pieces(memory, ranges))) {
+      boundary.checkpoint()
+      await write(range, boundary)
+    }
+  })
+}
+
+/** The first page by itself; the rest in runs of pages. */
+function pieces({ address: base, pageBytes }: Memory, ranges: readonly Range[]): Range[] {
+  const most = Math.max(1, Math.floor(mostAtOnce / pageBytes)) * pageBytes
+  return ranges.flatMap(({ address, length }) => {
+    const parts: Range[] = []
+    for (let at = address; at < address + length;) {
+      const size = Math.min(at === base ? pageBytes : most, address + length - at)
+      parts.push({ address: at, length: size })
+      at += size
+    }
+    return parts
+  })
+}
+
+function vectorLast({ id, address }: Memory, parts: readonly Range[]): readonly Range[] {
+  const [first, ...rest] = parts
+  return id === 'flash' && first?.address === address ? [...rest, first] : parts
+}
