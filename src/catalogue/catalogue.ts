@@ -1,0 +1,64 @@
+/**
+ * The catalogue of known firmware: every `protocols/<name>/catalogue.json`, read when first asked for, and
+ * the ways to find an image in it. It holds hashes and addresses, never the firmware itself.
+ */
+import { hexBytes, isBlank } from '#core/bytes.ts'
+import type { Segment } from '#core/programmer.ts'
+import { dataBytes } from '#firmware/image.ts'
+import { catalogueFile, type KnownImage } from './schema.ts'
+
+/** An image with the protocol folder it is filed under, e.g. `usbasp`. */
+export type CatalogueEntry = KnownImage & { readonly family: string }
+
+const files = import.meta.glob<unknown>('../../protocols/*/catalogue.json', { import: 'default' })
+
+let reading: Promise<readonly CatalogueEntry[]> | undefined
+
+/** All entries; a file that is not as `schema.ts` says is a mistake of this project and throws. */
+export function catalogue(): Promise<readonly CatalogueEntry[]> {
+  return (reading ??= readAll())
+}
+
+async function readAll(): Promise<readonly CatalogueEntry[]> {
+  const families = Object.entries(files).map(async ([path, load]) => {
+    const family = path.split('/').at(-2) ?? ''
+    return catalogueFile.parse(await load()).map((image) => ({ ...image, family }))
+  })
+  return (await Promise.all(families)).flat()
+}
+
+/** What runs on `chip`, newest first. */
+export async function imagesFor(family: string, chip: string): Promise<readonly CatalogueEntry[]> {
+  return (await catalogue())
+    .filter((entry) => entry.family === family && [entry.chip, ...(entry.alsoFor ?? [])].includes(chip))
+    .sort((a, b) => b.version.localeCompare(a.version, 'en', { numeric: true }))
+}
+
+/** The entry that a published file with this hash belongs to. */
+export async function findFile(sha256: string): Promise<CatalogueEntry | undefined> {
+  return (await catalogue()).find((entry) =>
+    [entry, ...(entry.others ?? [])].some((file) => file.sha256 === sha256),
+  )
+}
+
+/** The entry whose image these bytes are: those of a file, or a flash that is blank behind the image. */
+export async function findImage(
+  segments: readonly Segment[],
+  among?: readonly CatalogueEntry[],
+): Promise<CatalogueEntry | undefined> {
+  const content = dataBytes(segments)
+  const known = among ?? (await catalogue())
+  const entries = known.filter(({ imageBytes }) => isBlank(content.subarray(imageBytes)))
+  for (const imageBytes of new Set(entries.map((entry) => entry.imageBytes))) {
+    const hash = await imageHash(content, imageBytes)
+    const found = entries.find((entry) => entry.imageSha256 === hash)
+    if (found) return found
+  }
+  return undefined
+}
+
+async function imageHash(content: Uint8Array, length: number): Promise<string | undefined> {
+  if (length > content.length) return undefined
+  const image = Uint8Array.from(content.subarray(0, length))
+  return hexBytes(new Uint8Array(await crypto.subtle.digest('SHA-256', image)), '')
+}
