@@ -1,8 +1,8 @@
 /**
  * An AVR chip reached by serial programming (ISP), through any programmer that is an `IspMaster`.
  *
- * It knows how a chip is found (slowing down until it answers), its memories, chip erase, fuses and lock
- * bits, and how long each takes. It knows no programmer. Source: data sheets, "Serial Downloading".
+ * It knows a chip's memories, chip erase, fuses and lock bits, and how long each takes. It knows no
+ * programmer; `avr-find.ts` knows how a chip is found. Source: data sheets, "Serial Downloading".
  */
 import { blank, hex, hexBytes } from '#core/bytes.ts'
 import { Context } from '#core/context.ts'
@@ -20,86 +20,24 @@ import type {
   Unreadable,
 } from '#core/programmer.ts'
 import { checkAvr } from './avr-check.ts'
+import { executeAll, findAvr, frequency, readSignatures, type FoundAvr } from './avr-find.ts'
 import { bootSection, fuseBytes, fuseMask, isProgrammed, type FuseByte } from './avr-fuses.ts'
 import * as isp from './avr-instructions.ts'
-import { findAvrPart, type AvrPart } from './avr-parts.ts'
-import type { Instruction, IspMaster } from './isp-master.ts'
+import type { AvrPart } from './avr-parts.ts'
+import type { IspMaster } from './isp-master.ts'
 
-/**
- * Finds the chip. Without `speedHz` it begins at the programmer's own choice and slows down until something
- * plausible answers: a virgin chip runs at 1 MHz and needs less than 250 kHz.
- * @throws `target-missing` with what was tried, `target-unknown` with the signature.
- */
+/** Finds the chip, see `findAvr`, and reads what decides about everything else. */
 export async function connectAvr(master: IspMaster, ctx: Context, speedHz?: number): Promise<Patient> {
   try {
-    const found = await find(master, ctx, speedHz)
+    const found = await findAvr(master, ctx, speedHz)
     await master.prepare?.(found.part, ctx)
-    const patient = new AvrPatient(master, found)
+    const patient = new AvrPatient(master, found, ctx)
     await patient.look(ctx)
     return patient
   } catch (error) {
     await release(master, ctx)
     throw error
   }
-}
-
-interface Found {
-  readonly part: AvrPart
-  /** Undefined: the programmer chose. */
-  readonly speedHz: number | undefined
-  /** It did not answer at the first speed tried. */
-  readonly slowed: boolean
-}
-
-async function find(master: IspMaster, ctx: Context, speedHz: number | undefined): Promise<Found> {
-  const tried: string[] = []
-  let unknown: string | undefined
-  for (const hz of speedHz === undefined ? [undefined, ...slowerSpeeds(master)] : [speedHz]) {
-    ctx.checkpoint()
-    const readings = (await master.enter(hz, ctx)) ? await readSignatures(master, ctx) : []
-    const [signature] = readings
-    const part = signature && readings.length === 1 ? findAvrPart(signature) : undefined
-    if (part) return { part, speedHz: hz, slowed: tried.length > 0 }
-    const found = readings.map((reading) => hexBytes(reading)).join(' / ') || 'no answer'
-    tried.push(`${hz === undefined ? 'auto' : frequency(hz)}: ${found}`)
-    ctx.log(`isp ${tried.at(-1) ?? ''}`)
-    if (signature?.[0] === 0x1e && readings.length === 1) unknown ??= found
-    await master.leave(ctx)
-  }
-  throw unknown === undefined
-    ? new FlashError('target-missing', { tried })
-    : new FlashError('target-unknown', { signature: unknown })
-}
-
-/** Few enough that an empty socket is told in seconds: halves down to 90 kHz, then quarters. */
-function slowerSpeeds({ speedsHz }: IspMaster): number[] {
-  const chosen: number[] = []
-  for (const hz of speedsHz) {
-    const last = chosen.at(-1)
-    if (last === undefined ? hz <= 400_000 : hz * (last > 90_000 && hz > 90_000 ? 2 : 4) <= last)
-      chosen.push(hz)
-  }
-  return chosen
-}
-
-/** The different readings of three; one means that they agree. */
-async function readSignatures(master: IspMaster, ctx: Context): Promise<Uint8Array[]> {
-  const readings = new Map<string, Uint8Array>()
-  for (let i = 0; i < 3; i++) {
-    const signature = await executeAll(master, ctx, [0, 1, 2].map(isp.readSignature))
-    readings.set(hexBytes(signature), signature)
-  }
-  return [...readings.values()]
-}
-
-async function executeAll(
-  master: IspMaster,
-  ctx: Context,
-  instructions: readonly Instruction[],
-): Promise<Uint8Array> {
-  const answers = new Uint8Array(instructions.length)
-  for (const [i, instruction] of instructions.entries()) answers[i] = await master.execute(instruction, ctx)
-  return answers
 }
 
 /** Lets the target run. What went wrong before matters more than that this fails too. */
@@ -119,13 +57,15 @@ class AvrPatient implements Patient {
   readonly chip: string
   readonly #master: IspMaster
   readonly #part: AvrPart
-  readonly #found: Found
-  #fuses = new Uint8Array()
-  #calibration = new Uint8Array()
+  readonly #found: FoundAvr
+  /** Of the connection, for letting go of the chip. */
+  readonly #ctx: Context
+  #fuses: Uint8Array = new Uint8Array()
+  #calibration: Uint8Array = new Uint8Array()
   #lock = 0xff
-  #context = new Context()
 
-  constructor(master: IspMaster, found: Found) {
+  constructor(master: IspMaster, found: FoundAvr, ctx: Context) {
+    this.#ctx = ctx
     this.#master = master
     this.#found = found
     this.#part = found.part
@@ -135,7 +75,6 @@ class AvrPatient implements Patient {
 
   /** Reads what decides about everything else: fuses, lock bits, calibration. */
   async look(ctx: Context): Promise<void> {
-    this.#context = ctx
     this.#fuses = await this.#readFuses(ctx)
     this.#lock = await this.#readLock(ctx)
     this.#calibration = await this.#readCalibration(ctx)
@@ -271,7 +210,7 @@ class AvrPatient implements Patient {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    await release(this.#master, this.#context)
+    await release(this.#master, this.#ctx)
   }
 
   // ---- lock bits: mode 2 (LB1 programmed) forbids writing, mode 3 (LB2 too) forbids reading ----
@@ -373,7 +312,7 @@ class AvrPatient implements Patient {
   // ---- fuses, lock bits, calibration ----
 
   /** Bits that do not exist read as 1, whatever the chip says of them. */
-  async #readFuses(ctx: Context): Promise<Uint8Array<ArrayBuffer>> {
+  async #readFuses(ctx: Context): Promise<Uint8Array> {
     const mask = fuseMask(this.#part)
     const bytes = await executeAll(this.#master, ctx, fuseBytes.slice(0, mask.length).map(isp.readFuse))
     return Uint8Array.from(bytes, (byte, i) => byte | ~(mask[i] ?? 0))
@@ -422,13 +361,9 @@ class AvrPatient implements Patient {
     ctx.progress.advance(1, 0)
   }
 
-  #readCalibration(ctx: Context): Promise<Uint8Array<ArrayBuffer>> {
-    const count = this.#part.calibrationBytes
-    return executeAll(
-      this.#master,
-      ctx,
-      Array.from({ length: count }, (_, i) => isp.readCalibration(i)),
-    ).then((bytes) => Uint8Array.from(bytes))
+  #readCalibration(ctx: Context): Promise<Uint8Array> {
+    const indexes = Array.from({ length: this.#part.calibrationBytes }, (_, i) => i)
+    return executeAll(this.#master, ctx, indexes.map(isp.readCalibration))
   }
 
   // ---- the whole chip ----
@@ -449,14 +384,17 @@ class AvrPatient implements Patient {
     await this.look(ctx)
   }
 
-  /** Waits as long as the data sheet says, then asks the chip where it can answer. */
+  /**
+   * Waits as long as the data sheet says, then asks the chip where it can answer. A cancel does not cut it
+   * short: releasing the reset of a chip that is writing would spoil what it writes.
+   */
   async #ready(during: string, ms: number, ctx: Context): Promise<void> {
-    await ctx.sleep(ms)
+    await ctx.clock.sleep(ms)
     if (!this.#part.readyPoll) return
     const deadline = ctx.clock.now() + patienceMs
     while ((await this.#master.execute(isp.pollReady, ctx)) & 0x01) {
       if (ctx.clock.now() > deadline) throw new FlashError('timeout', { during, timeoutMs: ms + patienceMs })
-      await ctx.sleep(1)
+      await ctx.clock.sleep(1)
     }
   }
 
@@ -502,10 +440,4 @@ function exactly(expected: number, bytes: Uint8Array): Uint8Array {
 function refuseDifference(memory: MemoryId, address: number, expected: number, found = 0xff): void {
   if (found !== expected)
     throw new FlashError('verify-mismatch', { memory, address, expected, found, count: 1 })
-}
-
-/** `187.5 kHz`. */
-function frequency(hz: number): string {
-  if (hz >= 1e6) return `${String(hz / 1e6)} MHz`
-  return hz >= 1000 ? `${String(hz / 1000)} kHz` : `${String(hz)} Hz`
 }
