@@ -12,6 +12,7 @@ import type {
   ErrorCode,
   ErrorDetails,
   FlashError,
+  LikelyCause,
   MismatchDetail,
 } from '#core/errors.ts'
 import type { Platform } from '#host/platform.ts'
@@ -172,14 +173,19 @@ const texts = {
 
   'verify-mismatch': (detail) => ({
     happened: m.error_verify(mismatch(detail)),
-    now: [afterMismatch(detail)],
+    now: [afterCause[detail.likely ?? 'bad-contact']()],
   }),
   'backup-mismatch': (detail) => ({
     happened: m.error_backup(mismatch(detail)),
-    now: [m.error_backup_now_contact(), m.error_backup_now_slow(), m.error_backup_now_running()],
+    now: [
+      ...(detail.likely === 'changing' ? [m.error_verify_now_changing()] : []),
+      m.error_backup_now_contact(),
+      m.error_backup_now_slow(),
+      m.error_backup_now_running(),
+    ],
   }),
   'backup-corrupt': ({ name, why }) => ({
-    happened: m.error_corrupt({ name, why }),
+    happened: m.error_corrupt({ name, why: corruptions[why]?.() ?? why }),
     safe: m.safe_import(),
     now: [m.error_corrupt_now()],
   }),
@@ -262,6 +268,24 @@ export function badFileText(detail: BadFileDetail): string {
   return places.length ? m.error_file({ reason, place: places.join(', ') }) : m.error_file_plain({ reason })
 }
 
+/** What `store/archive.ts` finds wrong with an entry; a reason that is not here is shown as it is. */
+const corruptions: Readonly<Record<string, () => string>> = {
+  missing: m.corrupt_missing,
+  'not there': m.corrupt_missing,
+  'not in the manifest': m.corrupt_unlisted,
+  'too large': m.corrupt_too_large,
+  'too many entries': m.corrupt_too_large,
+  size: m.corrupt_size,
+  hash: m.corrupt_hash,
+  path: m.corrupt_path,
+  twice: m.corrupt_twice,
+  encrypted: m.corrupt_encrypted,
+  'not a ZIP file': m.corrupt_not_zip,
+  unreadable: m.corrupt_unreadable,
+  'not JSON': m.corrupt_not_json,
+  schema: m.corrupt_schema,
+}
+
 const list = (words: readonly string[]): string => words.join(', ')
 
 const missingTarget = (): string[] => [
@@ -284,13 +308,12 @@ const mismatch = ({ memory, address, expected, found, count: differing }: Mismat
   shown: count(differing),
 })
 
-/** The likely cause follows from how many bytes differ and how the first one does. */
-function afterMismatch({ expected, found, count: differing }: MismatchDetail): string {
-  if (found === 0xff) return m.error_verify_now_blank()
-  const bits = expected ^ found
-  return differing <= 4 && (bits & (bits - 1)) === 0
-    ? m.error_verify_now_cell()
-    : m.error_verify_now_contact()
+const afterCause: Record<LikelyCause, () => string> = {
+  'bad-contact': m.error_verify_now_contact,
+  changing: m.error_verify_now_changing,
+  'not-written': m.error_verify_now_blank,
+  'not-erased': m.error_verify_now_erase,
+  'stuck-bit': m.error_verify_now_cell,
 }
 
 function hostOf(url: string): string {

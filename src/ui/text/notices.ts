@@ -34,7 +34,10 @@ const texts = {
     what: speed ? m.notice_slow_sck_used_speed({ speed }) : m.notice_slow_sck_used(),
     help: m.notice_slow_sck_used_help(),
   }),
-  locked: () => ({ what: m.notice_locked(), help: m.notice_locked_help() }),
+  locked: ({ prevents }) =>
+    prevents === 'writing'
+      ? { what: m.notice_locked_writing(), help: m.notice_locked_writing_help() }
+      : { what: m.notice_locked(), help: m.notice_locked_help() },
   'bootloader-no-fuses': () => ({
     what: m.notice_bootloader_no_fuses(),
     help: m.notice_bootloader_no_fuses_help(),

@@ -1,0 +1,258 @@
+/**
+ * Checks and consequences as people read them. A check's `why` chooses among its sentences; without one,
+ * its result does. Evidence fills the gaps, a dash where a check does not give it.
+ */
+import type { Check, CheckCode } from '#core/programmer.ts'
+import type { Consequence } from '#jobs/plan.ts'
+import { memoryName } from './facts.ts'
+import { shortHash } from './format.ts'
+import { fuseDanger, fuseMeaning, fuseName } from './fuses.ts'
+import { m } from './generated/messages.js'
+
+export interface CheckText {
+  readonly title: string
+  readonly text: string
+}
+
+type Values = Readonly<Record<string, string>>
+
+const gapNames = [
+  'address',
+  'after',
+  'available',
+  'before',
+  'beyond',
+  'bit',
+  'bootloader',
+  'bytes',
+  'checks',
+  'chips',
+  'danger',
+  'detail',
+  'excess',
+  'expected',
+  'found',
+  'from',
+  'hash',
+  'last',
+  'level',
+  'lock',
+  'memory',
+  'name',
+  'start',
+  'target',
+  'to',
+  'vectors',
+  'word',
+] as const
+type Gaps = Readonly<Record<(typeof gapNames)[number], string>>
+type Sentence = (gaps: Gaps) => string
+
+/** The evidence with ids replaced by their names. */
+function gapsOf(values: Values): Gaps {
+  const { memory, hash, bit, danger, checks, from, to } = values
+  const isFuse = bit !== undefined
+  const told: Values = {
+    ...values,
+    ...(memory !== undefined && { memory: memory.split(/, */).map(memoryName).join(', ') }),
+    ...(hash !== undefined && { hash: shortHash(hash) }),
+    ...(isFuse && { name: fuseName(bit) }),
+    ...(isFuse && from !== undefined && { from: fuseMeaning(from, values) }),
+    ...(isFuse && to !== undefined && { to: fuseMeaning(to, values) }),
+    ...(danger !== undefined && { danger: fuseDanger(danger) }),
+    ...(checks !== undefined && { checks: checks.split(/, */).map(checkName).join(', ') }),
+  }
+  return Object.fromEntries(gapNames.map((name) => [name, told[name] ?? '–'])) as Gaps
+}
+
+interface Texts {
+  readonly title: Sentence
+  /** By `why`, or by result. */
+  readonly says: Readonly<Record<Check['result'], Sentence>> & Readonly<Record<string, Sentence>>
+}
+
+const checks: Record<CheckCode, Texts> = {
+  'chip-matches': {
+    title: m.check_chip,
+    says: {
+      passed: m.check_chip_passed,
+      warning: m.check_chip_warning,
+      refused: m.check_chip_refused,
+      'unknown-chip': m.check_chip_unknown,
+    },
+  },
+  'size-fits': {
+    title: m.check_size,
+    says: {
+      passed: m.check_size_passed,
+      warning: m.check_size_warning,
+      refused: m.check_size_refused,
+    },
+  },
+  'bootloader-overlap': {
+    title: m.check_bootloader,
+    says: {
+      passed: m.check_bootloader_none,
+      warning: m.check_bootloader_replaced,
+      refused: m.check_bootloader_protected,
+      none: m.check_bootloader_none,
+      untouched: m.check_bootloader_untouched,
+      same: m.check_bootloader_same,
+      protected: m.check_bootloader_protected,
+      erased: m.check_bootloader_erased,
+      replaced: m.check_bootloader_replaced,
+    },
+  },
+  'vector-table': {
+    title: m.check_vectors,
+    says: {
+      passed: m.check_vectors_jump,
+      warning: m.check_vectors_unusual,
+      refused: m.check_vectors_other,
+      count: m.check_vectors_count,
+      jump: m.check_vectors_jump,
+      bootloader: m.check_vectors_bootloader,
+      missing: m.check_vectors_missing,
+      blank: m.check_vectors_blank,
+      'no-jump': m.check_vectors_no_jump,
+      'beyond-flash': m.check_vectors_beyond,
+      'target-empty': m.check_vectors_empty,
+      'other-chip': m.check_vectors_other,
+      'unusual-count': m.check_vectors_unusual,
+    },
+  },
+  'lock-bits': {
+    title: m.check_lock,
+    says: {
+      passed: m.check_lock_open,
+      warning: m.check_lock_now,
+      refused: m.check_lock_now,
+      open: m.check_lock_open,
+      'boot-section': m.check_lock_boot,
+      'locked-now': m.check_lock_now,
+      'prevents-reading': m.check_lock_reading,
+      'prevents-writing': m.check_lock_writing,
+      'needs-erase': m.check_lock_erase,
+    },
+  },
+  'fuses-fit': {
+    title: m.check_fit,
+    says: {
+      passed: m.check_fit_application,
+      warning: m.check_fit_empty,
+      refused: m.check_fit_empty,
+      application: m.check_fit_application,
+      bootloader: m.check_fit_bootloader,
+      'bootrst-off': m.check_fit_off,
+      'other-start': m.check_fit_other,
+      'start-empty': m.check_fit_empty,
+    },
+  },
+  'fuse-danger': {
+    title: m.check_danger,
+    says: { passed: m.check_danger_text, warning: m.check_danger_text, refused: m.check_danger_text },
+  },
+  version: {
+    title: m.check_version,
+    says: {
+      passed: m.check_version_newer,
+      warning: m.check_version_older,
+      refused: m.check_version_older,
+      newer: m.check_version_newer,
+      same: m.check_version_same,
+      older: m.check_version_older,
+      downgrade: m.check_version_older,
+      unknown: m.check_version_unknown,
+      other: m.check_version_other,
+    },
+  },
+  'known-bad': {
+    title: m.check_bad,
+    says: { passed: m.check_bad_passed, warning: m.check_bad_warning, refused: m.check_bad_refused },
+  },
+  'same-device': {
+    title: m.check_device,
+    says: {
+      passed: m.check_device_passed,
+      warning: m.check_device_warning,
+      refused: m.check_device_refused,
+      unsure: m.check_device_unsure,
+      'no-serial': m.check_device_unsure,
+    },
+  },
+  'image-matches-hash': {
+    title: m.check_hash,
+    says: { passed: m.check_hash_passed, warning: m.check_hash_warning, refused: m.check_hash_refused },
+  },
+  'host-battery': {
+    title: m.check_battery,
+    says: {
+      passed: m.check_battery_passed,
+      warning: m.check_battery_low,
+      refused: m.check_battery_low,
+      charging: m.check_battery_charging,
+      level: m.check_battery_level,
+      low: m.check_battery_low,
+      unknown: m.check_battery_unknown,
+    },
+  },
+  'other-tab': {
+    title: m.check_tab,
+    says: { passed: m.check_tab_passed, warning: m.check_tab_warning, refused: m.check_tab_refused },
+  },
+  'storage-room': {
+    title: m.check_room,
+    says: {
+      passed: m.check_room_passed,
+      warning: m.check_room_warning,
+      refused: m.check_room_refused,
+      free: m.check_room_free,
+    },
+  },
+  'backup-proven': {
+    title: m.check_backup,
+    says: {
+      passed: m.check_backup_plain,
+      warning: m.check_backup_warning,
+      refused: m.check_backup_refused,
+      hashed: m.check_backup_passed,
+    },
+  },
+  'nothing-to-do': {
+    title: m.check_nothing,
+    says: {
+      passed: m.check_nothing_passed,
+      warning: m.check_nothing_warning,
+      refused: m.check_nothing_warning,
+    },
+  },
+}
+
+const results: Record<Check['result'], () => string> = {
+  passed: m.check_result_passed,
+  warning: m.check_result_warning,
+  refused: m.check_result_refused,
+}
+
+const consequences: Record<Consequence['code'], Sentence> = {
+  'no-backup': m.consequence_no_backup,
+  'fuse-danger': m.consequence_fuse_danger,
+  'lock-bits': m.consequence_lock_bits,
+  'bootloader-replaced': m.consequence_bootloader_replaced,
+  'other-device': m.consequence_other_device,
+  'warning-overridden': m.consequence_warning_overridden,
+}
+
+export function checkText({ code, result, values }: Check): CheckText {
+  const { title, says } = checks[code]
+  const gaps = gapsOf(values)
+  const say = (values['why'] === undefined ? undefined : says[values['why']]) ?? says[result]
+  return { title: title(gaps), text: say(gaps) }
+}
+
+export const checkResult = (result: Check['result']): string => results[result]()
+
+/** What has to be consented to, as one concrete sentence. */
+export const consequenceText = ({ code, values }: Consequence): string => consequences[code](gapsOf(values))
+
+const checkName = (code: string): string => checks[code as CheckCode]?.title(gapsOf({})) ?? code

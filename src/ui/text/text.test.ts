@@ -1,0 +1,441 @@
+import { afterEach, describe, expect, test } from 'vitest'
+import { FlashError, type ErrorCode, type ErrorDetails } from '#core/errors.ts'
+import type { Check, CheckCode, FactName, MemoryId, NoticeCode } from '#core/programmer.ts'
+import type { Platform } from '#host/platform.ts'
+import type { Consequence } from '#jobs/plan.ts'
+import { checkResult, checkText, consequenceText } from './checks.ts'
+import { errorText, type Situation } from './errors.ts'
+import {
+  confidenceText,
+  factHelp,
+  factName,
+  factValue,
+  memoryHelp,
+  memoryName,
+  unreadableText,
+} from './facts.ts'
+import { moment, shortHash, size } from './format.ts'
+import { fuseByteName, fuseMeaning, fuseName } from './fuses.ts'
+import { overwriteGetLocale } from './generated/runtime.js'
+import { noticeText } from './notices.ts'
+
+const locales = ['en', 'de'] as const
+type Locale = (typeof locales)[number]
+const speak = (locale: Locale) => overwriteGetLocale(() => locale)
+afterEach(() => speak('en'))
+
+/** The same text in both languages; a text must be a finished sentence in each. */
+function inBoth(tell: () => string): { en: string; de: string } {
+  const [en, de] = locales.map((locale) => {
+    speak(locale)
+    const text = tell()
+    expect(text, text).toMatch(/\S/)
+    expect(text, 'an unfilled gap or a lost value').not.toMatch(/[{}]|undefined|null|NaN|\[object/)
+    expect(text, 'calm').not.toContain('!')
+    return text
+  })
+  return { en: en ?? '', de: de ?? '' }
+}
+
+type Messages = Record<string, unknown>
+const files = import.meta.glob<Messages>('./{en,de}/*.json', { eager: true, import: 'default' })
+const areas = Object.keys(files)
+  .filter((path) => path.startsWith('./en/'))
+  .map((path) => path.slice('./en/'.length))
+
+describe('the catalogue of messages', () => {
+  const gaps = (message: unknown) =>
+    [...new Set(JSON.stringify(message).match(/\{\w+\}/g) ?? [])].sort().join(' ')
+
+  test.each(areas)('%s has the same keys and gaps in both languages', (area) => {
+    const en = files[`./en/${area}`] ?? {}
+    const de = files[`./de/${area}`] ?? {}
+    expect(Object.keys(de)).toEqual(Object.keys(en))
+    for (const [key, message] of Object.entries(en))
+      expect(`${key} ${gaps(de[key])}`).toBe(`${key} ${gaps(message)}`)
+  })
+
+  test('no key stands in two areas', () => {
+    const keys = areas.flatMap((area) => Object.keys(files[`./en/${area}`] ?? {}))
+    expect(keys.filter((key, i) => keys.indexOf(key) !== i)).toEqual([])
+  })
+
+  test('no message shouts', () => {
+    for (const [path, messages] of Object.entries(files))
+      for (const [key, message] of Object.entries(messages))
+        expect(JSON.stringify(message), `${path} ${key}`).not.toContain('!')
+  })
+})
+
+const details: { [C in ErrorCode]: readonly ErrorDetails[C][] } = {
+  cancelled: [{}, { during: 'writing flash' }],
+  'browser-unsupported': [{ api: 'usb' }, { api: 'serial' }, { api: 'storage' }, { api: 'crypto' }],
+  'permission-denied': [
+    { api: 'usb', vendorId: 0x16c0, productId: 0x05dc },
+    { api: 'usb' },
+    { api: 'serial', vendorId: 0x2341, productId: 0x0043 },
+    { api: 'serial' },
+  ],
+  'blocked-by-policy': [{ api: 'usb' }, { api: 'serial' }],
+  'device-busy': [
+    { api: 'usb', holder: 'other-tab' },
+    { api: 'usb', holder: 'other-program' },
+    { api: 'serial' },
+  ],
+  'driver-missing': [{ vendorId: 0x16c0, productId: 0x05dc }, {}],
+  'device-gone': [{}, { during: 'READFLASH' }],
+  timeout: [{ during: 'ENABLEPROG', timeoutMs: 5000 }],
+  stalled: [{ during: 'TRANSMIT' }],
+  'short-transfer': [{ during: 'READFLASH', expected: 200, found: 199 }],
+  'transfer-failed': [{ during: 'CONNECT' }],
+  'unexpected-answer': [{ during: 'sync', sent: '30 20', found: '14 11' }],
+  'device-refused': [{ during: 'PROG_PAGE', status: 'STK_FAILED' }],
+  'device-silent': [{ tried: ['115200', '57600'] }, { tried: [] }],
+  'target-missing': [{ tried: ['1.5 MHz', '187.5 kHz'] }, { tried: [] }],
+  'target-unknown': [{ signature: '1e 99 99' }, { signature: 'ff ff ff' }, { signature: '00 01 02' }],
+  'target-changed': [{ expected: 'ATmega8', found: 'ATmega88' }],
+  'read-protected': [{ memory: 'flash' }],
+  'write-protected': [{ memory: 'fuses' }],
+  'bad-file': [
+    { format: 'intel-hex', why: 'empty' },
+    { format: 'intel-hex', why: 'too-large' },
+    { format: 'intel-hex', why: 'not-text', offset: 0 },
+    { format: 'intel-hex', why: 'no-start-code', line: 2, offset: 44, found: 'x' },
+    { format: 'intel-hex', why: 'bad-digit', line: 2, offset: 44, found: 'g' },
+    { format: 'intel-hex', why: 'bad-length', line: 2, offset: 44 },
+    { format: 'intel-hex', why: 'bad-checksum', line: 2, offset: 44, found: '0x1f', expected: '0x20' },
+    { format: 'intel-hex', why: 'bad-record-type', line: 2, offset: 44, found: '0x09' },
+    { format: 'intel-hex', why: 'truncated', line: 2, offset: 44 },
+    { format: 'intel-hex', why: 'no-end-record', line: 9 },
+    { format: 'intel-hex', why: 'overlap', line: 9, firstLine: 3, address: 0x1f40 },
+    { format: 'intel-hex', why: 'address-overflow', address: 0x1_0000_0000 },
+    { format: 'intel-hex', why: 'no-bytes' },
+    { format: 'unknown', why: 'unknown-format' },
+    { format: 'link', why: 'bad-compression' },
+    { format: 'link', why: 'bad-structure' },
+  ],
+  'wrong-device': [{ expected: 'ATmega8', found: 'ATmega328P' }],
+  'does-not-fit': [{ memory: 'flash', address: 0x1f40, length: 512, available: 192 }],
+  'bad-link': [{ field: 'sha256', why: 'not 64 digits' }],
+  'download-blocked': [
+    { url: 'https://example.org/firmware.hex', why: 'cors' },
+    { url: 'not an address', why: 'offline' },
+  ],
+  'hash-mismatch': [{ expected: 'a'.repeat(64), found: 'b'.repeat(64) }],
+  'size-mismatch': [{ expected: 4700, found: 120 }],
+  'verify-mismatch': [
+    { memory: 'flash', address: 0x10, expected: 0x12, found: 0x13, count: 1 },
+    { memory: 'flash', address: 0x10, expected: 0x12, found: 0xff, count: 1200, likely: 'not-written' },
+    { memory: 'flash', address: 0x10, expected: 0x12, found: 0x10, count: 2, likely: 'stuck-bit' },
+    { memory: 'eeprom', address: 0x10, expected: 0x12, found: 0x10, count: 2, likely: 'not-erased' },
+    { memory: 'flash', address: 0x10, expected: 0x12, found: 0x10, count: 2, likely: 'changing' },
+  ],
+  'backup-mismatch': [
+    { memory: 'flash', address: 0x10, expected: 0x12, found: 0x13, count: 1, likely: 'bad-contact' },
+    { memory: 'flash', address: 0x10, expected: 0x12, found: 0x13, count: 7, likely: 'changing' },
+  ],
+  'backup-corrupt': [
+    { name: '001-ATmega8/flash.bin', why: 'hash' },
+    { name: 'archive', why: 'not a ZIP file' },
+  ],
+  'not-proven': [{ expected: 'USBasp 1.04', found: 'USBasp 1.02' }],
+  'storage-full': [{ needed: 40_000, available: 1000 }, {}],
+  'storage-failed': [{ during: 'storing a backup' }],
+  bug: [{}, { during: 'planning' }],
+}
+
+const platforms: readonly Platform[] = [
+  { os: 'windows' },
+  { os: 'macos' },
+  { os: 'linux' },
+  { os: 'linux', packaged: 'snap' },
+  { os: 'linux', packaged: 'flatpak' },
+  { os: 'chromeos' },
+  { os: 'android' },
+  { os: 'other' },
+]
+const backupAt = '2026-01-31T14:02:00Z'
+const platform: Platform = { os: 'linux' }
+const situations: readonly Situation[] = [
+  ...platforms.map((each) => ({ platform: each, halfWritten: false })),
+  { platform, halfWritten: false, backupAt },
+  { platform, halfWritten: true, backupAt },
+  { platform, halfWritten: true },
+  { platform, halfWritten: false, backupAt, written: true },
+  { platform, halfWritten: false, about: 'library' },
+  { platform, halfWritten: false, about: 'file' },
+]
+const everyError = Object.entries(details).flatMap(([code, all]) =>
+  all.map((detail) => new FlashError(code as ErrorCode, detail)),
+)
+
+describe('an error', () => {
+  test.each(everyError)(
+    '$code says what happened, what is safe and what to do, in both languages',
+    (error) => {
+      for (const situation of situations) {
+        const tell = (part: 'happened' | 'safe') => inBoth(() => errorText(error, situation)[part])
+        for (const part of ['happened', 'safe'] as const) {
+          const { en, de } = tell(part)
+          expect(de).not.toBe(en)
+        }
+        for (const locale of locales) {
+          speak(locale)
+          const { now, copy } = errorText(error, situation)
+          expect(now.length).toBeGreaterThan(0)
+          for (const step of now) inBoth(() => step)
+          for (const { label, text } of copy) inBoth(() => label + text.replace(/[{}]/g, ''))
+        }
+      }
+    },
+  )
+
+  const on = (os: Platform['os'], packaged?: Platform['packaged']): Situation => ({
+    platform: packaged ? { os, packaged } : { os },
+    halfWritten: false,
+  })
+  const denied = new FlashError('permission-denied', { api: 'usb', vendorId: 0x16c0, productId: 0x05dc })
+  const copied = (error: FlashError, situation: Situation) =>
+    errorText(error, situation).copy.map(({ text }) => text)
+
+  test('denied on Linux offers a rule for exactly this device, and the way back', () => {
+    const [rule, undo] = copied(denied, on('linux'))
+    expect(rule).toContain('ATTR{idVendor}=="16c0", ATTR{idProduct}=="05dc"')
+    expect(rule).toContain('TAG+="uaccess"')
+    expect(rule).toMatch(/rules\.d\/70-/) // uaccess is honoured below 73 only
+    expect(undo).toContain('rm /etc/udev/rules.d/70-reflasher-16c0-05dc.rules')
+  })
+
+  test('denied in a snap begins with the permission that a snap needs', () => {
+    expect(copied(denied, on('linux', 'snap'))[0]).toBe('sudo snap connect chromium:raw-usb')
+  })
+
+  test('denied on a serial port of Linux names the group', () => {
+    const serial = new FlashError('permission-denied', { api: 'serial' })
+    expect(copied(serial, on('linux'))[0]).toBe('sudo usermod -aG dialout "$USER"')
+  })
+
+  test('a missing driver on Windows names the id to look for in Zadig and how to undo it', () => {
+    const missing = new FlashError('driver-missing', { vendorId: 0x16c0, productId: 0x05dc })
+    const { now, copy } = errorText(missing, on('windows'))
+    expect(now.join(' ')).toContain('16C0 05DC')
+    expect(copy.at(-1)?.text).toContain('Scan for hardware changes')
+  })
+
+  test('a policy lets this page ask, and nothing more', () => {
+    const [policy] = copied(new FlashError('blocked-by-policy', { api: 'usb' }), on('linux'))
+    expect(JSON.parse(policy ?? '')).toEqual({ WebUsbAskForUrls: [expect.stringMatching(/^https?:/)] })
+  })
+
+  test('while half-written it never says that nothing was written, and ends with the way on', () => {
+    const gone = new FlashError('device-gone', {})
+    const { safe, now } = errorText(gone, { platform: { os: 'linux' }, halfWritten: true, backupAt })
+    expect(safe).toContain('partly written')
+    expect(safe).toContain(`from ${moment(backupAt)}`)
+    expect(now.at(-1)).toContain('restore the backup')
+  })
+
+  test('after the verify it never says that nothing was written', () => {
+    const { safe } = errorText(new FlashError('device-gone', {}), {
+      platform: { os: 'linux' },
+      halfWritten: false,
+      written: true,
+    })
+    expect(safe).toBe('What was written was read back and is equal.')
+  })
+
+  test('a bad file is told with its place', () => {
+    const bad = new FlashError('bad-file', {
+      format: 'intel-hex',
+      why: 'bad-checksum',
+      line: 3,
+      offset: 97,
+      found: '0x1f',
+      expected: '0x20',
+    })
+    expect(errorText(bad, on('linux')).happened).toBe(
+      'The checksum of a record is wrong (line 3, byte 97, found 0x1f, expected 0x20).',
+    )
+  })
+})
+
+describe('a notice', () => {
+  const values: Record<NoticeCode, readonly Record<string, string>[]> = {
+    'shared-usb-id': [
+      { manufacturer: 'Acme', product: 'DMX' },
+      { manufacturer: '', product: '' },
+    ],
+    'clone-strings': [{ manufacturer: '', product: 'USBasp' }],
+    'clone-firmware': [{}],
+    'old-usb-id': [{}],
+    'usbisp-hid': [{}],
+    'maybe-usbasploader': [{}],
+    'no-sck-choice': [{}],
+    'slow-sck-used': [{}, { speed: '93.75 kHz' }],
+    locked: [
+      { lock: '0xfc', prevents: 'reading' },
+      { lock: '0xfe', prevents: 'writing' },
+    ],
+    'bootloader-no-fuses': [{}],
+    'programmer-recognised': [{}, { name: 'USBasp 1.04' }],
+    'generic-serial': [{}],
+    'other-protocol': [{ protocol: 'STK500v2' }],
+    'known-bad-firmware': [{}, { why: 'loses bytes' }],
+    'newer-firmware-known': [{}, { version: '1.10' }],
+  }
+  test.each(Object.keys(values) as NoticeCode[])('%s is told in both languages', (code) => {
+    for (const gaps of values[code]) {
+      const notice = { code, level: 'info', values: gaps } as const
+      const { en, de } = inBoth(() => noticeText(notice).what)
+      expect(de).not.toBe(en)
+      inBoth(() => noticeText(notice).help)
+    }
+  })
+})
+
+describe('a check', () => {
+  const evidence = {
+    ...{ address: '0x1f00', available: '8192', beyond: '0x2000', bytes: '256', bootloader: '0x7e00' },
+    ...{ chips: 'ATmega88', detail: 'loses bytes', excess: '12', expected: 'ATmega8', found: 'ATmega88' },
+    ...{ from: '1.02', hash: 'ab'.repeat(32), last: '0x125b', level: '40 %', lock: '0xff', memory: 'flash' },
+    ...{ start: '0x0000', target: '0x0026', to: '1.04', vectors: '19 × 2', word: '0x2411' },
+  }
+  const whys: Partial<Record<CheckCode, readonly string[]>> = {
+    'chip-matches': ['unknown-chip'],
+    'bootloader-overlap': ['none', 'untouched', 'same', 'protected', 'erased', 'replaced'],
+    'vector-table': [
+      ...['missing', 'blank', 'no-jump', 'beyond-flash', 'target-empty', 'bootloader', 'jump', 'count'],
+      ...['other-chip', 'unusual-count'],
+    ],
+    'lock-bits': [
+      'locked-now',
+      'prevents-reading',
+      'prevents-writing',
+      'needs-erase',
+      'open',
+      'boot-section',
+    ],
+    'fuses-fit': ['bootrst-off', 'other-start', 'application', 'bootloader', 'start-empty'],
+  }
+  const codes: Record<CheckCode, true> = {
+    ...{ 'chip-matches': true, 'size-fits': true, 'bootloader-overlap': true, 'vector-table': true },
+    ...{ 'lock-bits': true, 'fuses-fit': true, 'fuse-danger': true, version: true, 'known-bad': true },
+    ...{ 'same-device': true, 'image-matches-hash': true, 'host-battery': true, 'other-tab': true },
+    ...{ 'storage-room': true, 'backup-proven': true, 'nothing-to-do': true },
+  }
+
+  test.each(Object.keys(codes) as CheckCode[])('%s has a title and a sentence for every result', (code) => {
+    const fuse =
+      code === 'fuse-danger'
+        ? {
+            bit: 'CKSEL',
+            from: 'crystal',
+            to: 'external-clock',
+            danger: 'clock',
+            before: '0xff',
+            after: '0xf0',
+          }
+        : {}
+    const told = new Set<string>()
+    for (const why of [undefined, ...(whys[code] ?? [])])
+      for (const result of ['passed', 'warning', 'refused'] as const) {
+        const check: Check = { code, result, values: { ...evidence, ...fuse, ...(why && { why }) } }
+        inBoth(() => checkText(check).title)
+        const { en, de } = inBoth(() => checkText(check).text)
+        expect(de).not.toBe(en)
+        expect(en).not.toContain('–')
+        if (why) told.add(en)
+      }
+    expect(told.size, 'every reason has its own sentence').toBe(whys[code]?.length ?? 0)
+  })
+
+  test('evidence that is not given shows as a dash, not as a hole', () => {
+    const { text } = checkText({ code: 'chip-matches', result: 'refused', values: {} })
+    expect(text).toBe('The firmware is for –; connected is –. It would not run there.')
+  })
+
+  test('a dangerous fuse is told with what it means and what it costs', () => {
+    const { title, text } = checkText({
+      code: 'fuse-danger',
+      result: 'warning',
+      values: {
+        ...{ danger: 'lost', fuse: 'high', bit: 'RSTDISBL', from: 'off', to: 'on', meaning: 'on' },
+        ...{ before: '0xd9', after: '0x59' },
+      },
+    })
+    expect(title).toBe('Fuse RSTDISBL')
+    expect(text).toContain('off → on (0xd9 → 0x59)')
+    expect(text).toContain('cannot be reached by ISP')
+  })
+
+  test('results and consequences are told in both languages', () => {
+    for (const result of ['passed', 'warning', 'refused'] as const) inBoth(() => checkResult(result))
+    const consequences: Record<Consequence['code'], Record<string, string>> = {
+      'no-backup': { memory: 'eeprom' },
+      'fuse-danger': { bit: 'SPIEN', from: 'on', to: 'off', danger: 'lost' },
+      'lock-bits': {},
+      'bootloader-replaced': { address: '0x7e00' },
+      'other-device': {},
+      'warning-overridden': { checks: 'version, host-battery' },
+    }
+    for (const [code, values] of Object.entries(consequences)) {
+      const consequence = { id: code, code: code as Consequence['code'], typed: true, values }
+      const { en, de } = inBoth(() => consequenceText(consequence))
+      expect(de).not.toBe(en)
+      expect(en).not.toContain('–')
+    }
+  })
+})
+
+describe('words', () => {
+  const facts: Record<FactName, true> = {
+    ...{ model: true, mode: true, firmware: true, 'firmware-version': true, 'hardware-version': true },
+    ...{ manufacturer: true, product: true, serial: true, 'usb-id': true, capabilities: true, chip: true },
+    ...{ signature: true, fuses: true, lock: true, calibration: true, clock: true, speed: true, baud: true },
+    ...{ bootloader: true, protocol: true, voltage: true },
+  }
+  test.each(Object.keys(facts) as FactName[])('the fact %s has a name and an explanation', (name) => {
+    inBoth(() => factName(name))
+    const { en, de } = inBoth(() => factHelp(name))
+    expect(de).not.toBe(en)
+  })
+
+  test.each(['flash', 'eeprom', 'fuses', 'lock', 'calibration', 'signature'] satisfies MemoryId[])(
+    'the memory %s has a name and an explanation, also when it cannot be read',
+    (memory) => {
+      inBoth(() => memoryName(memory))
+      inBoth(() => memoryHelp(memory))
+      inBoth(() => unreadableText({ memory, reason: 'read-protected' }))
+      inBoth(() => unreadableText({ memory, reason: 'not-through-this-way' }))
+    },
+  )
+
+  test('modes are translated, other values are not', () => {
+    speak('de')
+    expect(factValue({ name: 'mode', value: 'application' })).toBe('Anwendung')
+    expect(factValue({ name: 'chip', value: 'ATmega8' })).toBe('ATmega8')
+    expect(confidenceText('likely')).toBe('wahrscheinlich')
+  })
+
+  test('fuses are named', () => {
+    expect(fuseName('SPIEN')).toBe('Programming by ISP')
+    expect(fuseByteName('high')).toBe('High fuse')
+    expect(fuseMeaning('bod-level', { volts: '2.7' })).toBe('2.7 V')
+  })
+
+  test('sizes, times and hashes are short', () => {
+    expect([0, 512, 1536, 32_768, 3_670_016].map(size)).toEqual([
+      '0 B',
+      '512 B',
+      '1.5 KiB',
+      '32 KiB',
+      '3.5 MiB',
+    ])
+    speak('de')
+    expect(size(1536)).toBe('1,5 KiB')
+    expect(shortHash('3f9a27c1'.padEnd(64, '0'))).toBe('3f9a 27c1 …')
+    const at = new Date(2026, 0, 31, 14, 2)
+    expect(moment(at.toISOString(), at)).toBe('14:02')
+    expect(moment(at.toISOString(), new Date(2026, 1, 1))).toContain('31.01.2026')
+  })
+})
