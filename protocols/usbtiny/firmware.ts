@@ -1,0 +1,72 @@
+/**
+ * Recognises USBtinyISP firmware in a flash content by its USB device descriptor; the string says which kind
+ * it is, where there is one. Ids and strings: avrdude `usbdevs.h` and `avrdude.conf`, holetse/usbtiny.
+ */
+import { hex } from '#core/bytes.ts'
+import { findStrings, findUsbDescriptors } from '#core/find.ts'
+import type { RecogniseFirmware, Segment } from '#core/programmer.ts'
+import { readVectorTable } from '#chips/avr-code.ts'
+import { avrParts } from '#chips/avr-parts.ts'
+
+/** USBtiny's own id, and those of boards that speak its protocol. */
+const boards: Readonly<Record<string, string>> = {
+  '1781:0c9f': 'USBtinyISP',
+  '2341:0049': 'Arduino ISP',
+  '2a03:0049': 'Arduino ISP',
+  '16d0:0ba5': 'eHaJo USBtiny',
+  '1209:6570': 'Iowa Scaled Engineering CKT-AVRPROGRAMMER',
+}
+
+/** Chips that it was built for. */
+const chipNames: readonly string[] = [
+  'ATtiny2313',
+  'ATtiny4313',
+  'ATtiny45',
+  'ATtiny85',
+  'ATmega8',
+  'ATmega32U2',
+]
+
+const recognise: RecogniseFirmware = (flash) => {
+  const descriptor = findUsbDescriptors(flash).find(({ usbId }) => usbId in boards)
+  if (!descriptor) return undefined
+  const { usbId, version, address, vendorId, productId } = descriptor
+  const texts = findStrings(flash)
+  const product = texts.find(({ text }) => /^USBtiny/.test(text))
+  const trinket = texts.find(({ text }) => text === 'Trinket') // Adafruit's boot loader borrows the id
+  const chips = chipsFor(flash)
+  return {
+    family: 'usbtiny',
+    name: trinket ? 'Trinket boot loader' : (product?.text ?? boards[usbId] ?? ''),
+    version,
+    confidence: product || trinket ? 'certain' : 'likely',
+    evidence: [
+      `USB descriptor ${usbId} bcdDevice ${version} at ${hex(address, 4)}`,
+      ...[product ?? trinket].flatMap((found) =>
+        found ? [`"${found.text}" at ${hex(found.address, 4)}`] : [],
+      ),
+      ...(chips.length ? [`vector table of ${chips.join(', ')}`] : []),
+    ],
+    appears: { link: 'usb', vendorId, productId },
+    ...(chips.length ? { chips } : {}),
+  }
+}
+export default recognise
+
+/** By the vector table; of those with the same one, the chips that are large enough. */
+function chipsFor(flash: readonly Segment[]): string[] {
+  const table = readVectorTable(flash)
+  const end = Math.max(
+    0,
+    ...flash.map(({ address, bytes }) => address + bytes.findLastIndex((b) => b !== 0xff) + 1),
+  )
+  return avrParts
+    .filter(
+      ({ name, vectors, flash: { bytes } }) =>
+        chipNames.includes(name) &&
+        vectors.bytes === table.bytes &&
+        vectors.count === table.count &&
+        end <= bytes,
+    )
+    .map(({ name }) => name)
+}
