@@ -127,7 +127,9 @@ export function loaderImage({ bytes, version }: LoaderImage): Uint8Array {
     ...commands.flatMap((command) => [cpi(24, command), brne(1), rjmp(-1)]),
     ret,
   ])
-  section.set(code, version ? 0 : bytes / 4)
+  const at = version ? 0 : bytes / 4
+  section.set(assemble([rjmp(at / 2 - 1)]))
+  section.set(code, at)
   if (version) section.set([version[1], version[0]], bytes - 2)
   return section
 }

@@ -84,6 +84,12 @@ export function loadAddress(address: number): Request {
   )
 }
 
+/** LOAD_ADDRESS reaches 128 KiB; larger chips are told the bank before (ISP's Load Extended Address Byte). */
+export function seek(address: number, flashBytes: number): readonly Request[] {
+  const bank = flashBytes > 0x2_0000 ? [universal([0x4d, 0, address >>> 17, 0])] : []
+  return [...bank, loadAddress(address & 0x1_ffff)]
+}
+
 export const progPage = (memType: MemType, bytes: Uint8Array): Request =>
   request(
     'PROG_PAGE',

@@ -2,6 +2,7 @@
  * The boot loaders as programs of a twin: optiboot 4.4 and 8.3, and ATmegaBOOT. Behaviour and times from
  * their sources (`optiboot.c`, `ATmegaBOOT_168.c`), compared with the real ones in `tests/witness`.
  */
+import { blank } from '#core/bytes.ts'
 import { Command, eop, MemType, Reply } from './packets.ts'
 import { ToApplication, WatchdogReset, type Processor, type Program } from './twin-board.ts'
 import { buffers } from './twin-uart.ts'
@@ -130,10 +131,16 @@ export const optiboot =
         throw new WatchdogReset()
       }
       await cpu.work(isOld ? spmMs : 2 * spmMs)
-      if (!isLocked)
-        chip.writePage(address, buffer.subarray(0, isOld ? pageBytes : Math.min(length, pageBytes)))
+      if (!isLocked) writePage(cpu, address, buffer.subarray(0, isOld ? pageBytes : length))
     }
   }
+
+/** The page buffer is filled by the low bits of the address: what begins in the middle wraps around. */
+function writePage({ chip }: Processor, address: number, bytes: Uint8Array): void {
+  const page = blank(chip.part.flash.pageBytes)
+  for (const [i, byte] of bytes.entries()) page[(address + i) % page.length] = byte
+  chip.writePage(address, page)
+}
 
 function erase({ chip }: Processor, address: number): void {
   const { pageBytes } = chip.part.flash
@@ -146,7 +153,7 @@ export interface AtmegaBoot {
   readonly bootStart: number
 }
 
-const silenceMs = 1070
+const silenceMs = 1125
 const mostErrors = 5
 const ledMs = 200
 
