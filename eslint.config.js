@@ -21,6 +21,7 @@ export default ts.config(
       '@typescript-eslint/no-confusing-void-expression': 'off',
       '@typescript-eslint/prefer-promise-reject-errors': 'off', // a signal's reason is always an error here
       '@typescript-eslint/only-throw-error': 'off', // same: `throw signal.reason`
+      '@typescript-eslint/no-unsafe-class-instance-assignment': 'off', // twins stand in for USB, SerialPort …
     },
   },
   ...svelte.configs.recommended,

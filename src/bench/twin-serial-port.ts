@@ -206,7 +206,10 @@ export class TwinSerialPort extends EventTarget implements SerialPort {
       bytes = noise(bytes)
     }
     const room = kernelBuffer + session.bufferSize - session.received.length
-    session.received = Uint8Array.from([...session.received, ...bytes.subarray(0, room)])
+    const before = session.received
+    session.received = new Uint8Array(before.length + Math.min(bytes.length, room))
+    session.received.set(before)
+    session.received.set(bytes.subarray(0, room), before.length)
     this.#handOver(session)
   }
 

@@ -1,4 +1,3 @@
-/* eslint-disable @typescript-eslint/no-unsafe-class-instance-assignment -- stands in for the classes of the browser */
 /**
  * Puts serial twins behind the W3C shape `Serial`, behaving as Chrome on Linux does: grants, unplugging,
  * plugging in again. The port itself is `twin-serial-port.ts`.

@@ -1,4 +1,3 @@
-/* eslint-disable @typescript-eslint/no-unsafe-class-instance-assignment -- stands in for the classes of the browser */
 /**
  * A twin's raw descriptors as the browser shows them, and its answers to the standard requests that every
  * device answers from them (USB 2.0, 9.4 and 9.6). The lab's USB/IP server answers with the same code.

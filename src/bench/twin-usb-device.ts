@@ -1,4 +1,3 @@
-/* eslint-disable @typescript-eslint/no-unsafe-class-instance-assignment -- stands in for the classes of the browser */
 /**
  * A USB twin as the page's `USBDevice`: states, claims, endpoints, transfers and their time on the wire.
  *

@@ -1,4 +1,3 @@
-/* eslint-disable @typescript-eslint/no-unsafe-class-instance-assignment -- stands in for the classes of the browser */
 import { describe, expect, test } from 'vitest'
 import { EchoUsbTwin, type EchoOptions } from './test-twins.ts'
 import { TwinUsb, type PlugOptions } from './twin-usb.ts'

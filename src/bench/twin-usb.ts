@@ -1,4 +1,3 @@
-/* eslint-disable @typescript-eslint/no-unsafe-class-instance-assignment -- stands in for the classes of the browser */
 /**
  * Puts USB twins behind the W3C shape `USB`, behaving as Chrome on Linux does (`blink/.../webusb/`, the
  * WebUSB specification): grants, unplugging, re-enumeration. The device itself is `twin-usb-device.ts`.

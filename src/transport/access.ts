@@ -1,0 +1,64 @@
+/**
+ * What the browser throws, translated once: `DOMException` → `FlashError`, by the step it happened in,
+ * because one name means different things (`NotFoundError`: nothing chosen, or unplugged). After Chrome's
+ * `usb_device.cc` and `serial_port.cc`; the specifications name the same errors.
+ */
+import { FlashError, toFlashError } from '#core/errors.ts'
+
+type Api = 'usb' | 'serial'
+
+/** No person closes a chooser this fast: the browser never showed one. */
+const quickestPersonMs = 50
+
+/** Of a chooser; `undefined`: the user chose nothing, which is not an error. */
+export function fromChooser(error: unknown, api: Api, tookMs: number): FlashError | undefined {
+  if (!(error instanceof DOMException)) return toFlashError(error, 'asking for a device')
+  if (error.name === 'NotFoundError')
+    return tookMs < quickestPersonMs
+      ? new FlashError('blocked-by-policy', { api }, { cause: error })
+      : undefined
+  if (error.name === 'SecurityError' && /policy/i.test(error.message))
+    return new FlashError('blocked-by-policy', { api }, { cause: error })
+  return toFlashError(error, 'asking for a device')
+}
+
+/** Of opening, configuring and claiming. */
+export function fromOpening(
+  error: unknown,
+  api: Api,
+  ids: { readonly vendorId: number | undefined; readonly productId: number | undefined },
+): FlashError {
+  const during = api === 'usb' ? 'opening the device' : 'opening the port'
+  if (!(error instanceof DOMException)) return toFlashError(error, during)
+  switch (error.name) {
+    case 'SecurityError': {
+      const { vendorId, productId } = ids
+      const known = vendorId === undefined || productId === undefined ? {} : { vendorId, productId }
+      return new FlashError('permission-denied', { api, ...known }, { cause: error })
+    }
+    case 'NetworkError': // of a serial port: no rights or in use, the browser does not tell which
+    case 'InvalidStateError':
+      return new FlashError('device-busy', { api }, { cause: error })
+    case 'NotFoundError':
+      return isDisconnected(error)
+        ? goneError(during, error)
+        : new FlashError('device-refused', { during, status: error.message }, { cause: error })
+    default:
+      return toFlashError(error, during)
+  }
+}
+
+/** Of a transfer on an open device. */
+export function fromTransfer(error: unknown, during: string): FlashError {
+  if (!(error instanceof DOMException)) return toFlashError(error, during)
+  return isDisconnected(error)
+    ? goneError(during, error)
+    : new FlashError('transfer-failed', { during }, { cause: error })
+}
+
+export const goneError = (during: string, cause?: unknown): FlashError<'device-gone'> =>
+  new FlashError('device-gone', { during }, { cause })
+
+/** `NotFoundError` has other reasons too (no such interface, no such endpoint). */
+const isDisconnected = (error: DOMException): boolean =>
+  error.name === 'NotFoundError' && error.message.includes('disconnected')

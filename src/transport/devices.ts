@@ -1,0 +1,168 @@
+/**
+ * The devices the user has shown to this page: list them, ask for another, hear of changes, open one. The
+ * only file that names `navigator.usb` and `navigator.serial`; twins come in through the same two shapes.
+ */
+import { FlashError, toFlashError } from '#core/errors.ts'
+import type { LinkFilter, SeenSerial, SeenUsb } from '#core/programmer.ts'
+import { systemClock, type Clock } from '#core/time.ts'
+import { fromChooser } from './access.ts'
+import type { SerialPortHandle, UsbLink } from './links.ts'
+import { openSerial } from './serial-link.ts'
+import { openUsb } from './usb-link.ts'
+
+interface AttachedDevice {
+  /** Stays the same as long as the device stays plugged in. */
+  readonly key: string
+  /** Takes the permission back; the device is listed no more. */
+  forget(): Promise<void>
+}
+
+export interface AttachedUsb extends AttachedDevice {
+  readonly link: 'usb'
+  readonly seen: SeenUsb
+  open(): Promise<UsbLink>
+}
+
+export interface AttachedSerial extends AttachedDevice, SerialPortHandle {
+  readonly link: 'serial'
+}
+
+export type Attached = AttachedUsb | AttachedSerial
+
+export interface Source {
+  readonly usb?: USB | undefined
+  readonly serial?: Serial | undefined
+}
+
+/** Of this browser. */
+export const browserSource = (): Source => ({
+  usb: 'usb' in navigator ? navigator.usb : undefined,
+  serial: 'serial' in navigator ? navigator.serial : undefined,
+})
+
+export class Devices {
+  /** Which of the two this browser has. */
+  readonly can: { readonly usb: boolean; readonly serial: boolean }
+  readonly #source: Source
+  readonly #clock: Clock
+  readonly #keys = new WeakMap<object, string>()
+  /** A device has one link: opening it anew ends the older one, so a retry always can. */
+  readonly #links = new WeakMap<object, AsyncDisposable>()
+  #lastKey = 0
+
+  constructor(source: Source, clock: Clock = systemClock) {
+    this.#source = source
+    this.#clock = clock
+    this.can = { usb: source.usb !== undefined, serial: source.serial !== undefined }
+  }
+
+  /** What is plugged in and allowed. */
+  async list(): Promise<Attached[]> {
+    const { usb, serial } = this.#source
+    const devices = await usb?.getDevices().catch(noneWhenBlocked)
+    const ports = await serial?.getPorts().catch(noneWhenBlocked)
+    return [
+      ...(usb && devices ? devices.map((device) => this.#usb(device, usb)) : []),
+      ...(ports ?? []).filter(isConnected).map((port) => this.#serial(port)),
+    ]
+  }
+
+  /**
+   * Opens the browser's chooser; needs a user gesture. `undefined`: nothing was chosen. Errors:
+   * `browser-unsupported`, `blocked-by-policy`.
+   */
+  async request(api: 'usb' | 'serial', filters: readonly LinkFilter[]): Promise<Attached | undefined> {
+    const { usb, serial } = this.#source
+    const askedAt = this.#clock.now()
+    try {
+      if (api === 'usb' && usb) return this.#usb(await usb.requestDevice({ filters: [...filters] }), usb)
+      if (api === 'serial' && serial)
+        return this.#serial(await serial.requestPort({ filters: filters.map(asPortFilter) }))
+    } catch (error) {
+      const translated = fromChooser(error, api, this.#clock.now() - askedAt)
+      if (!translated) return undefined
+      throw translated
+    }
+    throw new FlashError('browser-unsupported', { api })
+  }
+
+  /** Tells of every allowed device that comes or goes. Returns what ends it. */
+  onChange(listener: () => void): () => void {
+    const heard = [this.#source.usb, this.#source.serial].filter((one) => one !== undefined)
+    for (const one of heard)
+      for (const type of ['connect', 'disconnect']) one.addEventListener(type, listener)
+    return () => {
+      for (const one of heard)
+        for (const type of ['connect', 'disconnect']) one.removeEventListener(type, listener)
+    }
+  }
+
+  #usb(device: USBDevice, usb: USB): AttachedUsb {
+    const seen = seenUsb(device)
+    return {
+      link: 'usb',
+      key: this.#key(device),
+      seen,
+      open: () => this.#only(device, () => openUsb(device, usb, seen, this.#clock)),
+      forget: () => device.forget(),
+    }
+  }
+
+  #serial(port: SerialPort): AttachedSerial {
+    const { usbVendorId: vendorId, usbProductId: productId } = port.getInfo()
+    const seen: SeenSerial = { link: 'serial', vendorId, productId }
+    return {
+      link: 'serial',
+      key: this.#key(port),
+      seen,
+      open: (baud) => this.#only(port, () => openSerial(port, seen, baud, this.#clock)),
+      forget: () => port.forget(),
+    }
+  }
+
+  #key(device: object): string {
+    const key = this.#keys.get(device) ?? `device-${String(++this.#lastKey)}`
+    this.#keys.set(device, key)
+    return key
+  }
+
+  async #only<L extends AsyncDisposable>(device: object, open: () => Promise<L>): Promise<L> {
+    await this.#links.get(device)?.[Symbol.asyncDispose]()
+    const link = await open()
+    this.#links.set(device, link)
+    return link
+  }
+}
+
+/** Blocked by a policy of the page: it lists nothing; `request` says why. */
+function noneWhenBlocked(error: unknown): never[] {
+  if (error instanceof DOMException && error.name === 'SecurityError') return []
+  throw toFlashError(error, 'listing devices')
+}
+
+/** Browsers before `SerialPort.connected` (Chrome 130) list what is connected only. */
+const isConnected = ({ connected }: Partial<SerialPort>): boolean => connected !== false
+
+function seenUsb(device: USBDevice): SeenUsb {
+  const { vendorId, productId, deviceClass, manufacturerName, productName, serialNumber } = device
+  const { deviceVersionMajor, deviceVersionMinor, deviceVersionSubminor } = device
+  const [first] = device.configurations
+  return {
+    ...{ link: 'usb', vendorId, productId, deviceClass },
+    deviceVersion: [deviceVersionMajor, deviceVersionMinor, deviceVersionSubminor],
+    manufacturer: manufacturerName ?? undefined,
+    product: productName ?? undefined,
+    serial: serialNumber ?? undefined,
+    interfaces: ((device.configuration ?? first)?.interfaces ?? []).map(
+      ({ interfaceNumber, alternate: { interfaceClass, interfaceSubclass, interfaceProtocol } }) => ({
+        number: interfaceNumber,
+        ...{ classCode: interfaceClass, subclass: interfaceSubclass, protocol: interfaceProtocol },
+      }),
+    ),
+  }
+}
+
+const asPortFilter = ({ vendorId, productId }: LinkFilter): SerialPortFilter => ({
+  usbVendorId: vendorId,
+  ...(productId === undefined ? {} : { usbProductId: productId }),
+})
