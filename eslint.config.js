@@ -6,7 +6,9 @@ import ts from 'typescript-eslint'
 import svelteConfig from './svelte.config.js'
 
 export default ts.config(
-  { ignores: ['dist/', 'src/ui/text/generated/', 'src/ui/text/project.inlang/', 'test-results/', 'coverage/'] },
+  {
+    ignores: ['dist/', 'src/ui/text/generated/', 'src/ui/text/project.inlang/', 'test-results/', 'coverage/'],
+  },
   js.configs.recommended,
   {
     files: ['**/*.ts', '**/*.svelte', '**/*.svelte.ts'],
