@@ -209,9 +209,7 @@ describe('a corrupt archive is refused by name and nothing of it is stored:', ()
         view.setUint32(at + offset, 8192, true)
     }
     await backups.remove(backup.id)
-    await expect(
-      importArchive(new Blob([archive]), backups),
-    ).rejects.toMatchObject({
+    await expect(importArchive(new Blob([archive]), backups)).rejects.toMatchObject({
       code: 'backup-corrupt',
       detail: { name },
     })

@@ -18,7 +18,7 @@ import type { MemoryId } from '#core/programmer.ts'
 import { formatIntelHex } from '#firmware/intel-hex.ts'
 import { parseManifest, type Manifest } from './archive-manifest.ts'
 import { sha256OfMemories, type Backup, type BackupMemory, type Backups } from './backups.ts'
-import { sha256 } from './sha256.ts'
+import { sha256 } from '#firmware/hash.ts'
 
 configure({ useWebWorkers: false }) // backups are small, and a worker from a blob: is against our CSP
 

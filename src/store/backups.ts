@@ -5,7 +5,7 @@
 import { FlashError } from '#core/errors.ts'
 import type { Fact, KnownFirmware, MemoryId, Unreadable } from '#core/programmer.ts'
 import { changing, storing, type Database } from './db.ts'
-import { sha256 } from './sha256.ts'
+import { sha256 } from '#firmware/hash.ts'
 
 export interface BackupMemoryEntry {
   readonly id: MemoryId

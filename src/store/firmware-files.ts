@@ -1,7 +1,7 @@
 /** Firmware files kept for use without a network, found by their SHA-256. */
 import { FlashError } from '#core/errors.ts'
 import { storing, type Database } from './db.ts'
-import { sha256 } from './sha256.ts'
+import { sha256 } from '#firmware/hash.ts'
 
 export interface FirmwareFile {
   /** Hex, of the file as it came. */

@@ -1,6 +1,0 @@
-/** SHA-256 as hex, by the platform's own implementation. */
-import { hexBytes } from '#core/bytes.ts'
-
-export async function sha256(bytes: Uint8Array): Promise<string> {
-  return hexBytes(new Uint8Array(await crypto.subtle.digest('SHA-256', bytes as Uint8Array<ArrayBuffer>)), '')
-}
