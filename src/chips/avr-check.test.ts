@@ -80,6 +80,12 @@ describe('the chip', () => {
     expect(verdict(checks('ATmega8', { claimedChip: 'STM32' }), 'chip-matches')).toBe('warning: unknown-chip')
     expect(verdict(checks('ATmega8', {}), 'chip-matches')).toBe('not checked')
   })
+
+  test('a chip that runs the same programs under another signature is as good', () => {
+    expect(verdict(checks('ATmega88P', { claimedChip: 'ATmega88' }), 'chip-matches')).toBe('passed: sister')
+    expect(verdict(checks('ATmega88', { claimedChip: 'ATmega48' }), 'chip-matches')).toBe('refused: ')
+    expect(verdict(checks('ATmega328P', { claimedChip: 'ATmega328PB' }), 'chip-matches')).toBe('refused: ')
+  })
 })
 
 describe('the size', () => {

@@ -63,9 +63,16 @@ function checkChip({ part, wanted, claimedChip }: AvrCheckInput): Check[] {
   const found = signature ? (claimed && claimed.name) || hexBytes(signature) : claimedChip
   if (found === undefined) return []
   const values = { expected: part.name, found }
+  if (claimed === part) return [check('chip-matches', 'passed', values)]
+  if (claimed && isSister(claimed, part))
+    return [check('chip-matches', 'passed', { ...values, why: 'sister' })]
   if (!claimed && !signature) return [check('chip-matches', 'warning', { ...values, why: 'unknown-chip' })]
-  return [check('chip-matches', claimed === part ? 'passed' : 'refused', values)]
+  return [check('chip-matches', 'refused', values)]
 }
+
+/** ATmega88 and ATmega88P: other signature, same programs. */
+const isSister = (a: AvrPart, b: AvrPart): boolean =>
+  a.fuseLayout === b.fuseLayout && a.flash.bytes === b.flash.bytes && a.vectors.count === b.vectors.count
 
 function checkSizes({ part, wanted }: AvrCheckInput): Check[] {
   const sizes: Partial<Record<MemoryId, number>> = {

@@ -422,6 +422,11 @@ describe('a locked chip', () => {
       'calibration',
       'signature',
     ])
+    expect(patient.memories.filter(({ locked }) => locked).map(({ id }) => id)).toEqual([
+      'flash',
+      'eeprom',
+      'fuses',
+    ])
     expect(patient.notices).toEqual([
       { code: 'locked', level: 'warning', values: { lock: '0xfc', prevents: 'reading' } },
     ])
@@ -445,6 +450,7 @@ describe('a locked chip', () => {
 
     await patient.eraseChip?.run(ctx)
     expect(patient.unreadable).toEqual([])
+    expect(patient.memories.filter(({ locked }) => locked)).toEqual([])
     expect(patient.notices).toEqual([])
     expect(fact(patient, 'lock')).toBe('ff')
     await program(patient, 'flash', ctx, 0, new Uint8Array(128))
@@ -519,13 +525,14 @@ describe('lock bits', () => {
   })
 })
 
-test('the checks know the fuses of this chip', async () => {
+test('the checks know the fuses of this chip and what the image claims', async () => {
   const { master, ctx } = bench('ATmega328P', { fuses: Uint8Array.of(0xff, 0xde, 0xfd) })
   const patient = await connectAvr(master, ctx)
   const flash = [{ address: 0, bytes: Uint8Array.of(0x0c, 0x94, 0x02, 0x00, 0x11, 0x24) }]
-  const checks = patient.check(new Map([['flash', flash]]), new Map())
+  const checks = patient.check(new Map([['flash', flash]]), new Map(), 'ATmega168')
   expect(checks.find(({ code }) => code === 'fuses-fit')?.values).toEqual({
     why: 'start-empty',
     start: '0x7e00',
   })
+  expect(checks.find(({ code }) => code === 'chip-matches')?.result).toBe('refused')
 })

@@ -79,6 +79,7 @@ const checks: Record<CheckCode, Texts> = {
       warning: m.check_chip_warning,
       refused: m.check_chip_refused,
       'unknown-chip': m.check_chip_unknown,
+      sister: m.check_chip_sister,
     },
   },
   'size-fits': {
