@@ -1,0 +1,78 @@
+import { expect, test } from 'vitest'
+import { blank } from '#core/bytes.ts'
+import type { Plan } from '#jobs/plan.ts'
+import { cellsOf, columnsFor, contentStates, countStates, PageTracker, planStates } from './memory-map.ts'
+
+const flash = { id: 'flash', address: 0, length: 1024, pageBytes: 64 } as const
+
+const plan: Plan = {
+  patientKind: 'avr:1e9307',
+  before: new Map(),
+  erase: 'chip',
+  ranges: [
+    { memory: 'flash', address: 0, length: 100, action: 'program' },
+    { memory: 'flash', address: 100, length: 28, action: 'blank' },
+    { memory: 'flash', address: 128, length: 64, action: 'refill' },
+    { memory: 'flash', address: 192, length: 768, action: 'keep', why: 'same' },
+    { memory: 'flash', address: 960, length: 64, action: 'keep', why: 'bootloader' },
+  ],
+  expected: new Map(),
+  lost: [],
+  programBytes: 164,
+  verifyBytes: 1024,
+  estimateMs: [1, 2],
+  consequences: [],
+}
+
+test('a page with any byte in it is content', () => {
+  const bytes = blank(1024)
+  bytes[65] = 0
+  expect(contentStates(flash, bytes).slice(0, 3)).toEqual(['blank', 'content', 'blank'])
+})
+
+test('a page that is partly programmed shows as programmed', () => {
+  const states = planStates(flash, plan)
+  expect(states.slice(0, 4)).toEqual(['program', 'program', 'refill', 'keep'])
+  expect(states.at(-1)).toBe('reserved')
+})
+
+test('a backup fills the map twice', () => {
+  const tracker = new PageTracker(flash)
+  const event = { done: 64, total: 1024, range: { address: 64, length: 64 }, fraction: 0 }
+  tracker.follow({ ...event, path: ['back-up', 'read', 'flash'] })
+  expect(tracker.states.slice(0, 3)).toEqual(['unread', 'read', 'unread'])
+  tracker.follow({ ...event, path: ['back-up', 'confirm', 'flash'] })
+  expect(tracker.states[1]).toBe('confirmed')
+})
+
+test('a chip erase empties what is going to be written, and pages turn written and verified', () => {
+  const tracker = new PageTracker(flash, plan)
+  const event = { done: 64, total: 1024, fraction: 0 }
+  tracker.follow({ ...event, path: ['write', 'erase'], range: undefined })
+  expect(tracker.states.slice(0, 4)).toEqual(['erased', 'erased', 'erased', 'keep'])
+  tracker.follow({ ...event, path: ['write', 'program', 'flash'], range: { address: 0, length: 64 } })
+  tracker.follow({ ...event, path: ['write', 'program', 'eeprom'], range: { address: 64, length: 64 } })
+  expect(tracker.states.slice(0, 2)).toEqual(['written', 'erased'])
+  expect(tracker.now).toBe(0)
+})
+
+test('a cell of several pages shows the state that needs attention', () => {
+  const states = contentStates(flash, blank(1024))
+  const cells = cellsOf(flash, states.with(5, 'mismatch'), 4, 5)
+  expect(cells.map(({ state, isNow }) => [state, isNow])).toEqual([
+    ['blank', false],
+    ['mismatch', true],
+    ['blank', false],
+    ['blank', false],
+  ])
+  expect(cells[1]).toMatchObject({ address: 256, length: 256 })
+})
+
+test('counts add up to the whole memory', () => {
+  const counts = countStates(planStates(flash, plan))
+  expect([...counts.values()].reduce((sum, pages) => sum + pages, 0)).toBe(16)
+})
+
+test('rows are a power of two and narrow screens have shorter ones', () => {
+  expect([columnsFor(256, 900), columnsFor(256, 340), columnsFor(5, 900)]).toEqual([64, 16, 8])
+})

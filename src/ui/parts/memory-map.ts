@@ -1,0 +1,166 @@
+/**
+ * The memory map's logic: what state each page of a memory is in, and how pages become cells. Knows plans,
+ * backups and progress events; draws nothing.
+ */
+import { isBlank } from '#core/bytes.ts'
+import type { MemoryId, Range } from '#core/programmer.ts'
+import type { ProgressEvent } from '#core/progress.ts'
+import type { Plan } from '#jobs/plan.ts'
+
+/** In order of attention: a cell of several pages shows the last of these that one of its pages has. */
+export const pageStates = [
+  'unread',
+  'blank',
+  'content',
+  'keep',
+  'reserved',
+  'read',
+  'confirmed',
+  'clear', // planned: blank afterwards
+  'refill', // planned: written again from the backup
+  'program', // planned: new bytes
+  'erased',
+  'written',
+  'verified',
+  'mismatch',
+] as const
+export type PageState = (typeof pageStates)[number]
+
+/** The part of a memory's layout that a map needs. */
+export interface MapLayout extends Range {
+  readonly id: MemoryId
+  readonly pageBytes: number
+}
+
+export const pageCount = ({ length, pageBytes }: MapLayout): number => Math.ceil(length / pageBytes)
+
+const filled = (layout: MapLayout, state: PageState): PageState[] =>
+  Array<PageState>(pageCount(layout)).fill(state)
+
+/** First and last page that a range touches, or none. */
+function pagesOf(layout: MapLayout, range: Range): readonly [number, number] {
+  const first = Math.floor((range.address - layout.address) / layout.pageBytes)
+  const last = Math.ceil((range.address + range.length - layout.address) / layout.pageBytes) - 1
+  return [Math.max(0, first), Math.min(last, pageCount(layout) - 1)]
+}
+
+function paint(states: PageState[], layout: MapLayout, range: Range, state: PageState): void {
+  const [first, last] = pagesOf(layout, range)
+  for (let page = first; page <= last; page++) states[page] = state
+}
+
+/** What is in it: blank or content. */
+export function contentStates(layout: MapLayout, bytes: Uint8Array): PageState[] {
+  return filled(layout, 'blank').map((state, page) => {
+    const at = page * layout.pageBytes
+    return isBlank(bytes.subarray(at, at + layout.pageBytes)) ? state : 'content'
+  })
+}
+
+/** What a file covers. */
+export function coveredStates(layout: MapLayout, ranges: readonly Range[]): PageState[] {
+  const states = filled(layout, 'blank')
+  for (const range of ranges) paint(states, layout, range, 'content')
+  return states
+}
+
+/** What a plan is going to do. */
+export function planStates(layout: MapLayout, plan: Plan): PageState[] {
+  const states = filled(layout, 'keep')
+  const shown = { keep: 'keep', refill: 'refill', program: 'program', blank: 'clear' } as const
+  const ranges = plan.ranges.filter(({ memory }) => memory === layout.id)
+  for (const action of ['keep', 'blank', 'refill', 'program'] as const)
+    for (const range of ranges.filter((one) => one.action === action))
+      paint(states, layout, range, range.why === 'bootloader' ? 'reserved' : shown[action])
+  return states
+}
+
+const operationStates: Readonly<Record<string, PageState>> = {
+  read: 'read',
+  confirm: 'confirmed',
+  program: 'written',
+  verify: 'verified',
+}
+
+/** Follows a job: fed with its progress events, it knows each page's state. One for each memory. */
+export class PageTracker {
+  readonly layout: MapLayout
+  readonly #states: PageState[]
+  readonly #plan: Plan | undefined
+  /** The newest page that something happened to. */
+  now: number | undefined
+
+  constructor(layout: MapLayout, plan?: Plan) {
+    this.layout = layout
+    this.#plan = plan
+    this.#states = plan ? planStates(layout, plan) : filled(layout, 'unread')
+  }
+
+  get states(): readonly PageState[] {
+    return this.#states
+  }
+
+  /** True when the event was about this memory. */
+  follow({ path: [, operation = '', memory], range }: ProgressEvent): boolean {
+    if (operation === 'erase' && this.#plan?.erase === 'chip') return this.#eraseAll()
+    const state = operationStates[operation]
+    if (memory !== this.layout.id || !state || !range) return false
+    paint(this.#states, this.layout, range, state)
+    this.now = pagesOf(this.layout, range)[1]
+    return true
+  }
+
+  mark(range: Range, state: PageState): void {
+    paint(this.#states, this.layout, range, state)
+  }
+
+  #eraseAll(): boolean {
+    for (const [page, state] of this.#states.entries())
+      if (state === 'program' || state === 'refill' || state === 'clear') this.#states[page] = 'erased'
+    return true
+  }
+}
+
+/** A drawn cell: one page, or several when there are too many to draw. */
+export interface Cell extends Range {
+  readonly state: PageState
+  readonly isNow: boolean
+}
+
+export function cellsOf(
+  layout: MapLayout,
+  states: readonly PageState[],
+  most: number,
+  now?: number,
+): readonly Cell[] {
+  const pages = states.length
+  const each = 2 ** Math.max(0, Math.ceil(Math.log2(pages / most)))
+  const cells: Cell[] = []
+  for (let page = 0; page < pages; page += each) {
+    const inside = states.slice(page, page + each)
+    const address = layout.address + page * layout.pageBytes
+    cells.push({
+      address,
+      length: Math.min(each * layout.pageBytes, layout.address + layout.length - address),
+      state: pageStates[Math.max(...inside.map((state) => pageStates.indexOf(state)))] ?? 'unread',
+      isNow: now !== undefined && now >= page && now < page + each,
+    })
+  }
+  return cells
+}
+
+/** How many pages are in each state that occurs, in order of attention. */
+export function countStates(states: readonly PageState[]): ReadonlyMap<PageState, number> {
+  const counts = new Map<PageState, number>()
+  for (const state of pageStates) {
+    const pages = states.reduce((sum, one) => sum + Number(one === state), 0)
+    if (pages > 0) counts.set(state, pages)
+  }
+  return counts
+}
+
+/** Cells a row: a power of two, so that rows begin at round addresses; few cells make one short row. */
+export function columnsFor(cells: number, widthPx: number): number {
+  const most = 2 ** Math.floor(Math.log2(Math.max(8, Math.min(64, widthPx / 11))))
+  return Math.min(most, 2 ** Math.ceil(Math.log2(Math.max(1, cells))))
+}
