@@ -1,0 +1,96 @@
+/**
+ * A small file inside a link: deflate-raw (RFC 1951) as base64url; and the shortest link for a file.
+ * Unpacking is bounded: a bomb is refused.
+ */
+import { concat } from '#core/bytes.ts'
+import { FlashError } from '#core/errors.ts'
+import { sha256 } from '#firmware/hash.ts'
+import type { Image } from '#firmware/image.ts'
+import { formatIntelHex } from '#firmware/intel-hex.ts'
+import { formatFirmwareLink, mostInlineBytes, type FirmwareLink } from './link.ts'
+
+/**
+ * The shortest link for a file and the image it holds. With `urls` it speaks of the file as it is. Without,
+ * a small image travels inside: as the file, or with the same bytes in a form that packs better. What is
+ * too large for that gets a link without a source, by which the same file can be checked.
+ */
+export async function linkFromImage(
+  image: Image,
+  file: Uint8Array,
+  about: Omit<FirmwareLink, 'format' | 'base' | 'size' | 'sha256' | 'inline'>,
+): Promise<FirmwareLink> {
+  const asItIs: Form = {
+    format: image.format,
+    base: image.format === 'binary' ? image.segments[0]?.address : undefined,
+    bytes: file,
+  }
+  const small = [asItIs, lean(image)].filter(({ bytes }) => bytes.length <= mostInlineBytes)
+  const linkTo = async ({ bytes, ...form }: Form): Promise<FirmwareLink> => ({
+    ...about,
+    ...form,
+    size: bytes.length,
+    sha256: await sha256(bytes),
+  })
+  if (about.urls.length > 0 || small.length === 0) return linkTo(asItIs)
+  const links = await Promise.all(
+    small.map(async (form) => ({ ...(await linkTo(form)), inline: await pack(form.bytes) })),
+  )
+  return links.reduce((a, b) => (formatFirmwareLink(b).length < formatFirmwareLink(a).length ? b : a))
+}
+
+type Form = Pick<FirmwareLink, 'format' | 'base'> & { readonly bytes: Uint8Array }
+
+function lean({ segments, claims }: Image): Form {
+  const [first, ...others] = segments
+  if (first && others.length === 0) return { format: 'binary', base: first.address, bytes: first.bytes }
+  return {
+    format: 'intel-hex',
+    bytes: formatIntelHex(segments, { recordBytes: 255, entry: claims.entry }),
+  }
+}
+
+export async function pack(bytes: Uint8Array): Promise<string> {
+  const packed = await readUpTo(through(bytes, new CompressionStream('deflate-raw')), Infinity)
+  const text = Array.from(packed ?? [], (byte) => String.fromCharCode(byte)).join('')
+  return btoa(text).replaceAll('+', '-').replaceAll('/', '_').replaceAll('=', '')
+}
+
+/** At most `mostBytes`. @throws `bad-link`: `bad-compression`, `too-large`. */
+export async function unpack(inline: string, mostBytes: number): Promise<Uint8Array> {
+  const bad = (why: string, cause?: unknown) =>
+    new FlashError('bad-link', { field: 'inline', why }, { cause })
+  let bytes: Uint8Array | undefined
+  try {
+    const packed = atob(inline.replaceAll('-', '+').replaceAll('_', '/'))
+    const deflated = Uint8Array.from(packed, (character) => character.charCodeAt(0))
+    bytes = await readUpTo(through(deflated, new DecompressionStream('deflate-raw')), mostBytes)
+  } catch (cause) {
+    throw bad('bad-compression', cause)
+  }
+  if (!bytes) throw bad('too-large')
+  return bytes
+}
+
+const through = (
+  bytes: Uint8Array,
+  stream: CompressionStream | DecompressionStream,
+): ReadableStream<Uint8Array> => new Blob([bytes as BlobPart]).stream().pipeThrough(stream)
+
+/** Undefined, and the stream is let go, as soon as there is more. */
+async function readUpTo(
+  stream: ReadableStream<Uint8Array>,
+  mostBytes: number,
+): Promise<Uint8Array | undefined> {
+  const reader = stream.getReader()
+  const parts: Uint8Array[] = []
+  for (let length = 0; ;) {
+    const { done, value } = await reader.read()
+    if (done) return concat(...parts)
+    length += value.length
+    if (length > mostBytes) {
+      await reader.cancel()
+      return undefined
+    }
+    parts.push(value)
+  }
+}
