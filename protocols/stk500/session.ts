@@ -147,7 +147,10 @@ export class Session {
       const name = new TextDecoder('latin1').decode(text)
       return { role: 'programmer', name: name === 'AVR ISP' ? 'ArduinoISP' : name, version }
     }
-    if (mode === generic && hardware === generic) return { role: 'loader', name: 'Optiboot', version }
+    if (mode === generic && hardware === generic) {
+      const isUnversioned = major === generic && minor === generic // before 4.1
+      return { role: 'loader', name: 'Optiboot', version: isUnversioned ? undefined : version }
+    }
     if (mode === 0 && hardware === 2 && major === 1)
       return { role: 'loader', name: 'ATmegaBOOT', version: undefined }
     return { role: 'loader', name: undefined, version: undefined }
@@ -159,10 +162,9 @@ export class Session {
     // A refusal is one byte alone, so the first byte must be looked at before the others are waited for.
     const [inSync = 0] = await link.read(1, io)
     expectReply(Reply.InSync, inSync, request)
-    const data = await link.read(request.dataBytes, io)
-    const [ok = 0] = await link.read(1, io)
-    expectReply(Reply.Ok, ok, request)
-    return data
+    const rest = await link.read(request.dataBytes + 1, io)
+    expectReply(Reply.Ok, rest.at(-1) ?? 0, request)
+    return rest.subarray(0, -1)
   }
 
   async #readByte(timeoutMs: number): Promise<number | undefined> {

@@ -24,7 +24,7 @@ describe('the catalogue', () => {
     expect(names.at(-1)).toBe('1.04')
     expect((await imagesFor('usbasp', 'ATmega48')).map(({ version }) => version)).toEqual(['1.03', '1.02'])
     expect(await imagesFor('usbasp', 'ATmega2560')).toEqual([])
-    expect(await imagesFor('stk500', 'ATmega8')).toEqual([])
+    expect(await imagesFor('nobody', 'ATmega8')).toEqual([])
   })
 
   it('finds a published file by its hash, whatever its line ends', async () => {

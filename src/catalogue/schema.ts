@@ -21,8 +21,8 @@ const publishedFile = z.object({
 const knownImage = z.extend(publishedFile, {
   name: z.string(),
   version: z.string(),
-  /** What the firmware says of itself on USB, e.g. `1.04`. */
-  bcdDevice: z.string().check(z.regex(/^\d+\.\d\d$/)),
+  /** What the firmware says of itself on USB, e.g. `1.04`; absent: it is not on USB. */
+  bcdDevice: z.optional(z.string().check(z.regex(/^\d+\.\d\d$/))),
   /** The chip it was built for, and others that it runs on unchanged. */
   chip: z.string(),
   alsoFor: z.optional(z.array(z.string())),

@@ -1,0 +1,32 @@
+/** Practice images for the bench: real programs of ours that blink an Arduino's LED, for the right and the wrong chip. */
+import type { Segment } from '#core/programmer.ts'
+import { avrPartByName } from '#chips/avr-parts.ts'
+import { FlashError } from '#core/errors.ts'
+import { blinkImage } from './images.ts'
+
+interface PracticeFirmware {
+  readonly id: string
+  readonly name: string
+  readonly chip: string
+  readonly version: string
+  build(): Segment[]
+}
+
+const blink = (chip: string, version: number): PracticeFirmware => ({
+  id: `blink-${String(version)}-${chip.toLowerCase()}`,
+  name: `Blink ${String(version)} practice image for ${chip}`,
+  chip,
+  version: String(version),
+  build: () => {
+    const part = avrPartByName(chip)
+    if (!part) throw new FlashError('bug', { during: `looking up ${chip}` })
+    return [{ address: 0, bytes: blinkImage(part, version) }]
+  },
+})
+
+export default [
+  blink('ATmega328P', 1),
+  blink('ATmega328P', 2),
+  blink('ATmega168', 2),
+  blink('ATmega8', 2),
+] satisfies readonly PracticeFirmware[]
