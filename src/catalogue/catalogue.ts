@@ -2,8 +2,9 @@
  * The catalogue of known firmware: every `protocols/<name>/catalogue.json`, read when first asked for, and
  * the ways to find an image in it. It holds hashes and addresses, never the firmware itself.
  */
-import { hexBytes, isBlank } from '#core/bytes.ts'
+import { isBlank } from '#core/bytes.ts'
 import type { Segment } from '#core/programmer.ts'
+import { sha256 } from '#firmware/hash.ts'
 import { dataBytes } from '#firmware/image.ts'
 import { catalogueFile, type KnownImage } from './schema.ts'
 
@@ -50,15 +51,9 @@ export async function findImage(
   const known = among ?? (await catalogue())
   const entries = known.filter(({ imageBytes }) => isBlank(content.subarray(imageBytes)))
   for (const imageBytes of new Set(entries.map((entry) => entry.imageBytes))) {
-    const hash = await imageHash(content, imageBytes)
+    const hash = imageBytes <= content.length ? await sha256(content.subarray(0, imageBytes)) : undefined
     const found = entries.find((entry) => entry.imageSha256 === hash)
     if (found) return found
   }
   return undefined
-}
-
-async function imageHash(content: Uint8Array, length: number): Promise<string | undefined> {
-  if (length > content.length) return undefined
-  const image = Uint8Array.from(content.subarray(0, length))
-  return hexBytes(new Uint8Array(await crypto.subtle.digest('SHA-256', image)), '')
 }
