@@ -1,14 +1,14 @@
 /** `manifest.json` of a backup archive: its schema. Unknown facts are left out, anything else is refused. */
 import * as z from 'zod/mini'
 import { FlashError } from '#core/errors.ts'
-import type { BackupEntry, BackupMemoryEntry } from './backups.ts'
+import { longest, type BackupEntry, type BackupMemoryEntry } from './backups.ts'
 import { facts, firmware, hash, list, memoryId, size, text, unreadable } from './schema.ts'
 
 const backup = z.object({
   id: z.string().check(z.regex(/^[0-9a-f-]{36}$/)),
   createdAt: z.iso.datetime(),
   name: text,
-  note: z.string().check(z.maxLength(10_000)),
+  note: z.string().check(z.maxLength(longest.note)),
   origin: z.object({
     programmer: z.object({ model: text, facts }),
     way: z.object({ to: z.enum(['itself', 'target']), by: text }),

@@ -79,6 +79,9 @@ export interface RemovedBackup {
   readonly backup: Backup
 }
 
+/** In characters; archives are refused beyond it. */
+export const longest = { name: 4000, note: 10_000 }
+
 const bothStores = ['backups', 'memories'] as const
 
 export class Backups {
@@ -179,11 +182,11 @@ export class Backups {
   }
 
   rename(id: string, name: string): Promise<BackupEntry> {
-    return this.#change(id, { name })
+    return this.#change(id, { name: name.slice(0, longest.name) })
   }
 
   note(id: string, note: string): Promise<BackupEntry> {
-    return this.#change(id, { note })
+    return this.#change(id, { note: note.slice(0, longest.note) })
   }
 
   /** Undefined: it was not there. */

@@ -27,7 +27,7 @@ const factNames: Record<FactName, true> = {
   voltage: true,
 }
 
-export const text = z.string().check(z.maxLength(500))
+export const text = z.string().check(z.maxLength(4000))
 export const hash = z.string().check(z.regex(/^[0-9a-f]{64}$/))
 export const size = z.int().check(z.minimum(0), z.maximum(2 ** 32))
 const usbId = z.int().check(z.minimum(0), z.maximum(0xffff))

@@ -1,0 +1,134 @@
+/**
+ * The service certificate: what was done to which device, with what, and how it was proven, as JSON that
+ * others can read and check. Its signature covers the canonical form: keys sorted, no white space (as
+ * RFC 8785 for what occurs here: strings, whole numbers, booleans, arrays, objects).
+ *
+ * The signature says that nothing was changed since it was issued on a computer with that key, not who
+ * owns that computer.
+ */
+import * as z from 'zod/mini'
+import { FlashError } from '#core/errors.ts'
+import { verifySignature, type Keys } from '#store/keys.ts'
+import { facts, firmware, hash, list, memoryId, size, text, unreadable } from '#store/schema.ts'
+
+const time = z.iso.datetime()
+const values = z.record(z.string().check(z.maxLength(50)), text)
+const memory = z.object({ id: memoryId, length: size, sha256: hash })
+
+const content = {
+  format: z.literal('reflasher-certificate'),
+  version: z.literal(1),
+  id: text,
+  issuedAt: time,
+  /** The app's build. */
+  build: text,
+  programmer: z.object({ model: text, facts }),
+  way: z.object({ to: z.enum(['itself', 'target']), by: text, speedHz: z.optional(size) }),
+  patient: z.object({ kind: text, chip: text, serial: z.optional(text), facts }),
+  before: z.object({
+    backupId: text,
+    /** Of the backup. */
+    sha256: hash,
+    firmware: z.optional(firmware),
+    memories: list(memory, 20),
+    unreadable: list(unreadable, 20),
+  }),
+  after: z.object({ firmware: z.optional(firmware), memories: list(memory, 20) }),
+  source: z.object({
+    kind: z.enum(['file', 'link', 'backup', 'catalogue', 'practice']),
+    name: text,
+    version: z.optional(text),
+    sha256: hash,
+    sizeBytes: size,
+    backupId: z.optional(text),
+    promisedSha256: z.optional(hash),
+    chip: z.optional(text),
+  }),
+  checks: list(z.object({ code: text, result: z.enum(['passed', 'warning', 'refused']), values }), 100),
+  consents: list(text, 50),
+  steps: list(
+    z.object({
+      name: text,
+      startedAt: time,
+      finishedAt: time,
+      /** The code of what ended it early; absent: it was done. */
+      error: z.optional(text),
+    }),
+    500,
+  ),
+  written: z.object({ erase: z.enum(['chip', 'none']), programmedBytes: size, verifiedBytes: size }),
+  proof: z.object({
+    kind: z.enum(['running-version', 'read-again', 'none']),
+    expected: text,
+    found: text,
+    facts,
+  }),
+}
+
+const signature = z.object({
+  algorithm: z.literal('Ed25519'),
+  publicKey: z.string().check(z.regex(/^[0-9a-f]{64}$/)),
+  value: z.string().check(z.regex(/^[0-9a-f]{128}$/)),
+})
+
+const schema = z.object({ ...content, signature: z.optional(signature) })
+
+export type Certificate = z.infer<typeof schema>
+export type CertificateContent = Omit<Certificate, 'signature' | 'format' | 'version'>
+
+/** Signs and renders; without a key (the browser has no Ed25519) it has no `signature`. */
+export async function issueCertificate(
+  of: CertificateContent,
+  keys: Keys,
+): Promise<{ certificate: Certificate; json: string }> {
+  const unsigned: Certificate = { format: 'reflasher-certificate', version: 1, ...of }
+  const signed = await keys.sign(canonicalBytes(unsigned))
+  const certificate: Certificate = { ...unsigned, ...(signed && { signature: signed }) }
+  return { certificate, json: `${JSON.stringify(certificate, undefined, 2)}\n` }
+}
+
+export interface VerifiedCertificate {
+  readonly certificate: Certificate
+  /** unchecked: this browser has no Ed25519. */
+  readonly signature: 'valid' | 'invalid' | 'unsigned' | 'unchecked'
+}
+
+/** Larger is no certificate. */
+const mostCharacters = 1 << 20
+
+/** @throws `bad-file` when it is no certificate */
+export async function verifyCertificate(json: string): Promise<VerifiedCertificate> {
+  if (json.length > mostCharacters)
+    throw new FlashError('bad-file', { format: 'certificate', why: 'too-large' })
+  let raw: unknown
+  try {
+    raw = JSON.parse(json)
+  } catch (cause) {
+    throw new FlashError('bad-file', { format: 'certificate', why: 'not-text' }, { cause })
+  }
+  const parsed = schema.safeParse(raw)
+  if (!parsed.success) {
+    const found = parsed.error.issues[0]?.path.map(String).join('.') ?? ''
+    throw new FlashError('bad-file', { format: 'certificate', why: 'bad-structure', found })
+  }
+  const certificate = parsed.data
+  if (!certificate.signature) return { certificate, signature: 'unsigned' }
+  // Of the text as it came: what the schema leaves out was signed too.
+  const signed = canonicalBytes({ ...(raw as object), signature: undefined })
+  const isValid = await verifySignature(signed, certificate.signature)
+  return { certificate, signature: isValid === undefined ? 'unchecked' : isValid ? 'valid' : 'invalid' }
+}
+
+const canonicalBytes = (value: unknown): Uint8Array => new TextEncoder().encode(canonicalJson(value))
+
+/** Keys in the order of their UTF-16 code units, no white space, what is undefined left out. */
+export function canonicalJson(value: unknown, depth = 0): string {
+  if (depth > 20) throw new FlashError('bad-file', { format: 'certificate', why: 'bad-structure' })
+  if (Array.isArray(value)) return `[${value.map((item) => canonicalJson(item, depth + 1)).join(',')}]`
+  if (typeof value !== 'object' || value === null) return JSON.stringify(value)
+  const members = Object.entries(value)
+    .filter(([, member]) => member !== undefined)
+    .sort(([a], [b]) => (a < b ? -1 : 1))
+    .map(([key, member]) => `${JSON.stringify(key)}:${canonicalJson(member, depth + 1)}`)
+  return `{${members.join(',')}}`
+}

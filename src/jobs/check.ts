@@ -1,0 +1,224 @@
+/**
+ * All checks before a write: those that only the patient's chip code can make, and those that need to know
+ * more than a chip: versions, hashes, backups, this computer. Pure; who calls it gathers the facts.
+ *
+ * `values.why` chooses the sentence where there are several; the other values are its evidence.
+ */
+import { equal } from '#core/bytes.ts'
+import type { Check, Contents, KnownFirmware, MemoryId, Patient, Segment } from '#core/programmer.ts'
+import type { Backup } from '#store/backups.ts'
+import type { Wanted } from '#store/journal.ts'
+import { planFlash, type Memories, type PatientLayout, type PlanRule } from './plan.ts'
+
+export interface CheckRequest {
+  readonly patient: Pick<Patient, 'kind' | 'chip' | 'check'>
+  readonly layout: PatientLayout
+  readonly wanted: Wanted
+  readonly rule: PlanRule
+  readonly present: Memories
+  readonly kept: Memories
+  readonly presentFirmware: KnownFirmware | undefined
+  /** The backup of this patient; `isProven`: it was read back from the store just now. */
+  readonly backup: Backup
+  readonly isProven: boolean
+  /** The backup that is to be restored, if any. */
+  readonly restored: Backup | undefined
+  /** What the catalogue says of this image; undefined: it does not know it. */
+  readonly known: { readonly fault: string | undefined } | undefined
+  readonly battery: { readonly charging: boolean; readonly level: number } | undefined
+  /** Bytes; undefined: unknown. */
+  readonly storageRoom: number | undefined
+}
+
+export function checkAll(request: CheckRequest): readonly Check[] {
+  const { patient, wanted } = request
+  const contents = effectiveContents(request)
+  const chip = wanted.source.chip
+  const ofChip = patient.check(contents, asContents(request), chip)
+  const isChipKnown = ofChip.some(({ code }) => code === 'chip-matches')
+  return [
+    ...(isChipKnown ? [] : checkChip(patient.chip, wanted)),
+    ...ofChip,
+    ...checkVersion(request.presentFirmware, wanted.firmware),
+    ...checkKnownFault(request),
+    ...checkHash(wanted),
+    ...checkOrigin(request),
+    checkBackup(request),
+    checkWork(contents, request),
+    checkBattery(request.battery),
+    // A job holds the lock from its start to its end.
+    { code: 'other-tab', result: 'passed', values: {} },
+    checkRoom(request.storageRoom),
+  ]
+}
+
+/** What will really be written over: without what is left out, with what is blanked. */
+function effectiveContents({ wanted, layout, rule, present, kept }: CheckRequest): Contents {
+  const isPlain = rule.reserved === 'refuse' && rule.outside === 'keep'
+  if (isPlain || !fits(wanted.contents, layout)) return wanted.contents
+  const { expected } = planFlash({
+    layout,
+    wanted: wanted.contents,
+    present,
+    kept,
+    rule: { ...rule, reserved: 'skip' },
+  })
+  const flash = wanted.contents.get('flash')
+  const whole = expected.get('flash')
+  if (!flash || !whole) return wanted.contents
+  const base = baseOf(layout, 'flash')
+  const meant: readonly Segment[] =
+    rule.outside === 'blank'
+      ? [{ address: base, bytes: whole }]
+      : flash.map(({ address, bytes }) => ({
+          address,
+          bytes: whole.slice(address - base, address - base + bytes.length),
+        }))
+  return new Map([...wanted.contents, ['flash', meant]])
+}
+
+function fits(contents: Contents, { memories }: PatientLayout): boolean {
+  return [...contents].every(([id, segments]) => {
+    const memory = memories.find((one) => one.id === id && one.writable)
+    return segments.every(
+      ({ address, bytes }) =>
+        memory && address >= memory.address && address + bytes.length <= memory.address + memory.length,
+    )
+  })
+}
+
+const baseOf = ({ memories }: PatientLayout, id: MemoryId): number =>
+  memories.find((memory) => memory.id === id)?.address ?? 0
+
+const asContents = ({ present, layout }: CheckRequest): Contents =>
+  new Map(
+    [...present].map(([id, bytes]): [MemoryId, Segment[]] => [id, [{ address: baseOf(layout, id), bytes }]]),
+  )
+
+const check = (code: Check['code'], result: Check['result'], values: Check['values'] = {}): Check => ({
+  code,
+  result,
+  values,
+})
+
+function checkChip(chip: string, { source, firmware }: Wanted): Check[] {
+  const claims = source.chip === undefined ? firmware?.chips : [source.chip]
+  if (!claims) return []
+  const values = { expected: chip, found: claims.join(', ') }
+  const isMeant = claims.some((claim) => claim.toLowerCase() === chip.toLowerCase())
+  const isSure = source.chip !== undefined || firmware?.confidence === 'certain'
+  return [check('chip-matches', isMeant ? 'passed' : isSure ? 'refused' : 'warning', values)]
+}
+
+// ---- versions ------------------------------------------------------------------------------------
+
+function checkVersion(before: KnownFirmware | undefined, after: KnownFirmware | undefined): Check[] {
+  if (!before && !after) return []
+  const values = { from: fullName(before), to: fullName(after) }
+  if (!before) return [check('version', 'passed', { why: 'unknown', ...values })]
+  if (!after) return [check('version', 'warning', { why: 'unknown', ...values })]
+  if (before.family !== after.family) return [check('version', 'warning', { why: 'other', ...values })]
+  const order = compareVersions(before.version, after.version)
+  if (order === undefined) return [check('version', 'passed', { why: 'unknown', ...values })]
+  const why = order < 0 ? 'newer' : order > 0 ? 'older' : 'same'
+  return [check('version', why === 'older' ? 'warning' : 'passed', { why, ...values })]
+}
+
+const fullName = (firmware: KnownFirmware | undefined): string =>
+  firmware ? [firmware.name, firmware.version].filter(Boolean).join(' ') : '?'
+
+/** By their numbers from left to right; undefined: a date and a number, or no numbers. */
+export function compareVersions(a: string | undefined, b: string | undefined): number | undefined {
+  const [left, right] = [a, b].map((text) => text?.match(/\d+/g)?.map(Number) ?? [])
+  if (!left?.length || !right?.length) return undefined
+  const isDate = ([first = 0]: readonly number[]) => first >= 1900
+  if (isDate(left) !== isDate(right)) return undefined
+  for (let i = 0; i < Math.max(left.length, right.length); i++) {
+    const difference = (left[i] ?? 0) - (right[i] ?? 0)
+    if (difference !== 0) return difference
+  }
+  return 0
+}
+
+function checkKnownFault({ known }: CheckRequest): Check[] {
+  if (!known) return []
+  const { fault } = known
+  return [
+    fault === undefined ? check('known-bad', 'passed') : check('known-bad', 'warning', { detail: fault }),
+  ]
+}
+
+function checkHash({ source: { sha256, promisedSha256 } }: Wanted): Check[] {
+  if (promisedSha256 === undefined) return []
+  return [check('image-matches-hash', promisedSha256 === sha256 ? 'passed' : 'refused', { hash: sha256 })]
+}
+
+// ---- backups -------------------------------------------------------------------------------------
+
+/**
+ * Is a backup restored to the unit it came from? A serial number decides; without one, different factory
+ * calibration bytes say no, and equal ones leave it open.
+ */
+function checkOrigin({ restored, backup }: CheckRequest): Check[] {
+  if (!restored) return []
+  const [from, to] = [restored.origin.patient, backup.origin.patient]
+  const say = (result: Check['result'], why: string, values = {}) => [
+    check('same-device', result, {
+      why,
+      from: from.serial ?? from.chip,
+      to: to.serial ?? to.chip,
+      ...values,
+    }),
+  ]
+  if (from.kind !== to.kind) return say('refused', 'other-kind')
+  if (from.serial !== undefined && to.serial !== undefined)
+    return from.serial === to.serial ? say('passed', 'serial') : say('warning', 'other-serial')
+  const [old, now] = [restored, backup].map(
+    ({ memories }) => memories.find(({ id }) => id === 'calibration')?.bytes,
+  )
+  if (old && now && !equal(old, now)) return say('warning', 'other-calibration')
+  return say('passed', restored.sha256 === backup.sha256 ? 'same-content' : 'unsure')
+}
+
+function checkBackup({ backup, isProven }: CheckRequest): Check {
+  if (!isProven) return check('backup-proven', 'refused')
+  const values = { hash: backup.sha256 }
+  const hidden = backup.unreadable.filter(({ reason }) => reason === 'read-protected')
+  if (hidden.length === 0) return check('backup-proven', 'passed', { why: 'hashed', ...values })
+  return check('backup-proven', 'warning', {
+    ...values,
+    memory: hidden.map(({ memory }) => memory).join(', '),
+  })
+}
+
+function checkWork(contents: Contents, { present, layout }: CheckRequest): Check {
+  const isThere = [...contents].every(([id, segments]) => {
+    const bytes = present.get(id)
+    return segments.every(({ address, bytes: wanted }) => {
+      const offset = address - baseOf(layout, id)
+      return bytes && equal(wanted, bytes.subarray(offset, offset + wanted.length))
+    })
+  })
+  return check('nothing-to-do', isThere ? 'warning' : 'passed')
+}
+
+// ---- this computer -------------------------------------------------------------------------------
+
+function checkBattery(battery: CheckRequest['battery']): Check {
+  if (!battery) return check('host-battery', 'warning', { why: 'unknown' })
+  const level = `${String(Math.round(battery.level * 100))} %`
+  if (battery.charging) return check('host-battery', 'passed', { why: 'charging', level })
+  const isEnough = battery.level >= 0.25 // a job takes minutes; below, computers begin to save power
+  return check('host-battery', isEnough ? 'passed' : 'warning', { why: isEnough ? 'level' : 'low', level })
+}
+
+/** The backup is stored already; the certificate and the journal are small. */
+const neededBytes = 1 << 20
+
+function checkRoom(free: number | undefined): Check {
+  if (free === undefined) return check('storage-room', 'passed')
+  const values = { available: `${String(Math.floor(free / 1e6))} MB` }
+  return free >= neededBytes
+    ? check('storage-room', 'passed', { why: 'free', ...values })
+    : check('storage-room', 'warning', values)
+}

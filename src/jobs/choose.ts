@@ -1,0 +1,87 @@
+/**
+ * Turning what the user chose (a file, a link's download, a catalogue's file, a practice image, a backup)
+ * into what is wanted. A promise of size or hash is kept before anything else looks at the bytes.
+ */
+import { FlashError } from '#core/errors.ts'
+import type { Contents, KnownFirmware, MemoryId, Segment } from '#core/programmer.ts'
+import type { Backup, BackupEntry } from '#store/backups.ts'
+import type { Wanted, WantedSource } from '#store/journal.ts'
+import type { Parsed, ParseFileOptions } from '#worker/client.ts'
+import { recogniseFirmware } from './identify.ts'
+import type { PatientLayout } from './plan.ts'
+
+/** `worker/client.ts` has it. */
+export type Parse = (file: Blob, options: ParseFileOptions, signal?: AbortSignal) => Promise<Parsed>
+
+export interface Choice {
+  readonly kind: Exclude<WantedSource['kind'], 'backup'>
+  readonly file: Blob
+  readonly name: string
+  /** Of a raw binary. */
+  readonly base?: number | undefined
+  /** Where it goes; default: the flash. */
+  readonly memory?: MemoryId | undefined
+  /** What a link or the catalogue says about it. */
+  readonly version?: string | undefined
+  readonly chip?: string | undefined
+  readonly promised?: { readonly sha256: string; readonly sizeBytes: number } | undefined
+}
+
+/** @throws `size-mismatch`, `hash-mismatch`, `bad-file`, `storage-failed`, `cancelled` */
+export async function wantedFromFile(choice: Choice, parse: Parse, signal?: AbortSignal): Promise<Wanted> {
+  const { kind, file, name, base, memory = 'flash', promised, version, chip } = choice
+  if (promised && promised.sizeBytes !== file.size)
+    throw new FlashError('size-mismatch', { expected: promised.sizeBytes, found: file.size })
+  const options = base === undefined ? { name } : { name, base }
+  const { image, sha256, sizeBytes } = await parse(file, options, signal)
+  if (promised && promised.sha256 !== sha256)
+    throw new FlashError('hash-mismatch', { expected: promised.sha256, found: sha256 })
+  const firmware = memory === 'flash' ? await recogniseFirmware(image.segments, chip) : undefined
+  return {
+    contents: new Map([[memory, image.segments]]),
+    firmware,
+    source: {
+      kind,
+      name,
+      version: version ?? firmware?.version,
+      sha256,
+      sizeBytes,
+      ...(promised && { promisedSha256: promised.sha256 }),
+      ...(chip !== undefined && { chip }),
+    },
+  }
+}
+
+/** Memories that a restore can write. */
+const restorable: readonly MemoryId[] = ['flash', 'eeprom', 'fuses', 'lock']
+
+/** Of those in a backup; with a patient, of those that this way can write. */
+export function restorableMemories(
+  { memories }: Pick<BackupEntry, 'memories'>,
+  patient?: Pick<PatientLayout, 'memories'>,
+): readonly MemoryId[] {
+  const isWritable = (id: MemoryId) => patient?.memories.some((one) => one.id === id && one.writable) ?? true
+  return memories.map(({ id }) => id).filter((id) => restorable.includes(id) && isWritable(id))
+}
+
+/** `memories` default: all that can be restored; what is not in the backup is left out. */
+export function wantedFromBackup(backup: Backup, memories = restorableMemories(backup)): Wanted {
+  const chosen = backup.memories.filter(({ id }) => restorable.includes(id) && memories.includes(id))
+  const contents: Contents = new Map(
+    chosen.map(({ id, address, bytes }): [MemoryId, Segment[]] => [id, [{ address, bytes }]]),
+  )
+  const firmware: KnownFirmware | undefined = contents.has('flash') ? backup.firmware : undefined
+  return {
+    contents,
+    firmware,
+    source: {
+      kind: 'backup',
+      name: backup.name,
+      version: firmware?.version,
+      sha256: backup.sha256,
+      sizeBytes: chosen.reduce((sum, { length }) => sum + length, 0),
+      backupId: backup.id,
+      chip: backup.origin.patient.chip,
+    },
+  }
+}

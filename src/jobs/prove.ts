@@ -1,0 +1,124 @@
+/**
+ * The proof at the end, one of two kinds. A programmer that was updated is plugged in by itself and says its
+ * version: then the new firmware runs. Anything else is met anew after a reset and read again: then the
+ * bytes are there, and whether they run is not proven. The result says which of the two it is.
+ */
+import { Context } from '#core/context.ts'
+import { FlashError } from '#core/errors.ts'
+import type { Fact, KnownFirmware, MemoryId } from '#core/programmer.ts'
+import { sha256OfMemories } from '#store/backups.ts'
+import { sha256 } from '#firmware/hash.ts'
+import type { Attached } from '#transport/devices.ts'
+import { candidates, describe, openProgrammer, recogniseFirmware } from './identify.ts'
+import type { Connect } from './flash.ts'
+import type { Memories } from './plan.ts'
+import { isReadable, readWhole } from './reading.ts'
+
+export type ProofWanted = 'plug-in-by-itself' | 'read-again'
+
+/** How the end was proven. */
+export interface ProofResult {
+  readonly kind: 'running-version' | 'read-again' | 'none'
+  /** What was expected and what was found, in the field's words. */
+  readonly expected: string
+  readonly found: string
+  readonly facts: readonly Fact[]
+}
+
+export const proofFor = (firmware: KnownFirmware | undefined): ProofWanted =>
+  firmware?.appears ? 'plug-in-by-itself' : 'read-again'
+
+/** @throws `not-proven` with what was expected and found, and whatever opening the device throws */
+export async function proveRunning(
+  attached: Attached,
+  expected: KnownFirmware,
+  ctx: Context,
+): Promise<ProofResult> {
+  const wanted = nameOf(expected.name, expected.version)
+  const candidate = candidates(attached.seen).find(({ identity }) => identity.id === expected.family)
+  const ownFacts = candidate?.recognition.facts ?? describe(attached.seen).facts
+  const refuse = (facts: readonly Fact[]) =>
+    new FlashError('not-proven', { expected: wanted, found: tell(facts) })
+  if (!isWhatAppears(attached, expected) || (!candidate && attached.link === 'serial')) throw refuse(ownFacts)
+
+  const facts = candidate?.recognition.usable ? await factsOf(attached, candidate, ctx) : ownFacts
+  const version = valueOf(facts, 'firmware-version') ?? valueOf(ownFacts, 'firmware-version')
+  if (expected.version !== undefined && version !== expected.version) throw refuse([...ownFacts, ...facts])
+  return { kind: 'running-version', expected: wanted, found: tell([...ownFacts, ...facts]), facts }
+}
+
+function isWhatAppears({ seen }: Attached, { appears }: KnownFirmware): boolean {
+  if (!appears || appears.link !== seen.link) return false
+  const { vendorId, productId } = appears
+  return (
+    (vendorId === undefined || vendorId === seen.vendorId) &&
+    (productId === undefined || productId === seen.productId)
+  )
+}
+
+async function factsOf(...args: Parameters<typeof openProgrammer>): Promise<readonly Fact[]> {
+  await using programmer = await openProgrammer(...args)
+  return programmer.facts
+}
+
+const valueOf = (facts: readonly Fact[], name: Fact['name']): string | undefined =>
+  facts.findLast((fact) => fact.name === name)?.value
+
+const nameOf = (...parts: readonly (string | undefined)[]): string => parts.filter(Boolean).join(' ')
+
+const tell = (facts: readonly Fact[]): string =>
+  nameOf(
+    valueOf(facts, 'firmware') ??
+      valueOf(facts, 'model') ??
+      valueOf(facts, 'product') ??
+      valueOf(facts, 'usb-id'),
+    valueOf(facts, 'firmware-version'),
+  ) || '?'
+
+/**
+ * Goes the way anew and reads again what was written. The target ran meanwhile and may have written its
+ * EEPROM, so that is compared only when nothing else was written.
+ * @throws `target-changed`, `not-proven` with both hashes, and whatever the patient throws
+ */
+export async function proveByReading(
+  connect: Connect,
+  kind: string,
+  expected: Memories,
+  ctx: Context,
+): Promise<ProofResult> {
+  const ids = [...expected.keys()]
+  const compared = ids.some((id) => id !== 'eeprom') ? ids.filter((id) => id !== 'eeprom') : ids
+  const steps = ctx.progress.steps({ reach: 1, read: 4 })
+  await using patient = await connect(ctx.under(steps.reach))
+  if (patient.kind !== kind) throw new FlashError('target-changed', { expected: kind, found: patient.kind })
+  steps.reach.finish()
+
+  const reads = steps.read.steps(
+    Object.fromEntries(compared.map((id) => [id, expected.get(id)?.length ?? 0])) as Record<MemoryId, number>,
+  )
+  const found = new Map<MemoryId, Uint8Array>()
+  for (const id of compared) {
+    const memory = patient.memories.find((one) => one.id === id)
+    if (!memory || !isReadable(memory)) throw new FlashError('read-protected', { memory: id })
+    found.set(id, await readWhole(memory, ctx.under(reads[id].expect(memory.length))))
+    reads[id].finish()
+  }
+  const wanted = await hashOf(compared, expected)
+  const there = await hashOf(compared, found)
+  if (wanted !== there) throw new FlashError('not-proven', { expected: wanted, found: there })
+  const flash = found.get('flash')
+  const firmware = flash && (await recogniseFirmware([{ address: 0, bytes: flash }], patient.chip, ctx.log))
+  const named: Fact[] = firmware ? [{ name: 'firmware', value: nameOf(firmware.name, firmware.version) }] : []
+  return { kind: 'read-again', expected: wanted, found: there, facts: [...patient.facts, ...named] }
+}
+
+async function hashOf(ids: readonly MemoryId[], memories: Memories): Promise<string> {
+  return sha256OfMemories(
+    await Promise.all(
+      ids.map(async (id) => {
+        const bytes = memories.get(id) ?? new Uint8Array()
+        return { id, address: 0, length: bytes.length, sha256: await sha256(bytes) }
+      }),
+    ),
+  )
+}
