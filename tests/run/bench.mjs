@@ -17,6 +17,7 @@ const server = await createServer({
   configFile: false,
   appType: 'custom',
   logLevel: 'warn',
+  oxc: { target: 'es2022' }, // Node 20 has no `using`
   define: { __BUILD__: JSON.stringify('bench') },
   optimizeDeps: { noDiscovery: true },
   server: { middlewareMode: true, hmr: false, ws: false, watch: null },
