@@ -177,8 +177,12 @@ const checks: Record<CheckCode, Texts> = {
       passed: m.check_device_passed,
       warning: m.check_device_warning,
       refused: m.check_device_refused,
+      serial: m.check_device_passed,
+      'same-content': m.check_device_content,
       unsure: m.check_device_unsure,
-      'no-serial': m.check_device_unsure,
+      'other-kind': m.check_device_refused,
+      'other-serial': m.check_device_serial,
+      'other-calibration': m.check_device_calibration,
     },
   },
   'image-matches-hash': {

@@ -16,6 +16,7 @@ import type {
   MismatchDetail,
 } from '#core/errors.ts'
 import type { Platform } from '#host/platform.ts'
+import type { BadLinkReason } from '#catalogue/link.ts'
 import { accessHelp, busyHelp, policyHelp, type CopyText, type Help } from './access.ts'
 import { memoryName } from './facts.ts'
 import { count, moment, size } from './format.ts'
@@ -150,7 +151,7 @@ const texts = {
     now: [m.error_fit_now()],
   }),
   'bad-link': ({ field, why }) => ({
-    happened: m.error_link({ field, why }),
+    happened: m.error_link({ field, why: linkFaults[why as BadLinkReason]?.() ?? why }),
     now: [m.error_link_now(), m.error_link_now_file()],
   }),
   'download-blocked': ({ url }) => ({
@@ -243,9 +244,39 @@ const fileReasons: Record<BadFileReason, (detail: { format: string }) => string>
   overlap: m.file_overlap,
   'address-overflow': m.file_address_overflow,
   'no-bytes': m.file_no_bytes,
-  'unknown-format': m.file_unknown_format,
+  'unknown-format': ({ format }) => foreign[format]?.() ?? m.file_foreign({ format }),
   'bad-compression': m.file_bad_compression,
   'bad-structure': m.file_bad_structure,
+}
+
+/** Files of other kinds that are often dropped by mistake; the others are named. */
+const foreign: Readonly<Record<string, () => string>> = {
+  unknown: m.file_unknown_format,
+  HTML: m.file_web_page,
+  'Git LFS pointer': m.file_pointer,
+  text: m.file_plain_text,
+}
+
+const linkFaults: Record<BadLinkReason, () => string> = {
+  'not-a-firmware-link': m.link_fault_not_a_firmware_link,
+  'unknown-field': m.link_fault_unknown_field,
+  'given-twice': m.link_fault_given_twice,
+  'bad-encoding': m.link_fault_bad_encoding,
+  missing: m.link_fault_missing,
+  empty: m.link_fault_empty,
+  'too-long': m.link_fault_too_long,
+  'too-large': m.link_fault_too_large,
+  'hidden-characters': m.link_fault_hidden_characters,
+  'not-allowed': m.link_fault_not_allowed,
+  'not-a-number': m.link_fault_not_a_number,
+  'not-a-hash': m.link_fault_not_a_hash,
+  'not-a-url': m.link_fault_not_a_url,
+  'not-https': m.link_fault_not_https,
+  credentials: m.link_fault_credentials,
+  'too-many': m.link_fault_too_many,
+  'two-sources': m.link_fault_two_sources,
+  'needs-raw-binary': m.link_fault_needs_raw_binary,
+  'bad-compression': m.link_fault_bad_compression,
 }
 
 const formatNames: Readonly<Record<string, string>> = { 'intel-hex': 'Intel HEX' }
@@ -262,7 +293,7 @@ export function badFileText(detail: BadFileDetail): string {
     firstLine !== undefined && m.file_place_first_line({ line: count(firstLine) }),
     offset !== undefined && m.file_place_offset({ offset: count(offset) }),
     address !== undefined && m.file_place_address({ address: hex(address, 4) }),
-    found !== undefined && m.file_place_found({ found }),
+    found !== undefined && found !== detail.format && m.file_place_found({ found }),
     expected !== undefined && m.file_place_expected({ expected }),
   ].filter((place) => place !== false)
   return places.length ? m.error_file({ reason, place: places.join(', ') }) : m.error_file_plain({ reason })

@@ -111,12 +111,17 @@ const details: { [C in ErrorCode]: readonly ErrorDetails[C][] } = {
     { format: 'intel-hex', why: 'address-overflow', address: 0x1_0000_0000 },
     { format: 'intel-hex', why: 'no-bytes' },
     { format: 'unknown', why: 'unknown-format' },
+    { format: 'HTML', why: 'unknown-format', found: 'HTML' },
+    { format: 'UF2', why: 'unknown-format', found: 'UF2' },
     { format: 'link', why: 'bad-compression' },
     { format: 'link', why: 'bad-structure' },
   ],
   'wrong-device': [{ expected: 'ATmega8', found: 'ATmega328P' }],
   'does-not-fit': [{ memory: 'flash', address: 0x1f40, length: 512, available: 192 }],
-  'bad-link': [{ field: 'sha256', why: 'not 64 digits' }],
+  'bad-link': [
+    { field: 'sha256', why: 'not-a-hash' },
+    { field: 'link', why: 'something newer' },
+  ],
   'download-blocked': [
     { url: 'https://example.org/firmware.hex', why: 'cors' },
     { url: 'not an address', why: 'offline' },
