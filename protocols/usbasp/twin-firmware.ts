@@ -1,5 +1,5 @@
 /**
- * The USBasp firmware as it behaves, six versions of it, with an AVR target behind its wires: requests, SPI
+ * The USBasp firmware as it behaves, seven versions of it, with an AVR target behind its wires: requests, SPI
  * bytes, waits, and how it dies when asked in the wrong order. Everything that the published images did in
  * an emulator is here (`npm run witness` compares); TPI is not.
  */
@@ -33,8 +33,8 @@ interface Behaviour {
   readonly hasSlowJumper: boolean
   /** How long CONNECT pulses RESET. */
   readonly connectMs: number
-  /** SPI before the first CONNECT: bit by bit at 8 kHz; a restart at address 0; or one with a disconnect pulse. */
-  readonly unconnected: 'slow' | 'restart' | 'replug'
+  /** SPI before the first CONNECT: bit by bit at 8 kHz, or the way in which the firmware is lost. */
+  readonly unconnected: 'slow' | Lost['how']
   /** What it takes for the target's extended address at CONNECT; undefined: it never sends one. */
   readonly extendedAddress: number | undefined
   /** Lengths have 16 bits and only vendor requests to the device count. */
@@ -64,7 +64,7 @@ const v107: Behaviour = {
   extendedAddress: 0xff,
 }
 
-/** By bcdDevice. 1.02 is LC Technology's factory firmware, the one that clones come with. */
+/** By bcdDevice. 1.02 is LC Technology's factory firmware, which clones come with, and fischl's of 2007. */
 const behaviours: Readonly<Record<string, Behaviour>> = {
   '1.02': {
     ...v103,
@@ -74,6 +74,7 @@ const behaviours: Readonly<Record<string, Behaviour>> = {
     connectMs: 19.4,
     unconnected: 'slow',
   },
+  '1.02 (2007)': { ...v103, choosesSck: false, connectMs: 0.13, unconnected: 'hung' },
   '1.03': v103,
   '1.04': v104,
   '1.05': { ...v104, extendedAddress: 0xff },
@@ -91,7 +92,10 @@ export interface UsbaspTwinOptions {
   readonly descriptors?: UsbDescriptors
 }
 
-/** Thrown within: the firmware is lost, and what the host sees of it. */
+/**
+ * Thrown within: the firmware is lost. `hung`: it waits for ever, and only power helps. `restart`: it sits
+ * unaddressed until a port reset. `replug`: it restarts with a disconnect pulse.
+ */
 class Lost {
   readonly how: 'hung' | 'restart' | 'replug'
   constructor(how: Lost['how']) {
