@@ -118,6 +118,11 @@ export class Plugged {
     this.#inside.faults = faults
   }
 
+  /** Called at the beginning of every transfer (USB) or write (serial) with its number. */
+  set onTransfer(listener: (count: number) => void) {
+    this.#inside.onTransfer = listener
+  }
+
   /** What was transferred since it was plugged in. */
   get transfers(): PluggedTwin['transfers'] | PluggedSerial['transfers'] {
     return this.#inside.transfers

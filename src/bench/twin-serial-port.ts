@@ -27,7 +27,9 @@ interface Session {
   readonly baud: number
   readonly bufferSize: number
   readonly toTwin: Line
-  /** Received and not yet given to the page. */
+  /** In the bridge. */
+  readonly gathered: number[]
+  /** In the computer, and not yet given to the page. */
   received: Uint8Array<ArrayBuffer>
   /** Set while the page waits for bytes. */
   give: ((bytes: Uint8Array<ArrayBuffer>) => void) | undefined
@@ -39,6 +41,10 @@ interface Session {
 
 type Fail = (error: DOMException) => void
 
+/** How long a bridge gathers bytes before it answers the computer: FT232R's latency timer, the Uno's 16U2, … */
+const gatherMs = { 'cdc-acm': 4, ch340: 2, cp210x: 2, ftdi: 16 } as const
+/** A full packet does not wait. */
+const packetBytes = 62
 /** The kernel's terminal buffer; what comes on top is dropped. */
 const kernelBuffer = 4096
 /** A UART takes a byte that is at most this far off. */
@@ -92,7 +98,13 @@ export class TwinSerialPort extends EventTarget implements SerialPort {
     if (!this.connected || this.#options.refuses) throw networkError('Failed to open serial port.')
     this.#session = {
       ...{ baud: baudRate, bufferSize, toTwin: new Line(this.#options.clock) },
-      ...{ received: new Uint8Array(), give: undefined, readable: undefined, writable: undefined },
+      ...{
+        gathered: [],
+        received: new Uint8Array(),
+        give: undefined,
+        readable: undefined,
+        writable: undefined,
+      },
       lost: new AbortController(),
     }
     this.#drive({ dtr: true, rts: true })
@@ -205,11 +217,25 @@ export class TwinSerialPort extends EventTarget implements SerialPort {
       }
       bytes = noise(bytes)
     }
-    const room = kernelBuffer + session.bufferSize - session.received.length
+    const isFirst = session.gathered.length === 0
+    session.gathered.push(...bytes)
+    if (session.gathered.length >= packetBytes) this.#pass(session)
+    else if (isFirst && bytes.length > 0) void this.#passLater(session)
+  }
+
+  async #passLater(session: Session): Promise<void> {
+    await this.#options.clock.sleep(gatherMs[this.twin.bridge])
+    this.#pass(session)
+  }
+
+  /** From the bridge to the computer. */
+  #pass(session: Session): void {
     const before = session.received
-    session.received = new Uint8Array(before.length + Math.min(bytes.length, room))
+    const bytes = session.gathered.splice(0, kernelBuffer + session.bufferSize - before.length)
+    session.gathered.length = 0
+    session.received = new Uint8Array(before.length + bytes.length)
     session.received.set(before)
-    session.received.set(bytes.subarray(0, room), before.length)
+    session.received.set(bytes, before.length)
     this.#handOver(session)
   }
 

@@ -124,6 +124,8 @@ const grantKey = (port: TwinSerialPort): TwinSerialPort | SerialTwin =>
 export class PluggedSerial {
   /** What was transferred since it was plugged in. */
   readonly transfers: SerialTransfers = { writes: 0, reads: 0, bytesIn: 0, bytesOut: 0 }
+  /** Called at the beginning of every write with its number since it was plugged in. */
+  onTransfer: (count: number) => void = () => undefined
   readonly #bus: TwinSerialBus
   readonly #twin: SerialTwin
   readonly #options: SerialPlugOptions
@@ -172,7 +174,8 @@ export class PluggedSerial {
 
   /** @internal The number of the write that begins, as the faults count. */
   nextWrite(): number {
-    return ++this.transfers.writes - this.#faultsFrom
+    this.onTransfer(++this.transfers.writes)
+    return this.transfers.writes - this.#faultsFrom
   }
 
   #attach(): void {

@@ -143,6 +143,8 @@ export class TwinUsb extends EventTarget implements USB {
 export class PluggedTwin {
   /** What was transferred since it was plugged in. */
   readonly transfers: TwinTransfers = { count: 0, control: 0, bulkIn: 0, bulkOut: 0, bytesIn: 0, bytesOut: 0 }
+  /** Called at the beginning of every transfer with its number since it was plugged in. */
+  onTransfer: (count: number) => void = () => undefined
   readonly #usb: TwinUsb
   readonly #options: PlugOptions
   readonly #twin: UsbTwin
@@ -190,7 +192,8 @@ export class PluggedTwin {
 
   /** @internal The number of the transfer that begins, as the faults count. */
   nextTransfer(): number {
-    return ++this.transfers.count - this.#faultsFrom
+    this.onTransfer(++this.transfers.count)
+    return this.transfers.count - this.#faultsFrom
   }
 
   #attach(twin: UsbTwin): void {
