@@ -104,6 +104,14 @@ describe('a wrong Intel HEX file', () => {
       `${first}:0100040009F200\n${end}`,
       { why: 'bad-length', line: 2, offset: 21 },
     ],
+    'with one endless line': [
+      `${first}:${'0'.repeat(4_000_000)}`,
+      { why: 'bad-length', line: 2, offset: 21 },
+    ],
+    'with the longest record and a digit too many': [
+      `${record(0, 0, ...new Uint8Array(255)).trimEnd()}0\n`,
+      { why: 'bad-length', line: 1, offset: 1 },
+    ],
     'with a record type 06': [
       first + record(6, 0) + end,
       { why: 'bad-record-type', line: 2, offset: 27, found: '0x06' },

@@ -12,6 +12,8 @@ import { isSpace, mostRuns, RecordType, scanRecords, type Scan, type ScanRecords
 
 const format = 'intel-hex'
 const startCode = 0x3a // :
+/** Of the longest record. */
+const mostDigits = 10 + 2 * 255
 
 /** @throws `bad-file` only. */
 export function parseIntelHex(text: Uint8Array, scan: ScanRecords = scanRecords): Image {
@@ -59,7 +61,7 @@ function whatIsWrong(text: Uint8Array, { at, runs }: Scan): FlashError {
   }
 
   let end = at + 1
-  while (isDigit(text[end])) end++
+  while (end <= at + mostDigits + 1 && isDigit(text[end])) end++
   const digits = end - at - 1
   const length = digits < 2 ? 0 : byteAt(text, at + 1)
   const needed = 10 + length * 2
@@ -88,7 +90,7 @@ function whatIsWrong(text: Uint8Array, { at, runs }: Scan): FlashError {
 /** The start of the record that ends exactly at `at`, if one does. */
 function recordBefore(text: Uint8Array, at: number): number | undefined {
   let start = at - 1
-  while (isDigit(text[start])) start--
+  while (start >= at - mostDigits && isDigit(text[start])) start--
   return start < at - 1 && text[start] === startCode ? start : undefined
 }
 
