@@ -35,8 +35,7 @@ interface Session {
   give: ((bytes: Uint8Array<ArrayBuffer>) => void) | undefined
   readable: { readonly stream: ReadableStream<Uint8Array>; readonly fail: Fail } | undefined
   writable: { readonly stream: WritableStream<Uint8Array>; readonly fail: Fail } | undefined
-  /** Aborted when the device is lost. */
-  readonly lost: AbortController
+  lost: boolean
 }
 
 type Fail = (error: DOMException) => void
@@ -105,7 +104,7 @@ export class TwinSerialPort extends EventTarget implements SerialPort {
         readable: undefined,
         writable: undefined,
       },
-      lost: new AbortController(),
+      lost: false,
     }
     this.#drive({ dtr: true, rts: true })
   }
@@ -123,7 +122,7 @@ export class TwinSerialPort extends EventTarget implements SerialPort {
     await this.#options.clock.sleep(1)
     this.#closing = false
     this.#drive({ dtr: false, rts: false })
-    session.toTwin.stop()
+    session.toTwin.stop(invalidState('The port is closed.'))
     this.#session = undefined
   }
 
@@ -144,7 +143,7 @@ export class TwinSerialPort extends EventTarget implements SerialPort {
     if (dataTerminalReady === undefined && requestToSend === undefined && signals.break === undefined)
       throw new TypeError('Signals dictionary must contain at least one member.')
     await this.#options.clock.sleep(1)
-    if (this.#session.lost.signal.aborted) throw lostError()
+    if (this.#session.lost) throw lostError()
     if (this.twin.refusesSignals) throw networkError('Failed to set control signals.')
     const { dtr, rts } = this.#signals
     this.#drive({ dtr: dataTerminalReady ?? dtr, rts: requestToSend ?? rts })
@@ -152,14 +151,14 @@ export class TwinSerialPort extends EventTarget implements SerialPort {
 
   get readable(): ReadableStream<Uint8Array> | null {
     const session = this.#session
-    if (!session || this.#closing || session.lost.signal.aborted) return null
+    if (!session || this.#closing || session.lost) return null
     session.readable ??= this.#makeReadable(session)
     return session.readable.stream
   }
 
   get writable(): WritableStream<Uint8Array> | null {
     const session = this.#session
-    if (!session || this.#closing || session.lost.signal.aborted) return null
+    if (!session || this.#closing || session.lost) return null
     session.writable ??= this.#makeWritable(session)
     return session.writable.stream
   }
@@ -177,11 +176,11 @@ export class TwinSerialPort extends EventTarget implements SerialPort {
   /** The cable is out: both streams fail. */
   lost(): void {
     this.connected = false
-    this.#fromTwin.stop()
+    this.#fromTwin.stop(lostError())
     const session = this.#session
     if (!session) return
-    session.toTwin.stop()
-    session.lost.abort(lostError())
+    session.toTwin.stop(lostError())
+    session.lost = true
     session.readable?.fail(lostError())
     session.writable?.fail(lostError())
     session.readable = session.writable = session.give = undefined
@@ -276,15 +275,17 @@ export class TwinSerialPort extends EventTarget implements SerialPort {
       {
         start: (controller) => {
           fail = (error) => controller.error(error)
+          controller.signal.addEventListener('abort', () => {
+            session.toTwin.drop(controller.signal.reason as Error)
+          })
         },
-        write: (chunk, { signal }) => this.#write(session, chunk.slice(), signal),
+        write: (chunk) => this.#write(session, chunk.slice()),
         close: async () => {
           await session.toTwin.below(0)
           session.writable = undefined
         },
         abort: () => {
           session.writable = undefined
-          session.toTwin.clear()
         },
       },
       new CountQueuingStrategy({ highWaterMark: 1 }),
@@ -293,7 +294,7 @@ export class TwinSerialPort extends EventTarget implements SerialPort {
   }
 
   /** Ends when the bytes fit into the buffer, as in the browser; not when they are out. */
-  async #write(session: Session, bytes: Uint8Array, aborted: AbortSignal): Promise<void> {
+  async #write(session: Session, bytes: Uint8Array): Promise<void> {
     const { transfers, faults } = this.#socket
     const number = this.#socket.nextWrite()
     transfers.bytesOut += bytes.length
@@ -303,24 +304,22 @@ export class TwinSerialPort extends EventTarget implements SerialPort {
     }
     if (number === faults.stallAt) return
     if (number === faults.shortAt) this.#loseNextByte = true
-    const over = AbortSignal.any([aborted, session.lost.signal])
-    const ended = new Promise<never>((_, reject) => {
-      over.addEventListener('abort', () => reject(over.reason as Error))
-    })
-    if (number === faults.hangAt) return ended
+    if (number === faults.hangAt) return session.toTwin.below(never)
     session.toTwin.push(bytes, session.baud, (portion) => {
       this.twin.receive(portion, session.baud)
     })
-    await Promise.race([session.toTwin.below(session.bufferSize), ended])
+    await session.toTwin.below(session.bufferSize)
   }
 }
+
+const never = -1
 
 /** One direction: bytes go one after another at their speed, in portions of a USB frame. */
 class Line {
   readonly #clock: Clock
-  readonly #stopped = new AbortController()
+  #stopped = false
   #queue: { bytes: Uint8Array; readonly baud: number; readonly arrive: (portion: Uint8Array) => void }[] = []
-  #waiters: { readonly count: number; readonly resolve: () => void }[] = []
+  #waiters: { readonly count: number; resolve: () => void; reject: (error: Error) => void }[] = []
   #running = false
 
   constructor(clock: Clock) {
@@ -328,28 +327,28 @@ class Line {
   }
 
   push(bytes: Uint8Array, baud: number, arrive: (portion: Uint8Array) => void): void {
-    if (this.#stopped.signal.aborted || bytes.length === 0) return
+    if (this.#stopped || bytes.length === 0) return
     this.#queue.push({ bytes, baud, arrive })
     if (!this.#running) void this.#run()
   }
 
-  /** Resolves when at most `count` bytes are still waiting; never, when the line is stopped before. */
+  /** Resolves when at most `count` bytes are still waiting; rejects when they are dropped before. */
   below(count: number): Promise<void> {
-    return new Promise((resolve) => {
-      this.#waiters.push({ count, resolve })
+    return new Promise((resolve, reject) => {
+      this.#waiters.push({ count, resolve, reject })
       this.#wake()
     })
   }
 
   /** Drops what has not left yet. */
-  clear(): void {
+  drop(reason: Error): void {
     this.#queue = []
-    this.#wake()
+    for (const { reject } of this.#waiters.splice(0)) reject(reason)
   }
 
-  stop(): void {
-    this.#queue = []
-    this.#stopped.abort(lostError())
+  stop(reason: Error): void {
+    this.#stopped = true
+    this.drop(reason)
   }
 
   async #run(): Promise<void> {
@@ -358,11 +357,7 @@ class Line {
       const bitsPerByte = 10
       const byteMs = (bitsPerByte * 1000) / next.baud
       const portion = next.bytes.subarray(0, Math.max(1, Math.min(64, Math.floor(1 / byteMs))))
-      try {
-        await this.#clock.sleep(portion.length * byteMs, this.#stopped.signal)
-      } catch {
-        return // stopped: the device is gone or the port is closed
-      }
+      await this.#clock.sleep(portion.length * byteMs)
       if (this.#queue[0] !== next) continue // cleared meanwhile
       next.bytes = next.bytes.subarray(portion.length)
       if (next.bytes.length === 0) this.#queue.shift()

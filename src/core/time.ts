@@ -53,7 +53,7 @@ export async function within<T>(
     return await Promise.race(racers)
   } finally {
     for (const racer of racers) racer.catch(() => undefined) // losers settle unheard, on purpose
-    settled.abort()
+    settled.abort('settled') // without a reason it would make an error with a stack each time
   }
 }
 
