@@ -77,6 +77,7 @@ class Arduino implements Programmer {
       by: 'bootloader',
       speedsHz: [],
       connect: (ctx) => {
+        if (this.#isInSketch) this.#session.lose() // it was not the loader who answered last
         this.#isInSketch = false
         return connectLoader(this.#session, loader, ctx)
       },

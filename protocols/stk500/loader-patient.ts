@@ -40,9 +40,13 @@ const eepromChips = ['ATmega168', 'ATmega328', 'ATmega328P', 'ATmega1280']
 /** Small enough that a cancel is heard soon. */
 const eepromBlock = 32
 
-/** Resets the board, finds its chip and the boot section. @throws `device-silent`, `target-unknown`. */
+/**
+ * Finds the chip and its boot section, and resets the board before unless the loader has just answered.
+ * @throws `device-silent`, `target-unknown`.
+ */
 export async function connectLoader(session: Session, loader: Answering, ctx: Context): Promise<Patient> {
-  const signature = await enterLoader(session, loader, ctx)
+  const isThere = session.silentFor(ctx) < windowMs
+  const [signature] = isThere ? await session.ask([readSign], ctx) : [await enterLoader(session, loader, ctx)]
   const part = findAvrPart(signature)
   if (!part) throw new FlashError('target-unknown', { signature: hexBytes(signature) })
   const patient = new LoaderPatient(session, loader, part)

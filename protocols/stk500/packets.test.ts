@@ -69,7 +69,7 @@ test('SET_DEVICE is read back as it was written', () => {
   )
 })
 
-test('a known reply in the wrong place is a refusal by its name, anything else is unexpected', () => {
+test('a refusal is reported by its name, anything else in its place is unexpected', () => {
   expectReply(Reply.InSync, 0x14, getSync)
   expect(() => expectReply(Reply.InSync, 0x15, getSync)).toThrow(
     expect.objectContaining({

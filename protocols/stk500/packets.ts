@@ -132,19 +132,17 @@ export function parseDevice(bytes: Uint8Array): DeviceParameters {
   return { deviceCode, pageBytes: reader.u16be(), eepromBytes: reader.u16be(), flashBytes: reader.u32be() }
 }
 
-const replyNames: Readonly<Record<number, string>> = {
-  [Reply.Ok]: 'Resp_STK_OK',
+const refusals: Readonly<Record<number, string>> = {
   [Reply.Failed]: 'Resp_STK_FAILED',
   [Reply.Unknown]: 'Resp_STK_UNKNOWN',
   [Reply.NoDevice]: 'Resp_STK_NODEVICE',
-  [Reply.InSync]: 'Resp_STK_INSYNC',
   [Reply.NoSync]: 'Resp_STK_NOSYNC',
 }
 
-/** Throws unless `found` is the reply that must stand here: `device-refused` for a known reply, else `unexpected-answer`. */
+/** Throws unless `found` is the reply that must stand here: `device-refused` for a refusal, else `unexpected-answer`. */
 export function expectReply(expected: number, found: number, { name, bytes }: Request): void {
   if (found === expected) return
-  const status = replyNames[found]
+  const status = refusals[found]
   if (status !== undefined) throw new FlashError('device-refused', { during: name, status })
   throw new FlashError('unexpected-answer', {
     during: name,
