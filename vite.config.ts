@@ -6,6 +6,7 @@ import { playwright } from '@vitest/browser-playwright'
 import icons from 'unplugin-icons/vite'
 import { VitePWA } from 'vite-plugin-pwa'
 import { defineConfig } from 'vitest/config'
+import { contentSecurityPolicy } from './content-security-policy.ts'
 import manifest from './package.json' with { type: 'json' }
 
 const executablePath = process.env['CHROMIUM'] ?? '/usr/bin/chromium'
@@ -35,6 +36,7 @@ export default defineConfig({
     }),
     svelte(),
     icons({ compiler: 'svelte' }),
+    contentSecurityPolicy(),
     VitePWA({
       registerType: 'prompt',
       injectRegister: false,
@@ -48,11 +50,16 @@ export default defineConfig({
         theme_color: '#f5f3ee',
         icons: [{ src: 'icon.svg', sizes: 'any', type: 'image/svg+xml', purpose: 'any' }],
       },
+      includeManifestIcons: false, // the browser keeps those of an installed app itself
       workbox: {
-        globPatterns: ['**/*.{html,js,css,svg,wasm,json,webmanifest}'],
+        globPatterns: ['**/*.{html,js,css,svg,wasm}'],
         ignoreURLParametersMatching: [/.*/],
-        skipWaiting: false,
-        clientsClaim: true,
+        skipWaiting: false, // src/host/offline-copy.ts asks for it, between jobs
+        clientsClaim: true, // the first visit works offline at once
+        importScripts: ['./sw-ignore-vary.js'],
+        inlineWorkboxRuntime: true,
+        sourcemap: false,
+        babelPresetEnvTargets: ['chrome >= 120'],
       },
     }),
   ],
