@@ -9,7 +9,8 @@ import { isBlank } from '#core/bytes.ts'
 import type { Context } from '#core/context.ts'
 import { FlashError } from '#core/errors.ts'
 import type { MemoryId, Patient, Unreadable } from '#core/programmer.ts'
-import type { BackupDraft, Receipt } from '#store/backups.ts'
+import type { Backup, BackupDraft, Receipt } from '#store/backups.ts'
+import type { Memories } from './plan.ts'
 import { differences, isReadable, readWhole, type Readable } from './reading.ts'
 
 export interface ReadContents {
@@ -20,20 +21,39 @@ export interface ReadContents {
 }
 
 /** @throws `backup-mismatch` when two readings differ, and whatever the patient throws */
-export async function readContents(patient: Patient, ctx: Context): Promise<ReadContents> {
-  const readable = patient.memories.filter(isReadable)
-  const passes = ctx.progress.steps({ read: 1, confirm: 1 })
-  const first = await readAll(readable, ctx.under(passes.read))
-  const second = await readAll(readable, ctx.under(passes.confirm))
-  for (const [i, memory] of readable.entries()) {
-    const [one, two] = [first[i], second[i]]
-    if (one && two) await refuseDifference(memory, one.bytes, two.bytes, ctx)
+export async function readContents(
+  patient: Patient,
+  ctx: Context,
+  passes = ctx.progress.steps({ read: 1, confirm: 1 }),
+): Promise<ReadContents> {
+  const first = await readOnce(patient, ctx.under(passes.read))
+  const second = await readOnce(patient, ctx.under(passes.confirm))
+  for (const [i, { id, bytes }] of second.memories.entries()) {
+    const memory = patient.memories.filter(isReadable).find((one) => one.id === id)
+    const before = first.memories[i]
+    if (memory && before) await refuseDifference(memory, before.bytes, bytes, ctx)
   }
-  const memories = readable.map(({ id, address }, i) => ({
-    id,
-    address,
-    bytes: first[i]?.bytes ?? new Uint8Array(),
-  }))
+  return first
+}
+
+/** One pass: enough to plan from, because a write reads back; not enough for a backup. */
+export async function readOnce(patient: Patient, ctx: Context): Promise<ReadContents> {
+  const readable = patient.memories.filter(isReadable)
+  const weights = Object.fromEntries(readable.map(({ id, length }) => [id, length])) as Record<
+    MemoryId,
+    number
+  >
+  const steps = ctx.progress.steps(weights)
+  const readings: { id: MemoryId; address: number; bytes: Uint8Array; ms: number }[] = []
+  for (const memory of readable) {
+    ctx.checkpoint()
+    const { id, address, length } = memory
+    const startedAt = ctx.clock.now()
+    const bytes = await readWhole(memory, ctx.under(steps[id].expect(length)))
+    readings.push({ id, address, bytes, ms: ctx.clock.now() - startedAt })
+    steps[id].finish()
+  }
+  const memories = readings.map(({ id, address, bytes }) => ({ id, address, bytes }))
   const hidden = hiddenBehindLock(memories)
   return {
     memories: memories.filter(({ id }) => !hidden.includes(id)),
@@ -41,30 +61,8 @@ export async function readContents(patient: Patient, ctx: Context): Promise<Read
       ...patient.unreadable,
       ...hidden.map((memory) => ({ memory, reason: 'read-protected' as const })),
     ],
-    bytesPerSecond: rate(first),
+    bytesPerSecond: rate(readings),
   }
-}
-
-interface Reading {
-  readonly bytes: Uint8Array
-  readonly ms: number
-}
-
-async function readAll(memories: readonly Readable[], ctx: Context): Promise<Reading[]> {
-  const weights = Object.fromEntries(memories.map(({ id, length }) => [id, length])) as Record<
-    MemoryId,
-    number
-  >
-  const steps = ctx.progress.steps(weights)
-  const readings: Reading[] = []
-  for (const memory of memories) {
-    ctx.checkpoint()
-    const startedAt = ctx.clock.now()
-    const bytes = await readWhole(memory, ctx.under(steps[memory.id].expect(memory.length)))
-    readings.push({ bytes, ms: ctx.clock.now() - startedAt })
-    steps[memory.id].finish()
-  }
-  return readings
 }
 
 async function refuseDifference(
@@ -90,7 +88,7 @@ function hiddenBehindLock(memories: BackupDraft['memories']): readonly MemoryId[
   return memories.filter(({ id, bytes }) => id === 'flash' && isBlank(bytes)).map(({ id }) => id)
 }
 
-function rate(readings: readonly Reading[]): number | undefined {
+function rate(readings: readonly { bytes: Uint8Array; ms: number }[]): number | undefined {
   const [largest] = [...readings].sort((a, b) => b.bytes.length - a.bytes.length)
   if (!largest || largest.ms < 1 || largest.bytes.length < 64) return undefined
   return (largest.bytes.length / largest.ms) * 1000
@@ -120,3 +118,6 @@ export function atRisk(
   for (const memory of memories) if (memory.program) reach.add(memory.id)
   return unreadable.filter(({ memory }) => reach.has(memory))
 }
+
+export const contentsOf = (backup: Pick<Backup, 'memories'> | undefined): Memories =>
+  new Map(backup?.memories.map(({ id, bytes }) => [id, bytes]))

@@ -8,7 +8,7 @@ import type { Backup, BackupEntry } from '#store/backups.ts'
 import type { Wanted, WantedSource } from '#store/journal.ts'
 import type { Parsed, ParseFileOptions } from '#worker/client.ts'
 import { recogniseFirmware } from './identify.ts'
-import type { PatientLayout } from './plan.ts'
+import type { PatientLayout, PlanRule } from './plan.ts'
 
 /** `worker/client.ts` has it. */
 export type Parse = (file: Blob, options: ParseFileOptions, signal?: AbortSignal) => Promise<Parsed>
@@ -84,4 +84,25 @@ export function wantedFromBackup(backup: Backup, memories = restorableMemories(b
       chip: backup.origin.patient.chip,
     },
   }
+}
+
+/**
+ * A programmer's own firmware owns the whole flash: what the old version left behind it goes, so that the
+ * flash is the new image and nothing else. Everywhere else, what the image does not mention stays.
+ */
+export function ruleFor(before: KnownFirmware | undefined, { firmware }: Wanted): PlanRule {
+  const isWhole = before?.appears?.link === 'usb' && firmware?.appears?.link === 'usb'
+  return { outside: isWhole ? 'blank' : 'keep', reserved: 'refuse' }
+}
+
+/** What the catalogue warns of in an image; undefined: it does not know it. */
+export async function faultOf({
+  contents,
+  source,
+}: Wanted): Promise<{ fault: string | undefined } | undefined> {
+  const flash = contents.get('flash')
+  if (!flash) return undefined
+  const { findFile, findImage } = await import('#catalogue/catalogue.ts')
+  const entry = (await findFile(source.sha256)) ?? (await findImage(flash))
+  return entry && { fault: entry.offer === 'yes' ? undefined : entry.reason }
 }

@@ -65,7 +65,7 @@ export async function flash(options: FlashOptions, ctx: Context): Promise<Flashe
 }
 
 /** What went wrong before matters more than that letting go fails too. */
-async function release(patient: Patient, { log }: Context): Promise<void> {
+export async function release(patient: Patient, { log }: Context): Promise<void> {
   try {
     await patient[Symbol.asyncDispose]()
   } catch (error) {

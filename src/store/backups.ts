@@ -5,6 +5,7 @@
 import { FlashError } from '#core/errors.ts'
 import type { Fact, KnownFirmware, MemoryId, Unreadable } from '#core/programmer.ts'
 import { changing, storing, type Database } from './db.ts'
+import { Journal } from './journal.ts'
 import { sha256 } from '#firmware/hash.ts'
 
 export interface BackupMemoryEntry {
@@ -85,10 +86,13 @@ export const longest = { name: 4000, note: 10_000 }
 const bothStores = ['backups', 'memories'] as const
 
 export class Backups {
+  /** Writes that need one of these backups to be finished. */
+  readonly journal: Journal
   readonly #db: Database
 
   constructor(db: Database) {
     this.#db = db
+    this.journal = new Journal(db)
   }
 
   /**

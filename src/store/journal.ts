@@ -39,6 +39,9 @@ export interface JournalEntry {
   /** What could not be saved and was acknowledged. */
   readonly acknowledged: readonly Unreadable[]
   readonly wanted: Wanted
+  /** Decisions of the user about the plan, by the names that `jobs/plan.ts` has for them. */
+  readonly rule: { readonly outside: 'keep' | 'blank'; readonly reserved: 'refuse' | 'skip' }
+  readonly consents: readonly string[]
 }
 
 export class Journal {

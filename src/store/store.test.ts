@@ -302,6 +302,8 @@ test('the journal remembers a write that was not seen to end', async () => {
     patient: { kind: 'avr:1e9307', chip: 'ATmega8' },
     backupId: 'b',
     acknowledged: [],
+    rule: { outside: 'keep' as const, reserved: 'refuse' as const },
+    consents: [],
     wanted: {
       contents: new Map([['flash' as const, [{ address: 0, bytes: Uint8Array.of(1) }]]]),
       source: { kind: 'file' as const, name: 'x.hex', version: undefined, sha256: '', sizeBytes: 1 },

@@ -1,0 +1,118 @@
+/**
+ * The programmer that a job holds: opened under a lock that no other tab can have, with the way that was
+ * chosen from it to the patient. Every phase of the job goes that way anew.
+ */
+import type { Context } from '#core/context.ts'
+import { FlashError } from '#core/errors.ts'
+import type { Patient, Programmer, Seen, Way } from '#core/programmer.ts'
+import type { Attached } from '#transport/devices.ts'
+import { candidates, openProgrammer, type Candidate } from './identify.ts'
+import { layoutOf } from './plan.ts'
+import type { PatientView, ProgrammerView, Surroundings } from './view.ts'
+
+export interface ConnectOptions {
+  /** Which of the programmer's ways; default: the first. */
+  readonly way?: number | undefined
+  /** The way by its ends instead, as it was before a replug. */
+  readonly ends?: { readonly to: string; readonly by: string } | undefined
+  /** Undefined: automatic. */
+  readonly speedHz?: number | undefined
+  /** Which driver; default: the surest. */
+  readonly candidate?: Candidate | undefined
+}
+
+export class Connection implements AsyncDisposable {
+  readonly programmer: Programmer
+  readonly key: string | undefined
+  readonly model: string
+  readonly way: number
+  readonly speedHz: number | undefined
+  readonly #lock: AsyncDisposable | undefined
+
+  private constructor(
+    programmer: Programmer,
+    { way = 0, ends, speedHz, candidate }: ConnectOptions,
+    key: string | undefined,
+    lock: AsyncDisposable | undefined,
+  ) {
+    this.programmer = programmer
+    this.key = key
+    this.model = valueOf(programmer, 'model') ?? candidate?.recognition.model ?? '?'
+    this.way = ends ? programmer.ways.findIndex(({ to, by }) => to === ends.to && by === ends.by) : way
+    this.speedHz = speedHz
+    this.#lock = lock
+  }
+
+  /** @throws `device-busy` when another tab has it, `device-refused` when nobody can drive it, and what the driver throws */
+  static async open(
+    source: Attached | Programmer,
+    options: ConnectOptions,
+    surroundings: Surroundings,
+    ctx: Context,
+  ): Promise<Connection> {
+    if ('ways' in source) return new Connection(source, options, undefined, undefined)
+    const candidate = options.candidate ?? candidates(source.seen)[0]
+    if (!candidate) throw new FlashError('device-refused', { during: 'opening', status: 'not recognised' })
+    const lock = await surroundings.lock(lockName(source.seen))
+    if (!lock) throw new FlashError('device-busy', { api: source.link, holder: 'other-tab' })
+    try {
+      const programmer = await openProgrammer(source, candidate, ctx)
+      return new Connection(programmer, { ...options, candidate }, source.key, lock)
+    } catch (error) {
+      await lock[Symbol.asyncDispose]()
+      throw error
+    }
+  }
+
+  get isGone(): boolean {
+    return this.programmer.gone.aborted
+  }
+
+  /** Goes the way to the patient. */
+  readonly connect = async (ctx: Context): Promise<Patient> => this.#theWay.connect(ctx, this.speedHz)
+
+  get #theWay(): Way {
+    const way = this.programmer.ways[this.way]
+    if (!way) throw new FlashError('target-missing', { tried: [`way ${String(this.way)}`] })
+    return way
+  }
+
+  get ends(): Pick<Way, 'to' | 'by'> {
+    const { to, by } = this.#theWay
+    return { to, by }
+  }
+
+  get view(): ProgrammerView {
+    const { facts, notices, ways } = this.programmer
+    return {
+      model: this.model,
+      facts,
+      notices,
+      ways: ways.map(({ to, by, speedsHz }) => ({ to, by, speedsHz })),
+      way: this.way,
+    }
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    try {
+      await this.programmer[Symbol.asyncDispose]()
+    } finally {
+      await this.#lock?.[Symbol.asyncDispose]()
+    }
+  }
+}
+
+const valueOf = ({ facts }: Programmer, name: string): string | undefined =>
+  facts.find((fact) => fact.name === name)?.value
+
+/** The same device has the same name in every tab; so have two of a kind without serial numbers. */
+function lockName({ link, vendorId, productId, ...seen }: Seen): string {
+  const serial = 'serial' in seen ? seen.serial : undefined
+  return ['reflasher', link, vendorId, productId, serial].map((part) => String(part ?? '')).join(':')
+}
+
+export function patientView(patient: Patient, connection: Connection | undefined): PatientView {
+  const { kind, chip, facts, notices, unreadable } = patient
+  const { to, by } = connection?.ends ?? { to: 'target', by: 'isp' }
+  return { to, by, kind, chip, facts, notices, unreadable, memories: layoutOf(patient).memories }
+}

@@ -1,0 +1,108 @@
+/** What a job leaves on paper: its outcome in hashes, and the content of its certificate. */
+import { FlashError } from '#core/errors.ts'
+import type { Fact, KnownFirmware } from '#core/programmer.ts'
+import { sha256 } from '#firmware/hash.ts'
+import type { Backup } from '#store/backups.ts'
+import type { CertificateContent } from './certificate.ts'
+import type { Flashed } from './flash.ts'
+import type { Plan } from './plan.ts'
+import type { ProofResult } from './prove.ts'
+import type { JobView, Outcome } from './view.ts'
+
+export interface DoneStep {
+  readonly name: string
+  /** ISO 8601, UTC. */
+  readonly startedAt: string
+  readonly finishedAt: string
+  /** The code of what ended it early; absent: it was done. */
+  readonly error?: string
+}
+
+export async function outcomeOf(
+  startedAt: string,
+  { programmedBytes, verifiedBytes }: Flashed,
+  backup: Backup,
+  plan: Plan,
+): Promise<Outcome> {
+  const hashes = await Promise.all(
+    [...plan.expected].map(async ([memory, bytes]) => ({
+      memory,
+      before: backup.memories.find(({ id }) => id === memory)?.sha256,
+      after: await sha256(bytes),
+    })),
+  )
+  return { startedAt, finishedAt: new Date().toISOString(), programmedBytes, verifiedBytes, hashes }
+}
+
+export interface Paper {
+  readonly build: string
+  readonly speedHz: number | undefined
+  readonly consents: readonly string[]
+  readonly steps: readonly DoneStep[]
+  readonly proof: ProofResult
+  /** What the patient holds now. */
+  readonly after: KnownFirmware | undefined
+}
+
+export function certificateOf(
+  { backup, wanted, plan, outcome, checks = [] }: JobView,
+  { build, speedHz, consents, steps, proof, after }: Paper,
+): CertificateContent {
+  if (!backup || !wanted || !plan || !outcome)
+    throw new FlashError('bug', { during: 'certifying before the end' })
+  const { programmer, way, patient } = backup.origin
+  return {
+    id: crypto.randomUUID(),
+    issuedAt: new Date().toISOString(),
+    build,
+    programmer: { model: programmer.model, facts: copies(programmer.facts) },
+    way: { to: way.to, by: way.by, ...(speedHz !== undefined && { speedHz }) },
+    patient: {
+      kind: patient.kind,
+      chip: patient.chip,
+      facts: copies(patient.facts),
+      ...(patient.serial !== undefined && { serial: patient.serial }),
+    },
+    before: {
+      backupId: backup.id,
+      sha256: backup.sha256,
+      ...firmwareOf(backup.firmware),
+      memories: backup.memories.map(({ id, length, sha256 }) => ({ id, length, sha256 })),
+      unreadable: backup.unreadable.map((one) => ({ ...one })),
+    },
+    after: {
+      ...firmwareOf(after),
+      memories: [...plan.expected].map(([id, { length }]) => ({
+        id,
+        length,
+        sha256: outcome.hashes.find(({ memory }) => memory === id)?.after ?? '',
+      })),
+    },
+    source: { ...wanted.source },
+    checks: checks.map(({ code, result, values }) => ({ code, result, values: { ...values } })),
+    consents: [...consents],
+    steps: [...steps],
+    written: {
+      erase: plan.erase,
+      programmedBytes: outcome.programmedBytes,
+      verifiedBytes: outcome.verifiedBytes,
+    },
+    proof: { ...proof, facts: copies(proof.facts) },
+  }
+}
+
+const copies = (facts: readonly Fact[]): Fact[] => facts.map((fact) => ({ ...fact }))
+
+/** `version: undefined` and an absent one are the same here. */
+function firmwareOf(firmware: KnownFirmware | undefined): Pick<CertificateContent['after'], 'firmware'> {
+  if (!firmware) return {}
+  const { evidence, chips, appears, ...rest } = firmware
+  return {
+    firmware: {
+      ...rest,
+      evidence: [...evidence],
+      ...(chips && { chips: [...chips] }),
+      ...(appears && { appears: { ...appears } }),
+    },
+  }
+}

@@ -1,0 +1,143 @@
+/** A job as the screen sees it: immutable snapshots and what a job needs from the computer. Types and names only. */
+import type { Phase } from '#core/context.ts'
+import type { FlashError } from '#core/errors.ts'
+import type { Check, Fact, KnownFirmware, Notice, Unreadable, Way } from '#core/programmer.ts'
+import type { ProgressEvent } from '#core/progress.ts'
+import type { Backup } from '#store/backups.ts'
+import type { Wanted } from '#store/journal.ts'
+import type { MemoryLayout, Plan, PlanRule } from './plan.ts'
+import type { ProofResult, ProofWanted } from './prove.ts'
+
+export const stepNames = ['connect', 'back-up', 'choose', 'check', 'plan', 'write', 'prove'] as const
+export type StepName = (typeof stepNames)[number]
+
+/** `confirm` is the second reading of a backup, `look` the short reading before a write. */
+export const operationNames = [
+  'open',
+  'reach',
+  'read',
+  'confirm',
+  'store',
+  'look',
+  'erase',
+  'program',
+  'verify',
+] as const
+export type OperationName = (typeof operationNames)[number]
+
+/** The programmer as the screen sees it. */
+export interface ProgrammerView {
+  readonly model: string
+  readonly facts: readonly Fact[]
+  readonly notices: readonly Notice[]
+  readonly ways: readonly WayView[]
+  /** Which of `ways` is gone. */
+  readonly way: number
+}
+
+/** The patient as the screen sees it: no methods. */
+export interface PatientView {
+  readonly to: 'itself' | 'target'
+  readonly by: 'isp' | 'bootloader'
+  readonly kind: string
+  readonly chip: string
+  readonly facts: readonly Fact[]
+  readonly notices: readonly Notice[]
+  readonly memories: readonly MemoryLayout[]
+  readonly unreadable: readonly Unreadable[]
+}
+
+/** One way from the programmer, for the choice of ways and for wiring pictures. */
+export type WayView = Pick<Way, 'to' | 'by' | 'speedsHz'>
+
+/**
+ * The one thing that the job waits for; the screen's primary action.
+ *
+ *  connect       a programmer (`connect`)
+ *  back-up       the start of the backup (`backUp`)
+ *  acknowledge   that `unacknowledged` cannot be saved (`backUp({ acknowledged })`)
+ *  choose        firmware (`choose`)
+ *  choose-again  other firmware, because a check refused this one (`choose`)
+ *  write         the consents to `plan.consequences` (`write`)
+ *  prove         the proof, as `proofWanted` says (`prove`)
+ *  retry         nothing but a click (`retry`): the step failed or was stopped, the device is there
+ *  replug        the device again (`resumeAfterReplug`)
+ *  wait          `running` to end, or `stop`
+ *  nothing       done
+ */
+export type Next =
+  | 'connect'
+  | 'back-up'
+  | 'acknowledge'
+  | 'choose'
+  | 'choose-again'
+  | 'write'
+  | 'prove'
+  | 'retry'
+  | 'replug'
+  | 'wait'
+  | 'nothing'
+
+export interface Running {
+  readonly step: StepName
+  readonly phase: Phase
+  /** The newest event; `path` is [step, operation, memory], the operation one of `operationNames`. */
+  readonly event: ProgressEvent | undefined
+  /** Bytes a second over the last moments; undefined until known. */
+  readonly bytesPerSecond: number | undefined
+  /** Seconds left, low and high; undefined until known. */
+  readonly secondsLeft: readonly [number, number] | undefined
+  /** True once the user asked to stop and the job has not stopped yet. */
+  readonly stopping: boolean
+}
+
+export interface Outcome {
+  readonly startedAt: string
+  readonly finishedAt: string
+  readonly programmedBytes: number
+  readonly verifiedBytes: number
+  readonly hashes: readonly { memory: string; before: string | undefined; after: string }[]
+}
+
+export interface JobView {
+  readonly id: string
+  readonly step: StepName
+  readonly done: readonly StepName[]
+  readonly next: Next
+  readonly programmer: ProgrammerView | undefined
+  readonly patient: PatientView | undefined
+  /** What the patient's flash was recognised as, once it was read. */
+  readonly firmware: KnownFirmware | undefined
+  readonly backup: Backup | undefined
+  /** What cannot be saved, could be lost, and was not acknowledged yet. */
+  readonly unacknowledged: readonly Unreadable[]
+  readonly wanted: Wanted | undefined
+  readonly checks: readonly Check[] | undefined
+  readonly rule: PlanRule
+  readonly plan: Plan | undefined
+  readonly outcome: Outcome | undefined
+  readonly proofWanted: ProofWanted | undefined
+  readonly proof: ProofResult | undefined
+  readonly certificateId: string | undefined
+  readonly running: Running | undefined
+  /** Of the step at hand; cleared when it is tried again. */
+  readonly error: FlashError | undefined
+  /** Whether the patient may be half-written: shown with every error from the first erase on. */
+  readonly halfWritten: boolean
+}
+
+/** What a job needs from the computer around it; `host/` has the browser's, tests their own. */
+export interface Surroundings {
+  /** Undefined: the browser does not say. */
+  battery(): Promise<{ readonly charging: boolean; readonly level: number } | undefined>
+  /** Bytes still free for this site; undefined: unknown. */
+  storageRoom(): Promise<number | undefined>
+  /** Asks the browser to keep our storage. */
+  persist(): Promise<boolean>
+  /** Runs `work` with wake lock and leave guard; both end with it. */
+  guarded<T>(work: () => Promise<T>): Promise<T>
+  /** Holds the lock of that name for as long as the returned disposable lives; undefined: another tab has it. */
+  lock(name: string): Promise<AsyncDisposable | undefined>
+  /** The app's build, for the certificate. */
+  readonly build: string
+}
