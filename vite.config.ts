@@ -32,6 +32,7 @@ export default defineConfig({
       strategy: ['localStorage', 'preferredLanguage', 'baseLocale'],
       localStorageKey: 'locale',
       isServer: 'false',
+      outputStructure: 'message-modules', // in the dev server too, so that both write the same folder
       emitReadme: false,
     }),
     svelte(),
@@ -48,7 +49,12 @@ export default defineConfig({
         start_url: './',
         background_color: '#f5f3ee',
         theme_color: '#f5f3ee',
-        icons: [{ src: 'icon.svg', sizes: 'any', type: 'image/svg+xml', purpose: 'any' }],
+        icons: [
+          { src: 'icon.svg', sizes: 'any', type: 'image/svg+xml' },
+          { src: 'icon-192.png', sizes: '192x192', type: 'image/png' },
+          { src: 'icon-512.png', sizes: '512x512', type: 'image/png' },
+          { src: 'icon-maskable.svg', sizes: 'any', type: 'image/svg+xml', purpose: 'maskable' },
+        ],
       },
       includeManifestIcons: false, // the browser keeps those of an installed app itself
       workbox: {

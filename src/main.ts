@@ -1,5 +1,9 @@
 import { mount } from 'svelte'
-import App from './App.svelte'
+import { trustOwnScripts } from '#host/trusted-scripts.ts'
+import './ui/tokens.css'
+import Shell from './App.svelte'
 
+trustOwnScripts()
 const root = document.getElementById('app')
-if (root) mount(App, { target: root })
+if (root) mount(Shell, { target: root })
+performance.mark('ready')

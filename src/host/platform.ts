@@ -4,3 +4,13 @@ export interface Platform {
   /** Linux: the browser comes in a sandbox that needs a permission of its own. */
   readonly packaged?: 'snap' | 'flatpak'
 }
+
+/** A page cannot see how its browser was packaged, so `packaged` stays open: the help names both ways. */
+export function detectPlatform(agent: string = navigator.userAgent): Platform {
+  if (agent.includes('Android')) return { os: 'android' }
+  if (agent.includes('CrOS')) return { os: 'chromeos' }
+  if (agent.includes('Windows')) return { os: 'windows' }
+  if (agent.includes('Mac OS')) return { os: 'macos' }
+  if (agent.includes('Linux')) return { os: 'linux' }
+  return { os: 'other' }
+}

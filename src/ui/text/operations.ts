@@ -1,5 +1,5 @@
 /** What a running job is doing, from the path of its progress event: [step, operation, memory]. */
-import type { OperationName } from '#jobs/job.ts'
+import type { OperationName } from '#jobs/view.ts'
 import { memoryName } from './facts.ts'
 import { m } from './generated/messages.js'
 

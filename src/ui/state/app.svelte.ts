@@ -1,0 +1,60 @@
+/** The app as its screens see it: where we are, what is plugged in, the job at hand, the store. */
+import { createContext } from 'svelte'
+import { toFlashError, type FlashError } from '#core/errors.ts'
+import { detectPlatform } from '#host/platform.ts'
+import type { Candidate } from '#jobs/identify.ts'
+import type { Wanted } from '#store/journal.ts'
+import { BenchState, type Present } from './bench.svelte.ts'
+import type { JobState } from './job.svelte.ts'
+import { Locale } from './locale.svelte.ts'
+import { Router } from './router.svelte.ts'
+import type { Stores } from './stores.ts'
+
+export class App {
+  readonly platform = detectPlatform()
+  readonly router = new Router()
+  readonly locale = new Locale()
+  readonly bench = new BenchState()
+  job: JobState | undefined = $state.raw()
+  /** Chosen before a device was: by a link, or a backup to restore. The next job starts with it. */
+  wanted: Wanted | undefined = $state.raw()
+  /** What could not be done outside a job. */
+  error: FlashError | undefined = $state.raw()
+  #stores: Promise<Stores> | undefined
+
+  stores(): Promise<Stores> {
+    this.#stores ??= import('./stores.ts')
+      .then(({ openStores }) => openStores())
+      .catch((error: unknown) => {
+        this.#stores = undefined // the next call tries again
+        throw error
+      })
+    return this.#stores
+  }
+
+  /** Begins a job on this device and shows it. */
+  async startJob(
+    { attached, candidates }: Present,
+    candidate: Candidate | undefined = candidates[0],
+  ): Promise<void> {
+    this.error = undefined
+    try {
+      const [{ JobState }, stores] = await Promise.all([import('./job.svelte.ts'), this.stores()])
+      await this.job?.close()
+      this.job = new JobState(this.bench, stores, this.wanted)
+      this.wanted = undefined
+      this.router.go('job')
+      await this.job.connect(attached, candidate)
+    } catch (error) {
+      this.error = toFlashError(error, 'starting a job')
+    }
+  }
+
+  async endJob(): Promise<void> {
+    const job = this.job
+    this.job = undefined
+    await job?.close()
+  }
+}
+
+export const [useApp, provideApp] = createContext<App>()

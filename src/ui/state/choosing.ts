@@ -1,0 +1,72 @@
+/** From what the user points at to what a job wants; the sources of the Choose step and of links. */
+import { FlashError } from '#core/errors.ts'
+import type { PracticeImage } from '#bench/practice-images.ts'
+import type { CatalogueEntry } from '#catalogue/catalogue.ts'
+import { fileOf, type FirmwareLink } from '#catalogue/link.ts'
+import { checkOffered, downloadFirmware } from '#catalogue/link-download.ts'
+import { formatIntelHex } from '#firmware/intel-hex.ts'
+import { wantedFromFile, type Choice } from '#jobs/choose.ts'
+import type { Wanted } from '#store/journal.ts'
+import { parse } from '#worker/client.ts'
+
+const read = (choice: Choice): Promise<Wanted> => wantedFromFile(choice, parse)
+
+/** `base`: of a raw binary. */
+export const fromFile = (file: File, base?: number): Promise<Wanted> =>
+  read({ kind: 'file', file, name: file.name, base })
+
+export const fromPractice = ({ name, chip, version, build }: PracticeImage): Promise<Wanted> =>
+  read({
+    kind: 'practice',
+    file: new Blob([formatIntelHex(build()) as Uint8Array<ArrayBuffer>]),
+    name: `${name}.hex`,
+    chip,
+    version,
+  })
+
+export async function fromLink(link: FirmwareLink): Promise<Wanted> {
+  return linked(link, await downloadFirmware(link, fetch.bind(globalThis)), 'link')
+}
+
+/** The user downloaded what the browser may not: it must be the very file that the link means. */
+export async function fromOffered(file: File, link: FirmwareLink, kind: Choice['kind']): Promise<Wanted> {
+  if (file.size !== link.size)
+    throw new FlashError('size-mismatch', { expected: link.size, found: file.size }) // before reading it
+  return linked(link, await checkOffered(new Uint8Array(await file.arrayBuffer()), link), kind)
+}
+
+export async function fromCatalogue(entry: CatalogueEntry): Promise<Wanted> {
+  const link = catalogueLink(entry)
+  return linked(link, await downloadFirmware(link, fetch.bind(globalThis)), 'catalogue')
+}
+
+/** A catalogue entry says the same things as a link. */
+export const catalogueLink = ({
+  name,
+  version,
+  chip,
+  sizeBytes,
+  sha256,
+  urls,
+}: CatalogueEntry): FirmwareLink => ({
+  name: `${name} ${version}`,
+  version,
+  chip,
+  format: 'intel-hex',
+  size: sizeBytes,
+  sha256,
+  urls,
+})
+
+function linked(link: FirmwareLink, bytes: Uint8Array, kind: Choice['kind']): Promise<Wanted> {
+  const { name, base } = fileOf(link)
+  return read({
+    kind,
+    file: new Blob([bytes as Uint8Array<ArrayBuffer>]),
+    name,
+    base,
+    version: link.version,
+    chip: link.chip,
+    promised: { sha256: link.sha256, sizeBytes: link.size },
+  })
+}

@@ -1,0 +1,149 @@
+/**
+ * The job at hand for the screen: the newest view, and what the memory maps show. The job itself
+ * (`jobs/job.ts`) runs without any screen; progress reaches the screen at most once a frame.
+ */
+import { Job } from '#jobs/job.ts'
+import type { JobView, StepName } from '#jobs/view.ts'
+import type { Wanted } from '#store/journal.ts'
+import type { Candidate } from '#jobs/identify.ts'
+import type { MemoryId } from '#core/programmer.ts'
+import { browserSurroundings } from '#host/surroundings.ts'
+import type { Attached } from '#transport/devices.ts'
+import { contentStates, PageTracker, type PageState } from '../parts/memory-map.ts'
+import type { BenchState } from './bench.svelte.ts'
+import type { Stores } from './stores.ts'
+
+export class JobState {
+  view: JobView = $state.raw() as JobView
+  /** A step that was opened again; undefined: the one at hand. */
+  opened: StepName | undefined = $state()
+  readonly bench: BenchState
+  readonly stores: Stores
+  readonly practising: boolean
+  readonly #job: Job
+  #attached: Attached | undefined = $state.raw()
+  #candidate: Candidate | undefined
+  #trackers = new Map<MemoryId, PageTracker>()
+  /** Counts repaints, because a tracker changes in place. */
+  #painted = $state(0)
+  #scheduled = false
+  #newest: JobView
+  #wanted: Wanted | undefined
+
+  constructor(bench: BenchState, stores: Stores, wanted?: Wanted) {
+    this.bench = bench
+    this.stores = stores
+    this.practising = bench.practice !== undefined
+    this.#wanted = wanted
+    const { backups, certificates, keys } = stores
+    this.#job = new Job({
+      backups,
+      certificates,
+      keys,
+      surroundings: browserSurroundings,
+      clock: bench.clock,
+      onChange: (view) => this.#hear(view),
+    })
+    this.view = this.#newest = this.#job.view
+  }
+
+  get link(): Attached['link'] | undefined {
+    return this.#attached?.link
+  }
+
+  get shown(): StepName {
+    return this.opened ?? this.view.step
+  }
+
+  async connect(attached: Attached, candidate?: Candidate, way?: number, speedHz?: number): Promise<void> {
+    this.#attached = attached
+    this.#candidate = candidate
+    await this.#job.connect(attached, {
+      ...(candidate && { candidate }),
+      ...(way !== undefined && { way }),
+      ...(speedHz !== undefined && { speedHz }),
+    })
+  }
+
+  /** Another way or speed on the same device. */
+  async reconnect(way: number, speedHz?: number): Promise<void> {
+    if (this.#attached) await this.connect(this.#attached, this.#candidate, way, speedHz)
+  }
+
+  /** Whether this is the device that the job is on, as far as a page can tell: same ids, same serial. */
+  isSame({ key, seen }: Attached): boolean {
+    const mine = this.#attached
+    return mine !== undefined && (mine.key === key || JSON.stringify(mine.seen) === JSON.stringify(seen))
+  }
+
+  /** `acknowledged`: the user knows that what cannot be saved may be lost. */
+  async backUp(acknowledged = false): Promise<void> {
+    await this.#job.backUp(acknowledged ? { acknowledged: this.view.unacknowledged } : {})
+    const wanted = this.#wanted
+    if (!wanted || this.view.next !== 'choose') return
+    this.#wanted = undefined
+    await this.choose(wanted)
+  }
+
+  choose = (wanted: Wanted): Promise<void> => this.#job.choose(wanted)
+  write = (consents: readonly string[]): Promise<void> => this.#job.write(consents)
+  prove = (attached?: Attached): Promise<void> => this.#job.prove(attached)
+  retry = (): Promise<void> => this.#job.retry()
+  resumeAfterReplug = (attached: Attached): Promise<void> => this.#job.resumeAfterReplug(attached)
+  stop = (): void => this.#job.stop()
+  close = (): Promise<void> => this.#job.close()
+
+  /** What the map of a memory shows while `step` is on the screen. */
+  statesOf(id: MemoryId): { states: readonly PageState[]; now: number | undefined } | undefined {
+    void this.#painted
+    const tracker = this.#trackers.get(id)
+    if (tracker) return { states: [...tracker.states], now: this.view.running ? tracker.now : undefined }
+    const layout = this.view.patient?.memories.find((memory) => memory.id === id)
+    const saved = this.view.backup?.memories.find((memory) => memory.id === id)
+    return layout && saved ? { states: contentStates(layout, saved.bytes), now: undefined } : undefined
+  }
+
+  #hear(view: JobView): void {
+    const before = this.#newest
+    this.#newest = view
+    if (view.patient !== before.patient) this.#track(view)
+    else if (view.plan !== before.plan || isStart(view, before)) this.#track(view)
+    const event = view.running?.event
+    if (event && event !== before.running?.event)
+      for (const tracker of this.#trackers.values()) tracker.follow(event)
+    if (view.error?.is('verify-mismatch') && view.error !== before.error)
+      this.#markMismatch(view.error.detail.memory, view.error.detail.first ?? [view.error.detail])
+    if (view.step !== before.step) this.opened = undefined
+    this.#show(view.running === undefined || view.running.phase !== before.running?.phase || document.hidden)
+  }
+
+  /** Progress waits for the next frame; everything else is shown at once. */
+  #show(atOnce: boolean): void {
+    if (atOnce) {
+      this.view = this.#newest
+      this.#painted++
+    } else if (!this.#scheduled) {
+      this.#scheduled = true
+      requestAnimationFrame(() => {
+        this.#scheduled = false
+        this.view = this.#newest
+        this.#painted++
+      })
+    }
+  }
+
+  #track({ patient, plan }: JobView): void {
+    this.#trackers = new Map(
+      (patient?.memories ?? []).map((memory) => [memory.id, new PageTracker(memory, plan)]),
+    )
+  }
+
+  #markMismatch(memory: string, places: readonly { address: number }[]): void {
+    const tracker = this.#trackers.get(memory as MemoryId)
+    for (const { address } of places) tracker?.mark({ address, length: 1 }, 'mismatch')
+  }
+}
+
+/** A backup begins anew: its map is empty again. */
+const isStart = (view: JobView, before: JobView): boolean =>
+  view.running !== undefined && before.running === undefined && view.step === 'back-up'

@@ -1,0 +1,114 @@
+/**
+ * The library for its screens: what is in the store, what was just said about it, what was just removed.
+ * One for the app, so that a deletion can be undone wherever one goes next.
+ */
+import { toFlashError, type FlashError } from '#core/errors.ts'
+import { saveFile } from '#host/download.ts'
+import type { Backup, BackupEntry, RemovedBackup } from '#store/backups.ts'
+import type { StoredCertificate } from '#store/certificates.ts'
+import { m } from '#ui/text/generated/messages.js'
+import { count } from '../text/format.ts'
+import type { App } from './app.svelte.ts'
+import type { Stores } from './stores.ts'
+
+export class LibraryState {
+  /** Undefined: not read yet. */
+  entries: readonly BackupEntry[] | undefined = $state.raw()
+  certificates: readonly StoredCertificate[] = $state.raw([])
+  query = $state('')
+  error: FlashError | undefined = $state.raw()
+  /** The newest message, for people and for screen readers. */
+  said = $state('')
+  removed: RemovedBackup | undefined = $state.raw()
+  readonly #stores: () => Promise<Stores>
+
+  constructor(stores: () => Promise<Stores>) {
+    this.#stores = stores
+  }
+
+  refresh = (): Promise<void> =>
+    this.#try('listing the library', async ({ backups, certificates }) => {
+      const query = this.query
+      const entries = await backups.list(query)
+      if (query === this.query) this.entries = entries
+      this.certificates = await certificates.list()
+    })
+
+  get(id: string): Promise<Backup | undefined> {
+    return this.#try('reading a backup', ({ backups }) => backups.get(id))
+  }
+
+  /** Undefined: it could not be done, `error` says why. */
+  rename(id: string, name: string): Promise<BackupEntry | undefined> {
+    return this.#try('renaming a backup', ({ backups }) => backups.rename(id, name))
+  }
+
+  note(id: string, note: string): Promise<BackupEntry | undefined> {
+    return this.#try('noting', ({ backups }) => backups.note(id, note))
+  }
+
+  /** Reads and hashes it all again. */
+  async verify(id: string): Promise<boolean> {
+    return (await this.#try('checking a backup', ({ backups }) => backups.receiptFor(id))) !== undefined
+  }
+
+  remove = (id: string): Promise<void> =>
+    this.#try('removing a backup', async ({ backups }) => {
+      this.removed = await backups.remove(id)
+      this.said = this.removed ? m.library_deleted({ name: this.removed.backup.name }) : ''
+      await this.refresh()
+    })
+
+  undo = (): Promise<void> =>
+    this.#try('bringing a backup back', async ({ backups }) => {
+      const { removed } = this
+      if (!removed) return
+      await backups.restoreRemoved(removed)
+      this.removed = undefined
+      this.said = m.library_undone({ name: removed.backup.name })
+      await this.refresh()
+    })
+
+  exportAll = (): Promise<void> =>
+    this.#try('exporting the backups', async ({ backups }) => {
+      const [{ exportAll }, entries] = await Promise.all([import('#store/archive.ts'), backups.list()])
+      const all: Backup[] = []
+      for (const { id } of entries) {
+        const backup = await backups.get(id)
+        if (backup) all.push(backup)
+      }
+      const day = new Date().toISOString().slice(0, 10)
+      saveFile(`reflasher-backups-${day}.zip`, await exportAll(all))
+      this.said = m.library_exported()
+    })
+
+  importArchive = (archive: Blob): Promise<void> =>
+    this.#try('importing an archive', async ({ backups }) => {
+      this.said = m.library_importing()
+      const { importArchive } = await import('#store/archive.ts')
+      const { added } = await importArchive(archive, backups)
+      this.said = added
+        ? m.library_imported({ count: added, shown: count(added) })
+        : m.library_imported_known()
+      await this.refresh()
+    })
+
+  async #try<T>(during: string, work: (stores: Stores) => Promise<T>): Promise<T | undefined> {
+    this.error = undefined
+    try {
+      return await work(await this.#stores())
+    } catch (error) {
+      this.said = ''
+      this.error = toFlashError(error, during)
+      return undefined
+    }
+  }
+}
+
+const libraries = new WeakMap<App, LibraryState>()
+
+export function libraryOf(app: App): LibraryState {
+  const known = libraries.get(app) ?? new LibraryState(() => app.stores())
+  libraries.set(app, known)
+  return known
+}

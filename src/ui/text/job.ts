@@ -1,0 +1,80 @@
+/** The job's steps and what came of each, in one line. */
+import type { Check, MemoryId } from '#core/programmer.ts'
+import type { JobView, StepName, WayView } from '#jobs/view.ts'
+import { memoryName } from './facts.ts'
+import { count, size } from './format.ts'
+import { m } from './generated/messages.js'
+
+const names: Record<StepName, () => string> = {
+  connect: m.step_connect,
+  'back-up': m.step_back_up,
+  choose: m.step_choose,
+  check: m.step_check,
+  plan: m.step_plan,
+  write: m.step_write,
+  prove: m.step_prove,
+}
+
+export const stepName = (name: StepName): string => names[name]()
+
+const results: Record<StepName, (view: JobView) => string | undefined> = {
+  connect: ({ programmer, patient }) =>
+    programmer &&
+    (patient && patient.to === 'target'
+      ? m.result_connect_target({ model: programmer.model, chip: patient.chip })
+      : [programmer.model, patient?.chip].filter(Boolean).join(', ')),
+  'back-up': ({ backup }) =>
+    backup && m.result_backup({ bytes: size(backup.memories.reduce((sum, { length }) => sum + length, 0)) }),
+  choose: ({ wanted }) => wanted?.source.name,
+  check: ({ checks }) => checks && countChecks(checks),
+  plan: ({ plan }) => plan && m.result_plan({ bytes: size(plan.programBytes) }),
+  write: ({ outcome }) => outcome && m.result_write({ bytes: size(outcome.verifiedBytes) }),
+  prove: ({ proof }) => proof && (proof.kind === 'none' ? m.result_prove_none() : proof.found),
+}
+
+function countChecks(checks: readonly Check[]): string {
+  const number = (result: Check['result']) => checks.filter((check) => check.result === result).length
+  const refused = number('refused')
+  const warnings = number('warning')
+  if (refused > 0) return m.result_check_refused({ count: count(refused) })
+  const passed = { passed: count(number('passed')) }
+  return warnings > 0
+    ? m.result_check_warnings({ ...passed, warnings: count(warnings) })
+    : m.result_check(passed)
+}
+
+export function jobSteps(view: JobView, order: readonly StepName[]) {
+  return order.map((name) => {
+    const isNow = name === view.step && view.next !== 'nothing'
+    return {
+      name,
+      label: stepName(name),
+      result: results[name](view),
+      state: isNow
+        ? view.error && !view.error.is('cancelled')
+          ? ('failed' as const)
+          : ('now' as const)
+        : view.done.includes(name)
+          ? ('done' as const)
+          : ('todo' as const),
+    }
+  })
+}
+
+/** `flash, EEPROM and fuses` in the language at hand. */
+export const memoryList = (ids: readonly MemoryId[], locale: string): string =>
+  new Intl.ListFormat(locale).format(ids.map(memoryName))
+
+const ways: Record<`${WayView['to']} by ${WayView['by']}`, () => string> = {
+  'target by isp': m.way_target_isp,
+  'itself by isp': m.way_itself_isp,
+  'itself by bootloader': m.way_itself_bootloader,
+  'target by bootloader': m.way_target_bootloader,
+}
+export const wayText = ({ to, by }: WayView): string => ways[`${to} by ${by}`]()
+
+/** `1.5 MHz`, `93.75 kHz`, `500 Hz`. */
+export function speedText(hz: number): string {
+  const [divisor, unit] = hz >= 1e6 ? [1e6, 'MHz'] : hz >= 1e3 ? [1e3, 'kHz'] : [1, 'Hz']
+  return `${count(hz / divisor)} ${unit}`
+}

@@ -1,0 +1,30 @@
+/** What can be practised, and with which faults, in words. Entries without a text stand under "more". */
+import type { Dials } from '#bench/twin.ts'
+import { m } from './generated/messages.js'
+
+const entries: Readonly<Record<string, { title: () => string; help: () => string }>> = {
+  'usbasp:pair': { title: m.practice_usbasp_pair, help: m.practice_usbasp_pair_help },
+  'usbasp:atmega328p': { title: m.practice_usbasp_board, help: m.practice_usbasp_board_help },
+  'stk500:uno': { title: m.practice_uno, help: m.practice_uno_help },
+  'stk500:arduino-isp-atmega8': { title: m.practice_arduino_isp, help: m.practice_arduino_isp_help },
+}
+
+export const practiceHelp = (id: string): { title: string; help: string } | undefined => {
+  const entry = entries[id]
+  return entry && { title: entry.title(), help: entry.help() }
+}
+
+/** The faults a device can have from the start, with the value that turns each on. */
+export const practiceDials: readonly {
+  readonly dial: keyof Dials
+  readonly value: Dials[keyof Dials]
+  readonly label: () => string
+}[] = [
+  { dial: 'targetHz', value: 1_000_000, label: m.dial_slow },
+  { dial: 'locked', value: true, label: m.dial_locked },
+  { dial: 'noTarget', value: true, label: m.dial_no_target },
+  { dial: 'flickerBit', value: 0x100 * 8 + 3, label: m.dial_flicker },
+  { dial: 'stuckBit', value: 0x80 * 8 + 5, label: m.dial_stuck },
+  { dial: 'version', value: '1.02', label: m.dial_version },
+  { dial: 'chip', value: 'ATmega88', label: m.dial_chip },
+]
