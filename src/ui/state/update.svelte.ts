@@ -10,20 +10,35 @@ export class Update {
   offline: 'preparing' | 'ready' | 'unavailable' = $state('preparing')
   /** A newer app is here; `apply` changes to it. */
   waiting = $state(false)
-  /** `apply` was asked for while there is a job, here or in another tab: ask again after it. */
-  postponed = $state(false)
+  /** Why `apply` did not: a job, here or in another tab; or the new app did not come. */
+  hindrance: 'job' | 'no-answer' | undefined = $state()
   readonly #isIdle: () => boolean
   readonly #copy: OfflineCopy
   #isReplaced = false
 
-  /** Made within a component. `isIdle` is reactive; while it is false, other tabs wait with the update, too. */
+  /** Made within a component. `isIdle` is reactive; while it is false, no tab changes to a newer app. */
   constructor(isIdle: () => boolean, copy: OfflineCopy = offlineCopy) {
     this.#isIdle = isIdle
     this.#copy = copy
-    $effect(() => (isIdle() ? undefined : holdJob()))
+    const idle = $derived(isIdle())
+    $effect(() => (idle ? undefined : holdJob()))
+    void this.#keep()
   }
 
-  async start(): Promise<void> {
+  /** Changes to the newer app, which loads every tab anew; or says in `hindrance` why not. */
+  async apply(): Promise<void> {
+    this.hindrance = this.#isIdle() ? undefined : 'job'
+    if (this.hindrance) return
+    if (this.#isReplaced) return this.#copy.reload()
+    try {
+      this.waiting = !(await this.#copy.replace())
+      if (this.waiting) this.hindrance = 'job'
+    } catch {
+      this.hindrance = 'no-answer'
+    }
+  }
+
+  async #keep(): Promise<void> {
     const kept = await this.#copy.keep({
       waiting: () => (this.waiting = true),
       replaced: () => this.#leave(),
@@ -31,16 +46,7 @@ export class Update {
     this.offline = kept ? 'ready' : 'unavailable'
   }
 
-  /** Changes to the newer app, which reloads every tab; sets `postponed` when that must wait. @throws `timeout`. */
-  async apply(): Promise<void> {
-    this.postponed = !this.#isIdle()
-    if (this.postponed) return
-    if (this.#isReplaced) return this.#copy.reload()
-    this.postponed = !(await this.#copy.replace())
-    this.waiting = this.postponed
-  }
-
-  /** Another tab has applied it. */
+  /** Another tab has applied it, or this one. */
   #leave(): void {
     this.#isReplaced = true
     this.waiting = true
