@@ -22,6 +22,8 @@ const content = {
   issuedAt: time,
   /** The app's build. */
   build: text,
+  /** Done on the practice bench, on no device at all. */
+  practice: z.optional(z.literal(true)),
   programmer: z.object({ model: text, facts }),
   way: z.object({ to: z.enum(['itself', 'target']), by: text, speedHz: z.optional(size) }),
   patient: z.object({ kind: text, chip: text, serial: z.optional(text), facts }),

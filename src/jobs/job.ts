@@ -41,6 +41,8 @@ export interface JobServices {
   readonly onChange: (view: JobView) => void
   readonly clock?: Clock
   readonly log?: Log
+  /** On the practice bench: backups and certificates then say so. */
+  readonly practice?: boolean
 }
 
 export class Job {
@@ -261,6 +263,7 @@ export class Job {
       const connection = this.#connection
       const { backup } = await this.#services.backups.add({
         origin: {
+          ...(this.#services.practice && { practice: true }),
           programmer: { model: connection?.model ?? '', facts: connection?.programmer.facts ?? [] },
           way: connection?.ends ?? { to: 'target', by: '' },
           patient: {

@@ -50,11 +50,12 @@ export function certificateOf(
 ): CertificateContent {
   if (!backup || !wanted || !plan || !outcome)
     throw new FlashError('bug', { during: 'certifying before the end' })
-  const { programmer, way, patient } = backup.origin
+  const { practice, programmer, way, patient } = backup.origin
   return {
     id: crypto.randomUUID(),
     issuedAt: new Date().toISOString(),
     build,
+    ...(practice && { practice }),
     programmer: { model: programmer.model, facts: copies(programmer.facts) },
     way: { to: way.to, by: way.by, ...(speedHz !== undefined && { speedHz }) },
     patient: {

@@ -10,6 +10,7 @@ const backup = z.object({
   name: text,
   note: z.string().check(z.maxLength(longest.note)),
   origin: z.object({
+    practice: z.optional(z.literal(true)),
     programmer: z.object({ model: text, facts }),
     way: z.object({ to: z.enum(['itself', 'target']), by: text }),
     patient: z.object({ kind: text, chip: text, facts, serial: z.optional(text) }),

@@ -22,6 +22,8 @@ export interface BackupMemory extends BackupMemoryEntry {
 
 /** Where a backup came from. */
 export interface Origin {
+  /** Read from a twin of the practice bench, not from a device. */
+  readonly practice?: true
   readonly programmer: { readonly model: string; readonly facts: readonly Fact[] }
   readonly way: { readonly to: 'itself' | 'target'; readonly by: string }
   readonly patient: {

@@ -42,6 +42,7 @@ export class JobState {
       keys,
       surroundings: browserSurroundings,
       clock: bench.clock,
+      practice: this.practising,
       onChange: (view) => this.#hear(view),
     })
     this.view = this.#newest = this.#job.view
@@ -51,8 +52,13 @@ export class JobState {
     return this.#attached?.link
   }
 
+  /** The plan stays on the screen until its consent is given. */
+  get atHand(): StepName {
+    return this.view.next === 'write' ? 'plan' : this.view.step
+  }
+
   get shown(): StepName {
-    return this.opened ?? this.view.step
+    return this.opened ?? this.atHand
   }
 
   async connect(attached: Attached, candidate?: Candidate, way?: number, speedHz?: number): Promise<void> {
@@ -113,7 +119,7 @@ export class JobState {
       for (const tracker of this.#trackers.values()) tracker.follow(event)
     if (view.error?.is('verify-mismatch') && view.error !== before.error)
       this.#markMismatch(view.error.detail.memory, view.error.detail.first ?? [view.error.detail])
-    if (view.step !== before.step) this.opened = undefined
+    if (view.step !== before.step || view.next !== before.next) this.opened = undefined
     this.#show(view.running === undefined || view.running.phase !== before.running?.phase || document.hidden)
   }
 

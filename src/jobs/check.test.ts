@@ -1,0 +1,256 @@
+import { describe, expect, test } from 'vitest'
+import { blank } from '#core/bytes.ts'
+import type { Check, Contents, KnownFirmware, MemoryId, Segment } from '#core/programmer.ts'
+import type { Backup } from '#store/backups.ts'
+import type { Wanted, WantedSource } from '#store/journal.ts'
+import { checkAll, compareVersions, type CheckRequest } from './check.ts'
+import { code } from './test-patient.ts'
+
+const firmware = (version: string | undefined, changes: Partial<KnownFirmware> = {}): KnownFirmware => ({
+  family: 'usbasp',
+  name: 'USBasp',
+  version,
+  confidence: 'certain',
+  evidence: [],
+  ...changes,
+})
+
+const backup = (changes: { kind?: string; serial?: string; calibration?: number } = {}): Backup => {
+  const { kind = 'avr:1e9307', serial, calibration } = changes
+  return {
+    id: 'backup',
+    createdAt: '2026-01-01T00:00:00.000Z',
+    name: 'old',
+    note: '',
+    origin: {
+      programmer: { model: 'USBasp', facts: [] },
+      way: { to: 'target', by: 'isp' },
+      patient: { kind, chip: 'ATmega8', facts: [], serial },
+    },
+    firmware: undefined,
+    memories:
+      calibration === undefined
+        ? []
+        : [{ id: 'calibration', address: 0, length: 1, sha256: '', bytes: Uint8Array.of(calibration) }],
+    unreadable: [],
+    source: 'read',
+    sha256: 'aa'.repeat(32),
+  }
+}
+
+const wanted = (changes: Partial<Wanted> = {}, source: Partial<WantedSource> = {}): Wanted => ({
+  contents: new Map([['flash', [{ address: 0, bytes: code(64) }]]]),
+  firmware: undefined,
+  source: {
+    kind: 'file',
+    name: 'x.hex',
+    version: undefined,
+    sha256: 'bb'.repeat(32),
+    sizeBytes: 200,
+    ...source,
+  },
+  ...changes,
+})
+
+const request = (changes: Partial<CheckRequest> = {}): CheckRequest => ({
+  patient: { kind: 'avr:1e9307', chip: 'ATmega8', check: () => [] },
+  layout: {
+    kind: 'avr:1e9307',
+    memories: [
+      {
+        ...{ id: 'flash', address: 0, length: 256, pageBytes: 32, pageMs: 5, write: 'overwrite' },
+        ...{ reserved: [{ address: 192, length: 64, why: 'bootloader' }], readable: true, writable: true },
+      },
+    ],
+    unreadable: [],
+    chipErase: undefined,
+  },
+  wanted: wanted(),
+  rule: { outside: 'keep', reserved: 'refuse' },
+  present: new Map([['flash', blank(256)]]),
+  kept: new Map([['flash', blank(256)]]),
+  presentFirmware: undefined,
+  backup: backup(),
+  isProven: true,
+  restored: undefined,
+  known: undefined,
+  battery: { charging: true, level: 1 },
+  storageRoom: 1e9,
+  ...changes,
+})
+
+const verdict = (wantedCode: Check['code'], changes: Partial<CheckRequest> = {}) => {
+  const found = checkAll(request(changes)).filter(({ code }) => code === wantedCode)
+  return found.map(({ result, values }) => [result, values['why']].filter(Boolean).join(' ')).join(', ')
+}
+
+describe('the version', () => {
+  test.each([
+    ['1.04', '1.10', 'passed newer'],
+    ['1.10', '1.04', 'warning older'],
+    ['1.04', '1.04', 'passed same'],
+    ['1.04', '2011-05-28', 'passed unknown'],
+    ['2009-02-28', '2011-05-28', 'passed newer'],
+  ])('%s → %s: %s', (from, to, expected) => {
+    expect(
+      verdict('version', { presentFirmware: firmware(from), wanted: wanted({ firmware: firmware(to) }) }),
+    ).toBe(expected)
+  })
+
+  test('of a file that nobody recognises, over a programmer that is known, is a warning', () => {
+    expect(verdict('version', { presentFirmware: firmware('1.04') })).toBe('warning unknown')
+  })
+
+  test('of other firmware is a warning', () => {
+    const other = firmware('1.0', { family: 'usbtiny', name: 'USBtinyISP' })
+    expect(
+      verdict('version', { presentFirmware: firmware('1.04'), wanted: wanted({ firmware: other }) }),
+    ).toBe('warning other')
+  })
+
+  test('is no question where nothing was and nothing is known', () => {
+    expect(verdict('version')).toBe('')
+  })
+
+  test.each([
+    ['1.4', '1.04', 0],
+    ['1.9', '1.10', -1],
+    ['2.0', '1.11', 1],
+    ['1.0', '1', 0],
+    ['beta', '1', undefined],
+    [undefined, '1', undefined],
+  ])('%s against %s', (a, b, expected) => {
+    const order = compareVersions(a, b)
+    expect(order === undefined ? undefined : Math.sign(order)).toBe(expected)
+  })
+})
+
+describe('the chip', () => {
+  test.each([
+    ['the link says this one', { chip: 'atmega8' }, undefined, 'passed'],
+    ['the link says another one', { chip: 'ATmega88' }, undefined, 'refused'],
+    ['the firmware certainly is for others', {}, firmware('1', { chips: ['ATmega88'] }), 'refused'],
+    [
+      'the firmware probably is for others',
+      {},
+      firmware('1', { chips: ['ATmega88'], confidence: 'likely' }),
+      'warning',
+    ],
+    ['nobody says anything', {}, undefined, ''],
+  ])('when %s', (_, source, found, expected) => {
+    expect(verdict('chip-matches', { wanted: wanted({ firmware: found }, source) })).toBe(expected)
+  })
+
+  test('is judged by the chip code where that has an opinion', () => {
+    const check = (_: Contents, __: Contents, claimed?: string): Check[] => [
+      { code: 'chip-matches', result: 'passed', values: { found: claimed ?? '' } },
+    ]
+    const patient = { kind: 'avr:1e9307', chip: 'ATmega8', check }
+    const found = checkAll(request({ patient, wanted: wanted({}, { chip: 'ATmega8A' }) })).filter(
+      ({ code }) => code === 'chip-matches',
+    )
+    expect(found).toEqual([{ code: 'chip-matches', result: 'passed', values: { found: 'ATmega8A' } }])
+  })
+})
+
+describe('a restored backup', () => {
+  test.each([
+    ['of the same serial number', backup({ serial: 'A' }), backup({ serial: 'A' }), 'passed serial'],
+    ['of another serial number', backup({ serial: 'A' }), backup({ serial: 'B' }), 'warning other-serial'],
+    [
+      'with other calibration bytes',
+      backup({ calibration: 1 }),
+      backup({ calibration: 2 }),
+      'warning other-calibration',
+    ],
+    ['of another chip', backup({ kind: 'avr:1e930a' }), backup(), 'refused other-kind'],
+    [
+      'that cannot be told apart',
+      { ...backup({ calibration: 1 }), sha256: 'cc'.repeat(32) },
+      backup({ calibration: 1 }),
+      'passed unsure',
+    ],
+    ['with the same content', backup(), backup(), 'passed same-content'],
+  ])('%s', (_, restored, now, expected) => {
+    expect(verdict('same-device', { restored, backup: now })).toBe(expected)
+  })
+})
+
+test.each([
+  [{ charging: true, level: 0.01 }, 'passed charging'],
+  [{ charging: false, level: 0.6 }, 'passed level'],
+  [{ charging: false, level: 0.1 }, 'warning low'],
+  [undefined, 'warning unknown'],
+])('a battery of %j', (battery, expected) => {
+  expect(verdict('host-battery', { battery })).toBe(expected)
+})
+
+test.each([
+  [1e9, 'passed free'],
+  [1000, 'warning'],
+  [undefined, 'passed'],
+])('room for %s bytes', (storageRoom, expected) => {
+  expect(verdict('storage-room', { storageRoom })).toBe(expected)
+})
+
+test('a backup that is not in the store any more is refused; one with gaps is a warning', () => {
+  expect(verdict('backup-proven', { isProven: false })).toBe('refused')
+  expect(verdict('backup-proven')).toBe('passed hashed')
+  const unreadable = [{ memory: 'flash', reason: 'read-protected' }] as const
+  expect(verdict('backup-proven', { backup: { ...backup(), unreadable } })).toBe('warning')
+})
+
+test('a promised hash is checked, an unpromised one is no check', () => {
+  const promised = (promisedSha256: string) => wanted({}, { promisedSha256 })
+  expect(verdict('image-matches-hash', { wanted: promised('bb'.repeat(32)) })).toBe('passed')
+  expect(verdict('image-matches-hash', { wanted: promised('cc'.repeat(32)) })).toBe('refused')
+  expect(verdict('image-matches-hash')).toBe('')
+})
+
+test('a known fault is a warning, a known good image passes, an unknown one says nothing', () => {
+  expect(verdict('known-bad', { known: { fault: 'slow' } })).toBe('warning')
+  expect(verdict('known-bad', { known: { fault: undefined } })).toBe('passed')
+  expect(verdict('known-bad')).toBe('')
+})
+
+describe('what the chip code gets to see', () => {
+  /** The flash that `patient.check` was asked about. */
+  const seen = (changes: Partial<CheckRequest>): readonly Segment[] | undefined => {
+    let contents: Contents = new Map<MemoryId, Segment[]>()
+    const check = (asked: Contents): Check[] => {
+      contents = asked
+      return []
+    }
+    checkAll(request({ patient: { kind: 'avr:1e9307', chip: 'ATmega8', check }, ...changes }))
+    return contents.get('flash')
+  }
+  const whole = wanted({ contents: new Map([['flash', [{ address: 128, bytes: code(128) }]]]) })
+
+  test('is the image as it is', () => {
+    expect(seen({ wanted: whole })).toEqual(whole.contents.get('flash'))
+  })
+
+  test('is the image without what is left out', () => {
+    const [segment] = seen({ wanted: whole, rule: { outside: 'keep', reserved: 'skip' } }) ?? []
+    expect(segment?.bytes.subarray(0, 64)).toEqual(code(128).subarray(0, 64))
+    expect(segment?.bytes.subarray(64)).toEqual(blank(64))
+  })
+
+  test('is the whole flash when the rest is blanked', () => {
+    const [segment] =
+      seen({
+        rule: { outside: 'blank', reserved: 'refuse' },
+        kept: new Map([['flash', code(256)]]),
+        present: new Map([['flash', code(256)]]),
+      }) ?? []
+    expect(segment?.bytes).toHaveLength(256)
+    expect(segment?.bytes.subarray(64, 192)).toEqual(blank(128))
+  })
+
+  test('is the image as it is when it does not fit anyway', () => {
+    const beyond = wanted({ contents: new Map([['flash', [{ address: 250, bytes: code(64) }]]]) })
+    expect(seen({ wanted: beyond, rule: { outside: 'blank', reserved: 'skip' } })).toEqual(
+      beyond.contents.get('flash'),
+    )
+  })
+})

@@ -1,0 +1,489 @@
+import 'fake-indexeddb/auto'
+import { deleteDB } from 'idb'
+import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { VirtualClock } from '#bench/virtual-clock.ts'
+import { blank } from '#core/bytes.ts'
+import { FlashError } from '#core/errors.ts'
+import type { MemoryId, Segment } from '#core/programmer.ts'
+import { Backups } from '#store/backups.ts'
+import { Certificates } from '#store/certificates.ts'
+import { openDatabase, type Database } from '#store/db.ts'
+import type { Wanted } from '#store/journal.ts'
+import { Keys } from '#store/keys.ts'
+import { verifyCertificate } from './certificate.ts'
+import { wantedFromBackup } from './choose.ts'
+import { Job, type JobServices, type JobView, type Surroundings } from './job.ts'
+import { code, TestChip, TestProgrammer } from './test-patient.ts'
+
+let db: Database
+let services: JobServices
+let views: JobView[]
+let surroundings: Surroundings
+beforeEach(async () => {
+  db = await openDatabase('job-test')
+  views = []
+  surroundings = {
+    battery: () => Promise.resolve({ charging: true, level: 1 }),
+    storageRoom: () => Promise.resolve(1e9),
+    persist: () => Promise.resolve(true),
+    guarded: (work) => work(),
+    lock: () => Promise.resolve({ [Symbol.asyncDispose]: () => Promise.resolve() }),
+    build: '1.2.3+abcdef0',
+  }
+  services = {
+    backups: new Backups(db),
+    certificates: new Certificates(db),
+    keys: new Keys(db),
+    surroundings,
+    clock: new VirtualClock(),
+    onChange: (view) => views.push(view),
+  }
+})
+afterEach(async () => {
+  db.close()
+  await deleteDB('job-test')
+})
+
+const image = code(100, 77)
+const wanted = (
+  contents: Partial<Record<MemoryId, Segment[]>> = { flash: [{ address: 0, bytes: image }] },
+): Wanted => ({
+  contents: new Map(Object.entries(contents) as [MemoryId, Segment[]][]),
+  source: { kind: 'file', name: 'new.hex', version: undefined, sha256: 'ab'.repeat(32), sizeBytes: 300 },
+  firmware: undefined,
+})
+
+function usedChip(changes: Partial<Record<MemoryId, Uint8Array>> = {}): TestChip {
+  const used = blank(512)
+  used.set(code(200))
+  return new TestChip({ flash: used, eeprom: code(12, 33), lock: Uint8Array.of(0xcf), ...changes })
+}
+
+/** Up to the plan. */
+async function planned(programmer: TestProgrammer, what = wanted()): Promise<Job> {
+  const job = new Job(services)
+  await job.connect(programmer)
+  await job.backUp()
+  await job.choose(what)
+  return job
+}
+
+describe('the whole job', () => {
+  test('goes from connect to a signed certificate, one obvious thing at a time', async () => {
+    const programmer = new TestProgrammer(usedChip())
+    const job = new Job(services)
+    const nexts = [job.view.next]
+    await job.connect(programmer)
+    nexts.push(job.view.next)
+    await job.backUp()
+    nexts.push(job.view.next)
+    await job.choose(wanted())
+    nexts.push(job.view.next)
+    expect(job.view.plan?.consequences).toEqual([])
+    await job.write([])
+    nexts.push(job.view.next)
+    await job.prove()
+    nexts.push(job.view.next)
+    expect(nexts).toEqual(['connect', 'back-up', 'choose', 'write', 'prove', 'nothing'])
+    expect(job.view.error).toBeUndefined()
+    expect(job.view.done).toEqual(['connect', 'back-up', 'choose', 'check', 'plan', 'write', 'prove'])
+    expect(programmer.chip.at('flash').subarray(0, 100)).toEqual(image)
+    expect(programmer.chip.at('eeprom').subarray(0, 12)).toEqual(code(12, 33))
+
+    const stored = await services.certificates.get(job.view.certificateId ?? '')
+    const { certificate, signature } = await verifyCertificate(stored?.json ?? '')
+    expect(signature).toBe('valid')
+    expect(certificate).toMatchObject({
+      build: '1.2.3+abcdef0',
+      patient: { kind: 'test:chip', chip: 'TestChip' },
+      before: { backupId: job.view.backup?.id, sha256: job.view.backup?.sha256 },
+      source: { name: 'new.hex', sha256: 'ab'.repeat(32) },
+      written: { erase: 'chip', verifiedBytes: 545 },
+      proof: { kind: 'read-again' },
+    })
+    expect(certificate.steps.map(({ name, error }) => [name, error])).toEqual(
+      ['connect', 'back-up', 'check', 'write', 'prove'].map((name) => [name, undefined]),
+    )
+    expect(certificate.after.memories.find(({ id }) => id === 'flash')?.sha256).toBe(
+      job.view.outcome?.hashes.find(({ memory }) => memory === 'flash')?.after,
+    )
+    await job.close()
+    expect(programmer.disposed).toBe(1)
+  })
+
+  test('never writes before the backup is in the store', async () => {
+    const programmer = new TestProgrammer(usedChip())
+    const job = new Job(services)
+    await job.connect(programmer)
+    await job.write([])
+    expect(job.view.error?.code).toBe('bug')
+    expect(programmer.operations.some((operation) => /program|erase/.test(operation))).toBe(false)
+  })
+
+  test('tells its progress by step, operation and memory, and it only rises', async () => {
+    const job = await planned(new TestProgrammer(usedChip()))
+    await job.write([])
+    for (const step of ['back-up', 'write'] as const) {
+      const events = views.flatMap(({ running }) =>
+        running?.step === step && running.event ? [running.event] : [],
+      )
+      const fractions = events.map(({ fraction }) => fraction)
+      expect(fractions).toEqual([...fractions].sort((a, b) => a - b))
+      expect(fractions.at(-1)).toBe(1)
+    }
+    const paths = new Set(views.map(({ running }) => running?.event?.path.join('/')))
+    for (const path of [
+      'connect/reach',
+      'back-up/read/flash',
+      'back-up/confirm/eeprom',
+      'write/program/flash',
+      'write/verify/lock',
+    ])
+      expect(paths).toContain(path)
+  })
+
+  test('gives snapshots that never change afterwards', async () => {
+    const job = new Job(services)
+    await job.connect(new TestProgrammer(usedChip()))
+    const before = job.view
+    const copy = { ...before }
+    await job.backUp()
+    expect(before).toEqual(copy)
+    expect(job.view).not.toBe(before)
+  })
+
+  test('does one thing at a time: a second click is not a second write', async () => {
+    const programmer = new TestProgrammer(usedChip())
+    const job = await planned(programmer)
+    await Promise.all([job.write([]), job.write([])])
+    expect(programmer.operations.filter((operation) => operation === 'erase')).toHaveLength(1)
+  })
+
+  test('of firmware that is there already reads back and says so', async () => {
+    const programmer = new TestProgrammer(usedChip())
+    const job = await planned(programmer, wanted({ flash: [{ address: 0, bytes: code(200) }] }))
+    expect(job.view.checks?.find(({ code }) => code === 'nothing-to-do')?.result).toBe('warning')
+    expect(job.view.plan?.consequences).toEqual([])
+    await job.write([])
+    expect(job.view.outcome?.programmedBytes).toBe(0)
+    expect(programmer.operations.some((operation) => /program|erase/.test(operation))).toBe(false)
+  })
+
+  test('can end without a proof, and the certificate says so', async () => {
+    const job = await planned(new TestProgrammer(usedChip()))
+    await job.write([])
+    await job.finishUnproven()
+    const [stored] = await services.certificates.list()
+    expect((await verifyCertificate(stored?.json ?? '')).certificate.proof.kind).toBe('none')
+  })
+})
+
+describe('consent', () => {
+  test('is needed for every consequence, else nothing is written', async () => {
+    surroundings.battery = () => Promise.resolve({ charging: false, level: 0.05 })
+    const programmer = new TestProgrammer(usedChip())
+    const before = programmer.chip.snapshot()
+    const job = await planned(programmer)
+    expect(job.view.plan?.consequences.map(({ id }) => id)).toEqual(['warning-overridden'])
+    await job.write([])
+    expect(job.view.error?.code).toBe('bug')
+    expect(programmer.chip.memories).toEqual(before)
+    await job.write(['warning-overridden'])
+    expect(job.view.error).toBeUndefined()
+    expect(job.view.done).toContain('write')
+  })
+
+  test('to one image is none to the next', async () => {
+    surroundings.battery = () => Promise.resolve(undefined)
+    const job = await planned(new TestProgrammer(usedChip()))
+    await job.write(['warning-overridden', 'something-else'])
+    await job.choose(wanted({ flash: [{ address: 0, bytes: code(50, 3) }] }))
+    await job.write([])
+    expect(job.view.error?.code).toBe('bug')
+  })
+
+  test('a refused check leaves only the choice of something else', async () => {
+    const chip = usedChip()
+    chip.checks = [{ code: 'size-fits', result: 'refused', values: {} }]
+    const job = await planned(new TestProgrammer(chip))
+    expect(job.view).toMatchObject({ next: 'choose-again', plan: undefined, step: 'check' })
+    chip.checks = []
+    await job.choose(wanted())
+    expect(job.view.next).toBe('write')
+  })
+})
+
+describe('a chip that cannot be read', () => {
+  test('is asked about before anything else, and written after the acknowledgement', async () => {
+    const programmer = new TestProgrammer(usedChip({ lock: Uint8Array.of(0xc0) }))
+    const job = new Job(services)
+    await job.connect(programmer)
+    await job.backUp()
+    expect(job.view.next).toBe('acknowledge')
+    expect(job.view.unacknowledged.map(({ memory }) => memory)).toEqual(['flash', 'eeprom'])
+    expect(job.view.backup?.memories.map(({ id }) => id)).toEqual(['fuses', 'lock', 'calibration'])
+    await job.backUp({ acknowledged: job.view.unacknowledged })
+    expect(job.view.next).toBe('choose')
+    expect(await services.backups.list()).toHaveLength(1)
+    await job.choose(wanted())
+    const consents = job.view.plan?.consequences ?? []
+    expect(consents.filter(({ typed }) => typed).map(({ id }) => id)).toEqual([
+      'no-backup:flash',
+      'no-backup:eeprom',
+    ])
+    await job.write(consents.map(({ id }) => id))
+    expect(job.view.error).toBeUndefined()
+    await job.prove()
+    expect(job.view.proof?.kind).toBe('read-again')
+    expect(programmer.chip.at('flash').subarray(0, 100)).toEqual(image)
+  })
+
+  test('is not written when only the plan was consented to', async () => {
+    const programmer = new TestProgrammer(usedChip({ lock: Uint8Array.of(0xc0) }))
+    const job = await planned(programmer)
+    await job.write(job.view.plan?.consequences.map(({ id }) => id) ?? [])
+    expect(job.view.error?.code).toBe('bug')
+    expect(programmer.operations).not.toContain('erase')
+  })
+
+  test('through a boot loader needs no acknowledgement for what it cannot touch', async () => {
+    const job = new Job(services)
+    await job.connect(new TestProgrammer(usedChip(), { byLoader: true }))
+    await job.backUp()
+    expect(job.view.next).toBe('choose')
+  })
+})
+
+describe('an unplug', () => {
+  test('while nothing runs asks for the device again, and the job goes on', async () => {
+    const programmer = new TestProgrammer(usedChip())
+    const job = await planned(programmer)
+    programmer.unplug()
+    expect(job.view.next).toBe('replug')
+    await job.resumeAfterReplug(new TestProgrammer(programmer.chip))
+    expect(job.view.next).toBe('write')
+    await job.write([])
+    expect(job.view.error).toBeUndefined()
+  })
+
+  test('while backing up begins the backup again', async () => {
+    const programmer = new TestProgrammer(usedChip())
+    const job = new Job(services)
+    await job.connect(programmer)
+    programmer.before = (count) => {
+      if (count === 8) programmer.unplug()
+    }
+    await job.backUp()
+    expect(job.view).toMatchObject({ next: 'replug', halfWritten: false, error: { code: 'device-gone' } })
+    expect(await services.backups.list()).toEqual([])
+    await job.resumeAfterReplug(new TestProgrammer(programmer.chip))
+    expect(job.view.next).toBe('choose')
+    expect(await services.backups.list()).toHaveLength(1)
+  })
+
+  test('at any moment of the write is finished after a replug, from what is in the chip', async () => {
+    const whole = new TestProgrammer(usedChip())
+    await (await planned(whole)).write([])
+    const expected = whole.chip.snapshot()
+    const begin = whole.operations.indexOf('erase') - 8
+    expect(begin).toBeGreaterThan(0)
+
+    for (let unplugAt = begin; unplugAt <= whole.operations.length - 1; unplugAt += 3) {
+      const programmer = new TestProgrammer(usedChip())
+      const job = await planned(programmer)
+      programmer.before = (count) => {
+        if (count === unplugAt) programmer.unplug()
+      }
+      await job.write([])
+      const erased = programmer.operations.slice(0, -1).includes('erase')
+      expect(job.view, String(unplugAt)).toMatchObject({ next: 'replug', error: { code: 'device-gone' } })
+      if (erased) expect(job.view.halfWritten, String(unplugAt)).toBe(true)
+      expect(await services.backups.journal.list()).toHaveLength(job.view.halfWritten ? 1 : 0)
+
+      await job.resumeAfterReplug(new TestProgrammer(programmer.chip))
+      expect(job.view, String(unplugAt)).toMatchObject({
+        next: 'prove',
+        halfWritten: false,
+        error: undefined,
+      })
+      expect(programmer.chip.memories, String(unplugAt)).toEqual(expected)
+      expect(await services.backups.journal.list()).toEqual([])
+    }
+  })
+
+  test('and another chip plugged in instead is not written to', async () => {
+    const programmer = new TestProgrammer(usedChip())
+    const job = await planned(programmer)
+    programmer.before = (_, operation) => {
+      if (operation === 'program flash 0x60') programmer.unplug()
+    }
+    await job.write([])
+    const other = new TestProgrammer(new TestChip())
+    other.chip.kind = 'test:other'
+    const before = other.chip.snapshot()
+    await job.resumeAfterReplug(other)
+    expect(job.view).toMatchObject({ halfWritten: true, error: { code: 'target-changed' }, next: 'retry' })
+    expect(other.chip.memories).toEqual(before)
+    await job.resumeAfterReplug(new TestProgrammer(programmer.chip))
+    expect(job.view.next).toBe('prove')
+  })
+})
+
+describe('a stop', () => {
+  test('of the write is heard at a page boundary; going on finishes it', async () => {
+    const programmer = new TestProgrammer(usedChip())
+    const job = await planned(programmer)
+    programmer.before = (_, operation) => {
+      if (operation === 'program flash 0x60') job.stop()
+    }
+    await job.write([])
+    expect(job.view).toMatchObject({ error: { code: 'cancelled' }, halfWritten: true, next: 'retry' })
+    expect(views.some(({ running }) => running?.stopping)).toBe(true)
+    programmer.before = () => undefined
+    await job.retry()
+    expect(job.view).toMatchObject({ error: undefined, halfWritten: false, next: 'prove' })
+    expect(programmer.chip.at('flash').subarray(0, 100)).toEqual(image)
+    expect(programmer.chip.at('eeprom').subarray(0, 12)).toEqual(code(12, 33))
+  })
+
+  test('in the middle of the erase waits for its end', async () => {
+    const programmer = new TestProgrammer(usedChip())
+    const job = await planned(programmer)
+    programmer.before = (_, operation) => {
+      if (operation === 'erase') job.stop()
+    }
+    await job.write([])
+    expect(job.view.error?.code).toBe('cancelled')
+    expect(programmer.chip.at('flash')).toEqual(blank(512))
+    expect(job.view.halfWritten).toBe(true)
+  })
+
+  test('and a restore of the backup instead brings the old state back', async () => {
+    const programmer = new TestProgrammer(usedChip())
+    const before = programmer.chip.snapshot()
+    const job = await planned(programmer)
+    programmer.before = (_, operation) => {
+      if (operation === 'program flash 0x60') job.stop()
+    }
+    await job.write([])
+    programmer.before = () => undefined
+    const { backup } = job.view
+    if (!backup) throw new Error('no backup')
+    await job.choose(wantedFromBackup(backup))
+    await job.write(job.view.plan?.consequences.map(({ id }) => id) ?? [])
+    expect(job.view).toMatchObject({ error: undefined, halfWritten: false })
+    expect(programmer.chip.memories).toEqual(before)
+  })
+
+  test('by closing leaves nothing running and the programmer free', async () => {
+    const programmer = new TestProgrammer(usedChip())
+    const job = await planned(programmer)
+    const writing = job.write([])
+    await job.close()
+    expect(job.view.running).toBeUndefined()
+    expect(programmer.disposed).toBe(1)
+    await writing
+  })
+})
+
+describe('a wrong read-back', () => {
+  test('is told with place and cause, and a retry repairs it once the cause is gone', async () => {
+    const programmer = new TestProgrammer(usedChip())
+    const job = await planned(
+      programmer,
+      wanted({ flash: [{ address: 0, bytes: Uint8Array.from(image, (byte) => byte | 0x40) }] }),
+    )
+    programmer.stuck.set(40, 0x40)
+    await job.write([])
+    expect(job.view).toMatchObject({
+      halfWritten: true,
+      next: 'retry',
+      error: { code: 'verify-mismatch', detail: { address: 40, count: 1, likely: 'stuck-bit' } },
+    })
+    programmer.stuck.clear()
+    await job.retry()
+    expect(job.view).toMatchObject({ error: undefined, next: 'prove' })
+  })
+})
+
+describe('after the tab was closed in the middle of a write', () => {
+  test('the journal has what is needed to finish', async () => {
+    const programmer = new TestProgrammer(usedChip())
+    const before = programmer.chip.snapshot()
+    const first = await planned(programmer)
+    programmer.before = (_, operation) => {
+      if (operation === 'program flash 0x60') programmer.unplug()
+    }
+    await first.write([])
+
+    const [entry] = await services.backups.journal.list()
+    if (!entry) throw new Error('the journal is empty')
+    const job = await Job.reopen(services, entry)
+    expect(job.view).toMatchObject({ step: 'write', next: 'replug', halfWritten: true })
+    await job.resumeAfterReplug(new TestProgrammer(programmer.chip))
+    expect(job.view).toMatchObject({ error: undefined, next: 'prove', halfWritten: false })
+    expect(programmer.chip.at('flash').subarray(0, 100)).toEqual(image)
+    expect(programmer.chip.at('eeprom')).toEqual(before.get('eeprom'))
+    expect(programmer.chip.at('lock')).toEqual(before.get('lock'))
+    await job.prove()
+    expect(job.view.certificateId).toBeDefined()
+    expect(await services.backups.journal.list()).toEqual([])
+  })
+
+  test('and the backup deleted, it says so instead of guessing', async () => {
+    const programmer = new TestProgrammer(usedChip())
+    const first = await planned(programmer)
+    programmer.before = (_, operation) => {
+      if (operation === 'program flash 0x60') programmer.unplug()
+    }
+    await first.write([])
+    const [entry] = await services.backups.journal.list()
+    if (!entry) throw new Error('the journal is empty')
+    await services.backups.remove(entry.backupId)
+    await expect(Job.reopen(services, entry)).rejects.toMatchObject({ code: 'backup-corrupt' })
+  })
+})
+
+describe('trouble with the house', () => {
+  test('a backup that rotted since is refused before the first erase', async () => {
+    const programmer = new TestProgrammer(usedChip())
+    const job = await planned(programmer)
+    const stored = await db.get('memories', [job.view.backup?.id ?? '', 'flash'])
+    stored?.bytes.fill(0)
+    if (stored) await db.put('memories', stored)
+    await job.write([])
+    expect(job.view).toMatchObject({ halfWritten: false, error: { code: 'backup-corrupt' } })
+    expect(programmer.operations).not.toContain('erase')
+    await job.choose(wanted())
+    expect(job.view.checks?.find(({ code }) => code === 'backup-proven')?.result).toBe('refused')
+  })
+
+  test('a store that fails during the backup leaves no backup and says so', async () => {
+    const job = new Job(services)
+    await job.connect(new TestProgrammer(usedChip()))
+    db.close()
+    await job.backUp()
+    expect(job.view).toMatchObject({ backup: undefined, next: 'retry', error: { code: 'storage-failed' } })
+  })
+
+  test('an image beyond the chip is an error of the choice, with what does not fit', async () => {
+    const job = await planned(
+      new TestProgrammer(usedChip()),
+      wanted({ flash: [{ address: 500, bytes: image }] }),
+    )
+    expect(job.view).toMatchObject({ next: 'choose-again', error: { code: 'does-not-fit' } })
+  })
+})
+
+test('a missing target leaves the programmer open for another try', async () => {
+  const programmer = new TestProgrammer(usedChip())
+  programmer.before = (count) => {
+    if (count === 1) throw new FlashError('target-missing', { tried: ['auto'] })
+  }
+  const job = new Job(services)
+  await job.connect(programmer)
+  expect(job.view.next).toBe('retry')
+  expect(job.view.programmer?.ways).toHaveLength(1)
+  await job.retry()
+  expect(job.view).toMatchObject({ next: 'back-up', error: undefined })
+})

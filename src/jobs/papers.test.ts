@@ -1,0 +1,105 @@
+import 'fake-indexeddb/auto'
+import fc from 'fast-check'
+import { deleteDB } from 'idb'
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
+import { openDatabase, type Database } from '#store/db.ts'
+import { Keys } from '#store/keys.ts'
+import { canonicalJson, issueCertificate, verifyCertificate, type CertificateContent } from './certificate.ts'
+
+let db: Database
+beforeEach(async () => {
+  db = await openDatabase('papers-test')
+})
+afterEach(async () => {
+  db.close()
+  await deleteDB('papers-test')
+})
+
+const content: CertificateContent = {
+  id: 'c1',
+  issuedAt: '2026-01-01T10:00:00.000Z',
+  build: '0.1.0+abcdef0',
+  programmer: { model: 'USBasp', facts: [{ name: 'serial', value: 'ü½' }] },
+  way: { to: 'target', by: 'isp' },
+  patient: { kind: 'avr:1e9307', chip: 'ATmega8', facts: [] },
+  before: { backupId: 'b1', sha256: 'aa'.repeat(32), memories: [], unreadable: [] },
+  after: { memories: [{ id: 'flash', length: 8192, sha256: 'bb'.repeat(32) }] },
+  source: { kind: 'file', name: 'x.hex', sha256: 'cc'.repeat(32), sizeBytes: 100 },
+  checks: [{ code: 'size-fits', result: 'passed', values: { memory: 'flash' } }],
+  consents: [],
+  steps: [{ name: 'write', startedAt: '2026-01-01T10:00:00.000Z', finishedAt: '2026-01-01T10:00:09.000Z' }],
+  written: { erase: 'chip', programmedBytes: 100, verifiedBytes: 8192 },
+  proof: { kind: 'read-again', expected: 'dd', found: 'dd', facts: [] },
+}
+
+describe('a certificate', () => {
+  test('is valid as issued, however its JSON is laid out', async () => {
+    const { json } = await issueCertificate(content, new Keys(db))
+    expect(await verifyCertificate(json)).toMatchObject({ signature: 'valid', certificate: { id: 'c1' } })
+    const compact = JSON.stringify(JSON.parse(json))
+    expect((await verifyCertificate(compact)).signature).toBe('valid')
+  })
+
+  test.each([
+    ['a hash', /bbbb/, 'bbba'],
+    ['the proof', /"read-again"/, '"running-version"'],
+    ['a time', /10:00:09/, '10:00:08'],
+    ['something added', /"version": 1,/, '"version": 1, "approvedBy": "nobody",'],
+  ])('with %s changed is invalid', async (_, from, to) => {
+    const { json } = await issueCertificate(content, new Keys(db))
+    const forged = json.replace(from, to)
+    expect(forged).not.toBe(json)
+    expect((await verifyCertificate(forged)).signature).toBe('invalid')
+  })
+
+  test('without its signature is unsigned, not valid', async () => {
+    const { json } = await issueCertificate(content, new Keys(db))
+    const { signature, ...rest } = JSON.parse(json) as Record<string, unknown>
+    expect(signature).toBeDefined()
+    expect((await verifyCertificate(JSON.stringify(rest))).signature).toBe('unsigned')
+  })
+
+  test('of a browser without Ed25519 is unsigned', async () => {
+    const none = vi
+      .spyOn(crypto.subtle, 'generateKey')
+      .mockRejectedValue(new DOMException('no', 'NotSupportedError'))
+    const { json } = await issueCertificate(content, new Keys(db))
+    none.mockRestore()
+    expect(JSON.parse(json)).not.toHaveProperty('signature')
+  })
+
+  test.each([
+    ['no JSON', 'PDF', 'not-text'],
+    ['other JSON', '{"format":"other"}', 'bad-structure'],
+    ['a list', '[]', 'bad-structure'],
+    ['far too much', ' '.repeat(2 ** 20 + 1), 'too-large'],
+  ])('that is %s is refused', async (_, json, why) => {
+    await expect(verifyCertificate(json)).rejects.toMatchObject({ code: 'bad-file', detail: { why } })
+  })
+
+  test('nested beyond reason is refused', async () => {
+    const { json } = await issueCertificate(content, new Keys(db))
+    const deep = json.replace('"version": 1,', `"version": 1, "x": ${'['.repeat(5000)}${']'.repeat(5000)},`)
+    await expect(verifyCertificate(deep)).rejects.toMatchObject({ code: 'bad-file' })
+  })
+
+  test('survives any text without anything but bad-file', async () => {
+    await fc.assert(
+      fc.asyncProperty(fc.oneof(fc.string(), fc.json()), async (text) => {
+        await expect(verifyCertificate(text)).rejects.toMatchObject({ code: 'bad-file' })
+      }),
+    )
+  })
+})
+
+test('the canonical form does not depend on the order of keys', () => {
+  expect(canonicalJson({ b: [1, { d: 'x', c: undefined }], a: null })).toBe('{"a":null,"b":[1,{"d":"x"}]}')
+  fc.assert(
+    fc.property(fc.dictionary(fc.string(), fc.jsonValue({ maxDepth: 3 })), (value) => {
+      const reversed = Object.fromEntries(Object.entries(value).reverse())
+      expect(canonicalJson(reversed)).toBe(canonicalJson(value))
+      // `-0` is `0` in JSON
+      expect(JSON.parse(canonicalJson(value))).toEqual(JSON.parse(JSON.stringify(value)))
+    }),
+  )
+})
