@@ -3,6 +3,8 @@ import type { Segment } from '#core/programmer.ts'
 
 export interface PracticeImage {
   readonly id: string
+  /** The protocol folder's name. */
+  readonly family: string
   /** Says that it is a practice image. */
   readonly name: string
   readonly chip: string
@@ -10,12 +12,29 @@ export interface PracticeImage {
   build(): Segment[]
 }
 
-const files = import.meta.glob<readonly PracticeImage[]>('../../protocols/*/practice-firmware.ts', {
-  import: 'default',
-})
+const files = import.meta.glob<readonly Omit<PracticeImage, 'family'>[]>(
+  '../../protocols/*/practice-firmware.ts',
+  {
+    import: 'default',
+  },
+)
 
-/** Those for `chip` first. */
-export async function practiceImages(chip: string): Promise<readonly PracticeImage[]> {
-  const all = (await Promise.all(Object.values(files).map((load) => load()))).flat()
-  return all.sort((a, b) => Number(b.chip === chip) - Number(a.chip === chip))
+/** Those of `family` first, newest first. */
+export async function practiceImages(family: string | undefined): Promise<readonly PracticeImage[]> {
+  const all = await Promise.all(
+    Object.entries(files).map(async ([path, load]) =>
+      (await load()).map((image) => ({
+        ...image,
+        family: path.split('/').at(-2) ?? '',
+        build: () => image.build(),
+      })),
+    ),
+  )
+  return all
+    .flat()
+    .sort(
+      (a, b) =>
+        Number(b.family === family) - Number(a.family === family) ||
+        b.version.localeCompare(a.version, 'en', { numeric: true }),
+    )
 }

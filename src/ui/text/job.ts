@@ -43,9 +43,9 @@ function countChecks(checks: readonly Check[]): string {
     : m.result_check(passed)
 }
 
-export function jobSteps(view: JobView, order: readonly StepName[]) {
+export function jobSteps(view: JobView, atHand: StepName, order: readonly StepName[]) {
   return order.map((name) => {
-    const isNow = name === view.step && view.next !== 'nothing'
+    const isNow = name === atHand && view.next !== 'nothing'
     return {
       name,
       label: stepName(name),
