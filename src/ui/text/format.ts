@@ -4,14 +4,17 @@
  */
 import { getLocale } from './generated/runtime.js'
 
-export const count = (value: number): string => new Intl.NumberFormat(getLocale()).format(value)
+/** Day before month and 24 hours: read alike everywhere. */
+const region = (): string => ({ en: 'en-GB', de: 'de-DE' })[getLocale()]
+
+export const count = (value: number): string => new Intl.NumberFormat(region()).format(value)
 
 /** `14:02`, or with the date when that is not today's. `iso` is ISO 8601. */
 export function moment(iso: string, today: Date = new Date()): string {
   const at = new Date(iso)
   if (Number.isNaN(at.getTime())) return iso
   const sameDay = at.toDateString() === today.toDateString()
-  return new Intl.DateTimeFormat(getLocale(), {
+  return new Intl.DateTimeFormat(region(), {
     timeStyle: 'short',
     ...(sameDay ? {} : { dateStyle: 'medium' }),
   }).format(at)
@@ -19,12 +22,12 @@ export function moment(iso: string, today: Date = new Date()): string {
 
 /** Date and time, whatever day it is. */
 export const dateTime = (iso: string): string =>
-  new Intl.DateTimeFormat(getLocale(), { dateStyle: 'medium', timeStyle: 'short' }).format(new Date(iso))
+  new Intl.DateTimeFormat(region(), { dateStyle: 'medium', timeStyle: 'short' }).format(new Date(iso))
 
 /** `32 KiB`, `512 B`, `3.5 MiB`: memory sizes, so binary units; exact when the number allows it. */
 export function size(bytes: number): string {
   const [divisor, unit] = bytes < 1024 ? [1, 'B'] : bytes < 1024 ** 2 ? [1024, 'KiB'] : [1024 ** 2, 'MiB']
-  const value = new Intl.NumberFormat(getLocale(), { maximumFractionDigits: 1 }).format(bytes / divisor)
+  const value = new Intl.NumberFormat(region(), { maximumFractionDigits: 1 }).format(bytes / divisor)
   return `${value} ${unit}`
 }
 
