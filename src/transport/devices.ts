@@ -1,14 +1,13 @@
 /**
  * The devices the user has shown to this page: list them, ask for another, hear of changes, open one. The
- * only file that names `navigator.usb` and `navigator.serial`; twins come in through the same two shapes.
+ * only file that names `navigator.usb` and `navigator.serial`; twins come in through the same two shapes. The
+ * links are loaded when a device is opened first: the first page only lists.
  */
 import { FlashError, toFlashError } from '#core/errors.ts'
 import type { LinkFilter, SeenSerial, SeenUsb } from '#core/programmer.ts'
 import { systemClock, type Clock } from '#core/time.ts'
 import { fromChooser } from './access.ts'
 import type { SerialPortHandle, UsbLink } from './links.ts'
-import { openSerial } from './serial-link.ts'
-import { openUsb } from './usb-link.ts'
 
 interface AttachedDevice {
   /** Stays the same as long as the device stays plugged in. */
@@ -103,7 +102,10 @@ export class Devices {
       link: 'usb',
       key: this.#key(device),
       seen,
-      open: () => this.#only(device, () => openUsb(device, usb, seen, this.#clock)),
+      open: () =>
+        this.#only(device, async () =>
+          (await import('./usb-link.ts')).openUsb(device, usb, seen, this.#clock),
+        ),
       forget: () => device.forget(),
     }
   }
@@ -115,7 +117,10 @@ export class Devices {
       link: 'serial',
       key: this.#key(port),
       seen,
-      open: (baud) => this.#only(port, () => openSerial(port, seen, baud, this.#clock)),
+      open: (baud) =>
+        this.#only(port, async () =>
+          (await import('./serial-link.ts')).openSerial(port, seen, baud, this.#clock),
+        ),
       forget: () => port.forget(),
     }
   }

@@ -1,5 +1,5 @@
 /** What a device that nobody recognises most likely is, by its interface classes. */
-import type { Guess } from '#jobs/identify.ts'
+import type { Guess } from '#jobs/describe.ts'
 import { m } from './generated/messages.js'
 
 const texts: Record<Guess, () => string> = {
