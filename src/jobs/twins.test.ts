@@ -1,0 +1,208 @@
+/** The whole job through the real drivers and the real transport, on the twins of the practice bench. */
+import 'fake-indexeddb/auto'
+import { deleteDB } from 'idb'
+import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { PracticeBench, type Plugged } from '#bench/bench.ts'
+import { practiceImages } from '#bench/practice-images.ts'
+import type { Dials } from '#bench/twin.ts'
+import { VirtualClock } from '#bench/virtual-clock.ts'
+import { formatIntelHex } from '#firmware/intel-hex.ts'
+import { Backups } from '#store/backups.ts'
+import { Certificates } from '#store/certificates.ts'
+import { openDatabase, type Database } from '#store/db.ts'
+import { Keys } from '#store/keys.ts'
+import { Devices, type Attached } from '#transport/devices.ts'
+import { parse } from '#worker/client.ts'
+import { verifyCertificate } from './certificate.ts'
+import { wantedFromBackup, wantedFromFile } from './choose.ts'
+import { Job, type JobServices, type Surroundings, type Wanted } from './job.ts'
+
+let db: Database
+let services: JobServices
+let clock: VirtualClock
+let bench: PracticeBench
+let devices: Devices
+beforeEach(async () => {
+  db = await openDatabase('twins-test')
+  clock = new VirtualClock()
+  bench = new PracticeBench({ clock })
+  devices = new Devices({ usb: bench.usb, serial: bench.serial }, clock)
+  const surroundings: Surroundings = {
+    battery: () => Promise.resolve({ charging: true, level: 1 }),
+    storageRoom: () => Promise.resolve(1e9),
+    persist: () => Promise.resolve(true),
+    guarded: (work) => work(),
+    lock: () => Promise.resolve({ [Symbol.asyncDispose]: () => Promise.resolve() }),
+    build: 'test',
+  }
+  services = {
+    backups: new Backups(db),
+    certificates: new Certificates(db),
+    keys: new Keys(db),
+    surroundings,
+    clock,
+    onChange: () => undefined,
+  }
+})
+afterEach(async () => {
+  await bench.clear()
+  db.close()
+  await deleteDB('twins-test')
+})
+
+async function theOne(): Promise<Attached> {
+  const [attached, ...others] = await devices.list()
+  if (!attached || others.length > 0) throw new Error('not exactly one device is plugged in')
+  return attached
+}
+
+async function practice(chip: string, version: string): Promise<Wanted> {
+  const image = (await practiceImages('usbasp')).find((one) => one.chip === chip && one.version === version)
+  if (!image) throw new Error(`no practice image ${version} for ${chip}`)
+  const file = new Blob([formatIntelHex(image.build())])
+  return wantedFromFile({ kind: 'practice', file, name: `${image.name}.hex`, chip }, parse)
+}
+
+/** Connected and backed up. */
+async function backedUp(id: string, dials?: Dials): Promise<{ job: Job; plugged: Plugged }> {
+  const plugged = await bench.plug(id, dials)
+  const job = new Job(services)
+  await job.connect(await theOne())
+  expect(job.view.error).toBeUndefined()
+  await job.backUp()
+  expect(job.view.error).toBeUndefined()
+  return { job, plugged }
+}
+
+const consents = ({ view }: Job): string[] => view.plan?.consequences.map(({ id }) => id) ?? []
+
+describe('a USBasp behind another one', () => {
+  test('is recognised, updated, plugged in by itself and proven by its own version', async () => {
+    const { job, plugged } = await backedUp('usbasp:pair')
+    expect(job.view.firmware).toMatchObject({ family: 'usbasp', version: '1.03' })
+    await job.choose(await practice('ATmega8', '1.10'))
+    expect(job.view.checks?.filter(({ result }) => result === 'refused')).toEqual([])
+    expect(job.view.rule.outside).toBe('blank')
+    await job.write(consents(job))
+    expect(job.view.error).toBeUndefined()
+    expect(job.view.proofWanted).toBe('plug-in-by-itself')
+
+    expect(await plugged.plugInByItself()).toBe(true)
+    await job.prove(await theOne())
+    expect(job.view.error).toBeUndefined()
+    expect(job.view.proof).toMatchObject({ kind: 'running-version' })
+    expect(job.view.proof?.found).toContain('1.10')
+    const stored = await services.certificates.get(job.view.certificateId ?? '')
+    const { certificate, signature } = await verifyCertificate(stored?.json ?? '')
+    expect(signature).toBe('valid')
+    expect(certificate.before.firmware?.version).toBe('1.03')
+    expect(certificate.after.firmware?.version).toBe('1.10')
+    expect(certificate.proof.kind).toBe('running-version')
+  })
+
+  test('that says another version than was written is not proven', async () => {
+    const { job, plugged } = await backedUp('usbasp:pair')
+    const wanted = await practice('ATmega8', '1.10')
+    await job.choose({ ...wanted, firmware: wanted.firmware && { ...wanted.firmware, version: '1.11' } })
+    await job.write(consents(job))
+    await plugged.plugInByItself()
+    await job.prove(await theOne())
+    expect(job.view).toMatchObject({ error: { code: 'not-proven' }, next: 'prove', certificateId: undefined })
+  })
+
+  test('gets firmware for another chip refused', async () => {
+    const { job } = await backedUp('usbasp:pair')
+    const [other] = (await practiceImages('usbasp')).filter(({ chip }) => chip !== 'ATmega8')
+    await job.choose(await practice(other?.chip ?? '', other?.version ?? ''))
+    expect(job.view).toMatchObject({ next: 'choose-again', plan: undefined })
+    expect(job.view.checks?.find(({ code }) => code === 'chip-matches')?.result).toBe('refused')
+  })
+
+  test('is restored from its backup to the last byte, fuses included', async () => {
+    const { job, plugged } = await backedUp('usbasp:pair')
+    const before = (['flash', 'eeprom', 'fuses', 'lock'] as const).map((id) => plugged.memory(id).slice())
+    await job.choose(await practice('ATmega8', '1.10'))
+    await job.write(consents(job))
+    expect(plugged.memory('flash')).not.toEqual(before[0])
+    const { backup } = job.view
+    if (!backup) throw new Error('no backup')
+
+    await job.connect(await theOne())
+    await job.backUp()
+    await job.choose(wantedFromBackup(backup))
+    expect(job.view.checks?.find(({ code }) => code === 'same-device')?.result).toBe('passed')
+    await job.write(consents(job))
+    expect(job.view.error).toBeUndefined()
+    expect((['flash', 'eeprom', 'fuses', 'lock'] as const).map((id) => plugged.memory(id))).toEqual(before)
+  })
+
+  test('unplugged in the middle of the write is finished after the replug', async () => {
+    const { job, plugged } = await backedUp('usbasp:pair')
+    const eeprom = plugged.memory('eeprom').slice()
+    const wanted = await practice('ATmega8', '1.10')
+    await job.choose(wanted)
+    plugged.faults = { unplugAt: 120 }
+    await job.write(consents(job))
+    expect(job.view).toMatchObject({ error: { code: 'device-gone' }, halfWritten: true, next: 'replug' })
+    plugged.faults = {}
+    await plugged.replug()
+    await job.resumeAfterReplug(await theOne())
+    expect(job.view).toMatchObject({ error: undefined, halfWritten: false, next: 'prove' })
+    expect(plugged.memory('eeprom')).toEqual(eeprom)
+    await plugged.plugInByItself()
+    await job.prove(await theOne())
+    expect(job.view.proof?.kind).toBe('running-version')
+  })
+})
+
+describe('a locked patient', () => {
+  test('is asked about, erased, written and stays readable', async () => {
+    const { job } = await backedUp('usbasp:pair', { locked: true })
+    expect(job.view.next).toBe('acknowledge')
+    await job.backUp({ acknowledged: job.view.unacknowledged })
+    await job.choose(await practice('ATmega8', '1.10'))
+    expect(job.view.plan?.consequences.some(({ id, typed }) => id === 'no-backup:flash' && typed)).toBe(true)
+    await job.write(consents(job))
+    expect(job.view.error).toBeUndefined()
+    expect(job.view.proofWanted).toBe('plug-in-by-itself')
+  })
+})
+
+describe('a bad contact', () => {
+  test('is no backup', async () => {
+    await bench.plug('usbasp:pair', { flickerBit: 100 * 8 })
+    const job = new Job(services)
+    await job.connect(await theOne())
+    await job.backUp()
+    expect(job.view).toMatchObject({
+      backup: undefined,
+      error: { code: 'backup-mismatch', detail: { memory: 'flash', address: 100, likely: 'bad-contact' } },
+    })
+  })
+
+  test('that is a stuck bit shows when read back', async () => {
+    const { job } = await backedUp('usbasp:pair', { stuckBit: 10 * 8 })
+    await job.choose(await practice('ATmega8', '1.10'))
+    await job.write(consents(job))
+    expect(job.view).toMatchObject({ error: { code: 'verify-mismatch' }, halfWritten: true, next: 'retry' })
+  })
+})
+
+describe('an Arduino Uno through its boot loader', () => {
+  test('keeps its loader, gets only the pages that differ, and is read again', async () => {
+    const { job, plugged } = await backedUp('stk500:uno')
+    expect(job.view.unacknowledged).toEqual([])
+    const loader = plugged.memory('flash').slice(0x7e00)
+    const bytes = plugged.memory('flash').slice(0, 600)
+    bytes.fill(0x12, 200, 205)
+    const file = new Blob([formatIntelHex([{ address: 0, bytes }])])
+    await job.choose(await wantedFromFile({ kind: 'file', file, name: 'sketch.hex' }, parse))
+    expect(job.view.plan?.programBytes).toBe(128)
+    await job.write(consents(job))
+    expect(job.view.error).toBeUndefined()
+    expect(plugged.memory('flash').subarray(0, 600)).toEqual(bytes)
+    expect(plugged.memory('flash').subarray(0x7e00)).toEqual(loader)
+    await job.prove()
+    expect(job.view).toMatchObject({ error: undefined, proof: { kind: 'read-again' } })
+  })
+})
