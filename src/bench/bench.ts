@@ -88,6 +88,7 @@ export class PracticeBench {
 export class Plugged {
   readonly entry: ShelfEntry
   readonly dials: Dials
+  readonly link: Twin['link']
   /** The patient's memory as it is now. */
   readonly memory: (id: MemoryId) => Uint8Array
   readonly #byItself: () => Twin | undefined
@@ -104,6 +105,7 @@ export class Plugged {
   ) {
     this.entry = entry
     this.dials = dials
+    this.link = setup.twin.link
     this.memory = (id) => setup.memory(id)
     this.#byItself = () => setup.byItself?.()
     this.#insert = insert

@@ -67,7 +67,8 @@ export class TwinSerialPort extends EventTarget implements SerialPort {
   #opening = false
   #closing = false
   #signals = { dtr: false, rts: false }
-  #loseNextByte = false
+  /** So many bytes of the answer still come before the one that is lost. */
+  #loseAfter: number | undefined
 
   constructor(twin: SerialTwin, socket: Socket, options: PortOptions, forget: () => void) {
     super()
@@ -75,7 +76,9 @@ export class TwinSerialPort extends EventTarget implements SerialPort {
     this.#socket = socket
     this.#options = options
     this.#forget = forget
-    this.#fromTwin = new Line(options.clock)
+    this.#fromTwin = new Line(options.clock, gatherMs[twin.bridge], (portion, baud) => {
+      this.#arrive(portion, baud)
+    })
   }
 
   getInfo(): SerialPortInfo {
@@ -96,7 +99,7 @@ export class TwinSerialPort extends EventTarget implements SerialPort {
     this.#opening = false
     if (!this.connected || this.#options.refuses) throw networkError('Failed to open serial port.')
     this.#session = {
-      ...{ baud: baudRate, bufferSize, toTwin: new Line(this.#options.clock) },
+      ...{ baud: baudRate, bufferSize, toTwin: this.#lineToTwin() },
       ...{
         gathered: [],
         received: new Uint8Array(),
@@ -167,10 +170,7 @@ export class TwinSerialPort extends EventTarget implements SerialPort {
 
   /** The twin sends. */
   sent(bytes: Uint8Array, baud: number): void {
-    if (!this.connected) return
-    this.#fromTwin.push(bytes, baud, (portion) => {
-      this.#arrive(portion, baud)
-    })
+    if (this.connected) this.#fromTwin.push(bytes, baud)
   }
 
   /** The cable is out: both streams fail. */
@@ -193,6 +193,13 @@ export class TwinSerialPort extends EventTarget implements SerialPort {
 
   // ---- within -----------------------------------------------------------------------------------
 
+  #lineToTwin(): Line {
+    const frameMs = 1
+    return new Line(this.#options.clock, frameMs, (portion, baud) => {
+      this.twin.receive(portion, baud)
+    })
+  }
+
   #drive(signals: { dtr: boolean; rts: boolean }): void {
     const { dtr, rts } = this.#signals
     this.#signals = signals
@@ -203,11 +210,7 @@ export class TwinSerialPort extends EventTarget implements SerialPort {
   #arrive(portion: Uint8Array, baud: number): void {
     const session = this.#session
     if (!session) return
-    let bytes = portion
-    if (this.#loseNextByte) {
-      this.#loseNextByte = false
-      bytes = bytes.slice(1)
-    }
+    let bytes = this.#loseOne(portion)
     if (Math.abs(session.baud / baud - 1) > baudTolerance) {
       if (this.twin.bridge === 'ftdi' || this.twin.bridge === 'cp210x') {
         session.readable?.fail(new DOMException('Parity error', 'ParityError'))
@@ -220,6 +223,13 @@ export class TwinSerialPort extends EventTarget implements SerialPort {
     session.gathered.push(...bytes)
     if (session.gathered.length >= packetBytes) this.#pass(session)
     else if (isFirst && bytes.length > 0) void this.#passLater(session)
+  }
+
+  #loseOne(portion: Uint8Array): Uint8Array {
+    const index = this.#loseAfter
+    if (index === undefined) return portion
+    this.#loseAfter = index < portion.length ? undefined : index - portion.length
+    return portion.filter((_, i) => i !== index)
   }
 
   async #passLater(session: Session): Promise<void> {
@@ -303,32 +313,36 @@ export class TwinSerialPort extends EventTarget implements SerialPort {
       throw lostError()
     }
     if (number === faults.stallAt) return
-    if (number === faults.shortAt) this.#loseNextByte = true
+    this.#loseAfter = number === faults.shortAt ? number % 4 : undefined
     if (number === faults.hangAt) return session.toTwin.below(never)
-    session.toTwin.push(bytes, session.baud, (portion) => {
-      this.twin.receive(portion, session.baud)
-    })
+    session.toTwin.push(bytes, session.baud)
     await session.toTwin.below(session.bufferSize)
   }
 }
 
 const never = -1
 
-/** One direction: bytes go one after another at their speed, in portions of a USB frame. */
+/** One direction: bytes go one after another at their speed, in portions of a few milliseconds. */
 class Line {
   readonly #clock: Clock
-  #stopped = false
-  #queue: { bytes: Uint8Array; readonly baud: number; readonly arrive: (portion: Uint8Array) => void }[] = []
+  readonly #portionMs: number
+  readonly #arrive: (portion: Uint8Array, baud: number) => void
+  #queue: { readonly bytes: number[]; readonly baud: number }[] = []
   #waiters: { readonly count: number; resolve: () => void; reject: (error: Error) => void }[] = []
   #running = false
+  #stopped = false
 
-  constructor(clock: Clock) {
+  constructor(clock: Clock, portionMs: number, arrive: (portion: Uint8Array, baud: number) => void) {
     this.#clock = clock
+    this.#portionMs = portionMs
+    this.#arrive = arrive
   }
 
-  push(bytes: Uint8Array, baud: number, arrive: (portion: Uint8Array) => void): void {
+  push(bytes: Uint8Array, baud: number): void {
     if (this.#stopped || bytes.length === 0) return
-    this.#queue.push({ bytes, baud, arrive })
+    const last = this.#queue.at(-1)
+    if (last?.baud === baud) last.bytes.push(...bytes)
+    else this.#queue.push({ bytes: [...bytes], baud })
     if (!this.#running) void this.#run()
   }
 
@@ -356,18 +370,20 @@ class Line {
     for (let next = this.#queue[0]; next; next = this.#queue[0]) {
       const bitsPerByte = 10
       const byteMs = (bitsPerByte * 1000) / next.baud
-      const portion = next.bytes.subarray(0, Math.max(1, Math.min(64, Math.floor(1 / byteMs))))
-      await this.#clock.sleep(portion.length * byteMs)
-      if (this.#queue[0] !== next) continue // cleared meanwhile
-      next.bytes = next.bytes.subarray(portion.length)
+      const most = Math.max(1, Math.floor(this.#portionMs / byteMs))
+      const count = Math.min(most, next.bytes.length)
+      await this.#clock.sleep(count * byteMs)
+      if (this.#queue[0] !== next) continue // dropped meanwhile
+      const portion = Uint8Array.from(next.bytes.splice(0, count))
       if (next.bytes.length === 0) this.#queue.shift()
-      next.arrive(portion)
+      this.#arrive(portion, next.baud)
       this.#wake()
     }
     this.#running = false
   }
 
   #wake(): void {
+    if (this.#waiters.length === 0) return
     const waiting = this.#queue.reduce((sum, { bytes }) => sum + bytes.length, 0)
     const done = this.#waiters.filter(({ count }) => waiting <= count)
     this.#waiters = this.#waiters.filter(({ count }) => waiting > count)

@@ -193,10 +193,10 @@ describe('faults of the wire, counted in writes from when they are set', () => {
   test('a short answer lacks one byte', async () => {
     const { port, plugged } = await opened()
     plugged.faults = { shortAt: 2 }
-    await send(port, 1, 2)
-    expect(await receive(port, 2)).toEqual([1, 2])
-    await send(port, 3, 4)
-    expect(await receive(port, 1)).toEqual([4])
+    await send(port, 1, 2, 3)
+    expect(await receive(port, 3)).toEqual([1, 2, 3])
+    await send(port, 4, 5, 6, 7)
+    expect(await receive(port, 3)).toEqual([4, 5, 7])
   })
 
   test('a write that never ends can be aborted by closing', async () => {

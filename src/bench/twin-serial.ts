@@ -151,7 +151,7 @@ export class PluggedSerial {
   }
   /**
    * Counted in writes of the page from now on. A serial line has no stall: such a write is lost. Of the
-   * answer to the `shortAt`th write one byte is lost.
+   * answer to the `shortAt`th write one of the first four bytes is lost, a different one for each number.
    */
   set faults(faults: WireFaults) {
     this.#faults = faults

@@ -1,0 +1,85 @@
+/**
+ * What can happen on the wire at a transfer, which errors may come of it, and what must be true afterwards.
+ * The same for every protocol; a protocol folder says nothing about it.
+ *
+ * Whatever happened: no success with wrong bytes, no `bug`, the stored backup still proves itself, and the
+ * whole job done again leaves what an undisturbed one leaves.
+ */
+import { expect } from 'vitest'
+import { cancelSource } from '#core/context.ts'
+import { toFlashError, type ErrorCode } from '#core/errors.ts'
+import type { MemoryId } from '#core/programmer.ts'
+import { differences } from '#jobs/reading.ts'
+import type { Memories } from '#jobs/plan.ts'
+import { wholeJob, type JobOptions, type Rig, type Saved } from './rig.ts'
+
+export const faults = ['cancel', 'unplug', 'stall', 'hang', 'short'] as const
+export type Fault = (typeof faults)[number]
+
+/** `ok` too where the driver can do without the answer, or the job was done already. */
+const allowed: Readonly<Record<Fault, { usb: readonly ErrorCode[]; serial: readonly ErrorCode[] }>> = {
+  cancel: { usb: ['cancelled'], serial: ['cancelled'] },
+  unplug: { usb: ['device-gone'], serial: ['device-gone'] },
+  stall: { usb: ['stalled'], serial: ['timeout', 'device-silent'] }, // a serial write that stalls is lost
+  hang: { usb: ['timeout'], serial: ['timeout', 'device-silent'] },
+  short: {
+    usb: ['short-transfer'],
+    serial: ['unexpected-answer', 'device-refused', 'timeout', 'device-silent'],
+  },
+}
+
+/** The twin's memories that a job reads or changes. */
+const memoryIds: readonly MemoryId[] = ['flash', 'eeprom', 'fuses', 'lock']
+export const snapshot = ({ plugged }: Rig): Memories =>
+  new Map(memoryIds.map((id) => [id, plugged.memory(id).slice()]))
+
+export function expectMemories(rig: Rig, planned: Memories, where: string): void {
+  for (const [id, bytes] of planned)
+    expect(differences(id, 0, bytes, rig.plugged.memory(id)), where).toBeUndefined()
+}
+
+export const transfersOf = ({ plugged: { transfers } }: Rig): number =>
+  'count' in transfers ? transfers.count : transfers.writes
+
+export interface Ending {
+  readonly code: ErrorCode | 'ok'
+  /** What the job had stored before it ended, or had from a job before. */
+  readonly saved: Saved | undefined
+}
+
+/** Runs a job in which `fault` happens at the `at`th transfer from now, and looks how it ends. */
+export async function disturbed(
+  rig: Rig,
+  fault: Fault,
+  at: number,
+  options: JobOptions = {},
+): Promise<Ending> {
+  const { plugged, backups } = rig
+  const { signal, cancel } = cancelSource()
+  const last = transfersOf(rig) + at
+  let saved = options.saved
+  if (fault === 'cancel') plugged.onTransfer = (count) => count === last && cancel()
+  else plugged.faults = { [`${fault}At`]: at }
+  try {
+    await wholeJob(rig, { ...options, signal, onSaved: (now) => (saved = now) })
+    return { code: 'ok', saved }
+  } catch (error) {
+    const { code } = toFlashError(error)
+    if (code === 'bug') throw error
+    expect(allowed[fault][plugged.link], `${fault} at transfer ${String(at)}`).toContain(code)
+    if (saved) await backups.receiptFor(saved.receipt.backupId, saved.receipt.sha256)
+    return { code, saved }
+  } finally {
+    plugged.onTransfer = () => undefined
+    plugged.faults = {}
+    if (fault === 'unplug') await plugged.replug()
+  }
+}
+
+/** A disturbed job and its repetition, which must leave what was planned; unless the first did already. */
+export async function recovers(rig: Rig, fault: Fault, at: number, planned: Memories): Promise<Ending> {
+  const ending = await disturbed(rig, fault, at)
+  if (ending.code !== 'ok') await wholeJob(rig, { saved: ending.saved })
+  expectMemories(rig, planned, `${fault} at transfer ${String(at)}, then ${ending.code}`)
+  return ending
+}

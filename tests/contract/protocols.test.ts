@@ -1,0 +1,119 @@
+/**
+ * The contract of all protocol folders, found by glob: whoever is on the shelf can be identified, backed up,
+ * written and read back through the real driver, and copes with a disturbance of every sort.
+ */
+import 'fake-indexeddb/auto'
+import { deleteDB } from 'idb'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { Context } from '#core/context.ts'
+import { toFlashError, type ErrorCode } from '#core/errors.ts'
+import type { Fact } from '#core/programmer.ts'
+import type { ProgressEvent } from '#core/progress.ts'
+import { readContents } from '#jobs/backup.ts'
+import { identities } from '#jobs/identify.ts'
+import { openDatabase, type Database } from '#store/db.ts'
+import { disturbed, expectMemories, faults, snapshot, transfersOf } from './faults.ts'
+import { contentsOf, openFirst, setUp, wholeJob, type Rig, type Saved } from './rig.ts'
+import { impostors, patients } from './variants.ts'
+
+let db: Database
+beforeAll(async () => {
+  db = await openDatabase('contract-protocols')
+})
+afterAll(async () => {
+  db.close()
+  await deleteDB('contract-protocols')
+})
+
+test('every protocol folder has a twin with a patient', () => {
+  const practised = new Set(patients.map(({ id }) => id.split(':')[0]))
+  expect(identities.map(({ id }) => id).filter((id) => !practised.has(id))).toEqual([])
+})
+
+describe.each(patients)('$id, $name', { timeout: 60_000 }, ({ id }) => {
+  /** One undisturbed job, which several tests look at. */
+  let job: Awaited<ReturnType<typeof undisturbed>>
+  beforeAll(async () => {
+    job = await undisturbed()
+  }, 60_000)
+
+  async function undisturbed() {
+    const rig = await setUp(id, db)
+    const events: ProgressEvent[] = []
+    const before = { facts: await factsOf(rig), memories: snapshot(rig) }
+    const transfers = -transfersOf(rig)
+    const plan = await wholeJob(rig, { listen: (event) => events.push(event) })
+    return { rig, events, before, plan, transfers: transfers + transfersOf(rig) }
+  }
+
+  test('a job leaves exactly the planned bytes, and the programmer as it was', async () => {
+    const { rig, plan, before } = job
+    expect(plan.programBytes).toBeGreaterThan(0)
+    const planned = [...before.memories].map(([id, bytes]) => [id, plan.expected.get(id) ?? bytes] as const)
+    expectMemories(rig, new Map(planned), 'after the job')
+    expect(await factsOf(rig)).toEqual(before.facts)
+  })
+
+  test('progress only rises, never says more than there is, and ends at 1', () => {
+    const done = new Map<string, number>()
+    let fraction = 0
+    for (const event of job.events) {
+      const leaf = event.path.join('/')
+      expect(event.fraction, leaf).toBeGreaterThanOrEqual(fraction)
+      expect(event.done, leaf).toBeGreaterThanOrEqual(done.get(leaf) ?? 0)
+      expect(event.done, leaf).toBeLessThanOrEqual(event.total ?? Infinity)
+      done.set(leaf, event.done)
+      fraction = event.fraction
+    }
+    expect(fraction).toBe(1)
+  })
+
+  test('two backups are equal and change nothing', async () => {
+    const rig = await setUp(id, db)
+    const before = snapshot(rig)
+    const ctx = new Context({ clock: rig.clock })
+    const programmer = await openFirst(rig, ctx)
+    const [way] = programmer.ways
+    const read = async () => {
+      const patient = await way?.connect(ctx)
+      if (!patient) throw new Error('no way')
+      const contents = await readContents(patient, ctx)
+      await patient[Symbol.asyncDispose]()
+      return contentsOf(contents)
+    }
+    const first = await read()
+    expect(first.get('flash')).toEqual(before.get('flash'))
+    expect(await read()).toEqual(first)
+    await programmer[Symbol.asyncDispose]()
+    expectMemories(rig, before, 'after reading')
+  })
+
+  test('after one disturbance upon the other the job succeeds', async () => {
+    const rig = await setUp(id, db)
+    let saved: Saved | undefined
+    for (const [i, fault] of faults.entries()) {
+      const at = Math.ceil(((i + 0.5) / faults.length) * job.transfers)
+      saved = (await disturbed(rig, fault, at, { saved })).saved
+    }
+    await wholeJob(rig, { saved })
+    expectMemories(rig, snapshot(job.rig), 'at the end')
+  })
+})
+
+async function factsOf(rig: Rig): Promise<readonly Fact[]> {
+  const programmer = await openFirst(rig, new Context({ clock: rig.clock }))
+  await programmer[Symbol.asyncDispose]()
+  return programmer.facts
+}
+
+describe.each(impostors)('$id, $name', ({ id }) => {
+  test('is refused for a reason, and no byte of it is changed', async () => {
+    const rig = await setUp(id, db)
+    const code: ErrorCode | 'opened' = await openFirst(rig, new Context({ clock: rig.clock })).then(
+      () => 'opened',
+      (error: unknown) => toFlashError(error).code,
+    )
+    expect(['device-refused', 'wrong-device']).toContain(code)
+    expect(rig.plugged.transfers.bytesOut).toBe(0)
+  })
+})

@@ -1,0 +1,153 @@
+/**
+ * One job from end to end, as the application does it, on a twin from the shelf: identify → open → read
+ * twice → store → plan → write → read back. The store, the jobs, the drivers and the transport are the real
+ * ones; only the device is not.
+ */
+import { PracticeBench, type Plugged } from '#bench/bench.ts'
+import type { Dials } from '#bench/twin.ts'
+import { VirtualClock } from '#bench/virtual-clock.ts'
+import { Context } from '#core/context.ts'
+import type { Contents, MemoryId, Patient, Programmer } from '#core/programmer.ts'
+import { Progress, type ProgressEvent } from '#core/progress.ts'
+import { acknowledge, atRisk, readContents, type ReadContents } from '#jobs/backup.ts'
+import { flash } from '#jobs/flash.ts'
+import { candidates, openProgrammer } from '#jobs/identify.ts'
+import { layoutOf, planFlash, type Memories, type Plan } from '#jobs/plan.ts'
+import { Backups, type Receipt } from '#store/backups.ts'
+import type { Database } from '#store/db.ts'
+import { Devices } from '#transport/devices.ts'
+
+export interface Rig {
+  readonly clock: VirtualClock
+  readonly bench: PracticeBench
+  readonly devices: Devices
+  readonly plugged: Plugged
+  readonly backups: Backups
+}
+
+export async function setUp(id: string, db: Database, dials?: Dials): Promise<Rig> {
+  const clock = new VirtualClock()
+  const bench = new PracticeBench({ clock })
+  const devices = new Devices({ usb: bench.usb, serial: bench.serial }, clock)
+  return { clock, bench, devices, plugged: await bench.plug(id, dials), backups: new Backups(db) }
+}
+
+/** Identifies what is plugged in and opens it. */
+export async function openFirst({ devices }: Rig, ctx: Context): Promise<Programmer> {
+  const [attached] = await devices.list()
+  const [candidate] = attached ? candidates(attached.seen) : []
+  if (!attached || !candidate) throw new Error('nothing that anybody recognises is plugged in')
+  return openProgrammer(attached, candidate, ctx)
+}
+
+/** A stored backup: what a job that failed leaves to the next one. */
+export interface Saved {
+  readonly receipt: Receipt
+  readonly contents: Memories
+}
+
+export interface JobOptions {
+  readonly signal?: AbortSignal
+  readonly listen?: (event: ProgressEvent) => void
+  /** From a job before: what must survive. */
+  readonly saved?: Saved | undefined
+  readonly onSaved?: (saved: Saved) => void
+}
+
+/** Runs the whole job; a programmer that was opened is closed again whatever happens. */
+export async function wholeJob(rig: Rig, options: JobOptions = {}): Promise<Plan> {
+  const { signal, listen = () => undefined } = options
+  const root = Progress.root(listen)
+  const steps = root.steps({ open: 1, read: 10, write: 20 })
+  const ctx = new Context({ clock: rig.clock, progress: root, ...(signal && { signal }) })
+  const programmer = await openFirst(rig, ctx.under(steps.open))
+  try {
+    steps.open.finish()
+    const [way] = programmer.ways
+    if (!way) throw new Error('no way to anything')
+    const connect = (within: Context) => way.connect(within)
+
+    const { patient, read } = await readOnce(connect, ctx.under(steps.read))
+    steps.read.finish()
+    const present = contentsOf(read)
+    const kept = options.saved?.contents ?? present
+    const saved = { receipt: options.saved?.receipt ?? (await store(rig, patient, read)), contents: kept }
+    options.onSaved?.(saved)
+
+    const layout = layoutOf(patient)
+    const rule = { outside: 'keep', reserved: 'skip' } as const
+    const plan = planFlash({ layout, present, kept, wanted: firmwareFor(patient, kept), rule })
+    const risks = atRisk(read.unreadable, patient)
+    await flash(
+      {
+        connect,
+        plan,
+        safety: risks.length > 0 ? acknowledge(risks, saved.receipt) : saved.receipt,
+        beforeFirstChange: () => Promise.resolve(),
+      },
+      ctx.under(steps.write),
+    )
+    root.finish()
+    return plan
+  } finally {
+    await programmer[Symbol.asyncDispose]()
+  }
+}
+
+async function readOnce(
+  connect: (ctx: Context) => Promise<Patient>,
+  ctx: Context,
+): Promise<{ patient: Patient; read: ReadContents }> {
+  const patient = await connect(ctx)
+  try {
+    return { patient, read: await readContents(patient, ctx) }
+  } finally {
+    await patient[Symbol.asyncDispose]()
+  }
+}
+
+async function store(
+  { backups, plugged }: Rig,
+  { kind, chip, facts }: Patient,
+  { memories, unreadable }: ReadContents,
+): Promise<Receipt> {
+  const { receipt } = await backups.add({
+    origin: {
+      programmer: { model: plugged.entry.name, facts: [] },
+      way: { to: 'target', by: 'contract' },
+      patient: { kind, chip, facts, serial: undefined },
+    },
+    firmware: undefined,
+    memories,
+    unreadable,
+  })
+  return receipt
+}
+
+export const contentsOf = ({ memories }: Pick<ReadContents, 'memories'>): Memories =>
+  new Map(memories.map(({ id, bytes }) => [id, bytes]))
+
+/**
+ * New bytes that differ from the old ones in both directions: the beginning of the flash up to the middle of
+ * a page, a page in its middle, and some EEPROM where it can be had.
+ */
+function firmwareFor({ memories }: Patient, kept: Memories): Contents {
+  const wanted = new Map<MemoryId, { address: number; bytes: Uint8Array }[]>()
+  for (const memory of memories) {
+    const { id, length, pageBytes } = memory
+    const old = kept.get(id)
+    if (!memory.program || !old || (id !== 'flash' && id !== 'eeprom')) continue
+    const changed = (address: number, bytes: number) => ({
+      address,
+      bytes: Uint8Array.from({ length: bytes }, (_, i) => ~(old[address + i] ?? 0) ^ (i & 0x0f)),
+    })
+    const middle = (length >> 1) - ((length >> 1) % pageBytes)
+    wanted.set(
+      id,
+      id === 'flash'
+        ? [changed(0, Math.floor(pageBytes * 2.5)), changed(middle, pageBytes)]
+        : [changed(0, 3)],
+    )
+  }
+  return wanted
+}
