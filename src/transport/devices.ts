@@ -6,7 +6,6 @@
 import { FlashError, toFlashError } from '#core/errors.ts'
 import type { LinkFilter, SeenSerial, SeenUsb } from '#core/programmer.ts'
 import { systemClock, type Clock } from '#core/time.ts'
-import { fromChooser } from './access.ts'
 import type { SerialPortHandle, UsbLink } from './links.ts'
 
 interface AttachedDevice {
@@ -78,6 +77,7 @@ export class Devices {
       if (api === 'serial' && serial)
         return this.#serial(await serial.requestPort({ filters: filters.map(asPortFilter) }))
     } catch (error) {
+      const { fromChooser } = await import('./access.ts')
       const translated = fromChooser(error, api, this.#clock.now() - askedAt)
       if (!translated) return undefined
       throw translated

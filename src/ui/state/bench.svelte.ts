@@ -4,18 +4,17 @@
  */
 import { toFlashError, type FlashError } from '#core/errors.ts'
 import { systemClock, type Clock } from '#core/time.ts'
-import type { Plugged, PracticeBench, ShelfEntry } from '#bench/bench.ts'
-import type { Dials } from '#bench/twin.ts'
-import { candidates, chooserFilters, type Candidate } from '#jobs/identify.ts'
+import type { Candidate } from '#jobs/identify.ts'
 import { browserSource, Devices, type Attached } from '#transport/devices.ts'
+import type { Practice } from './practice.svelte.ts'
 
 export interface Present {
   readonly attached: Attached
   readonly candidates: readonly Candidate[]
 }
 
-/** How fast time passes on the practice bench. */
-export const practiceSpeeds = [1, 5, 25] as const
+/** Who is who: loaded when there is somebody to recognise, or a chooser to open. */
+const whoIsWho = () => import('#jobs/identify.ts')
 
 export class BenchState {
   present: readonly Present[] = $state.raw([])
@@ -42,6 +41,7 @@ export class BenchState {
     const devices = this.#devices
     try {
       const list = await devices.list()
+      const { candidates } = list.length > 0 ? await whoIsWho() : { candidates: () => [] }
       if (devices !== this.#devices) return
       const known = new Map(this.present.map((one) => [one.attached.key, one]))
       this.present = list.map(
@@ -56,6 +56,7 @@ export class BenchState {
   async request(api: 'usb' | 'serial', everything = false): Promise<Present | undefined> {
     this.error = undefined
     try {
+      const { candidates, chooserFilters } = await whoIsWho()
       const attached = await this.#devices.request(api, everything ? [] : chooserFilters(api))
       if (!attached) return undefined
       await this.refresh()
@@ -77,11 +78,9 @@ export class BenchState {
   }
 
   async startPractice(speed: number): Promise<void> {
-    const { PracticeBench, shelf } = await import('#bench/bench.ts')
-    const { VirtualClock } = await import('#bench/virtual-clock.ts')
-    const bench = new PracticeBench({ clock: new VirtualClock({ speed }) })
-    this.practice = new Practice(bench, await shelf(), speed)
-    this.#use(new Devices(bench, bench.clock))
+    const { Practice } = await import('./practice.svelte.ts')
+    this.practice = await Practice.at(speed)
+    this.#use(new Devices(this.practice.bench, this.practice.bench.clock))
   }
 
   stopPractice(): void {
@@ -96,41 +95,5 @@ export class BenchState {
     this.error = undefined
     this.#stop = devices.onChange(() => void this.refresh())
     void this.refresh()
-  }
-}
-
-/** The practice bench and the one thing that is plugged into it. */
-export class Practice {
-  readonly bench: PracticeBench
-  readonly shelf: readonly ShelfEntry[]
-  readonly speed: number
-  plugged: Plugged | undefined = $state.raw()
-  /** How the plugged thing stands. */
-  standing: 'in' | 'out' | 'by-itself' | 'nothing-appeared' = $state('in')
-
-  constructor(bench: PracticeBench, shelf: readonly ShelfEntry[], speed: number) {
-    this.bench = bench
-    this.shelf = shelf
-    this.speed = speed
-  }
-
-  async plug(id: string, dials: Dials): Promise<void> {
-    await this.bench.clear()
-    this.plugged = await this.bench.plug(id, dials)
-    this.standing = 'in'
-  }
-
-  async unplug(): Promise<void> {
-    await this.plugged?.unplug()
-    this.standing = 'out'
-  }
-
-  async replug(): Promise<void> {
-    await this.plugged?.replug()
-    this.standing = 'in'
-  }
-
-  async plugInByItself(): Promise<void> {
-    this.standing = (await this.plugged?.plugInByItself()) ? 'by-itself' : 'nothing-appeared'
   }
 }

@@ -1,0 +1,46 @@
+/** The practice bench and the one thing that is plugged into it. */
+import { PracticeBench, shelf, type Plugged, type ShelfEntry } from '#bench/bench.ts'
+import type { Dials } from '#bench/twin.ts'
+import { VirtualClock } from '#bench/virtual-clock.ts'
+
+/** How fast time passes. */
+export const practiceSpeeds = [1, 5, 25] as const
+
+export class Practice {
+  readonly bench: PracticeBench
+  readonly shelf: readonly ShelfEntry[]
+  readonly speed: number
+  plugged: Plugged | undefined = $state.raw()
+  /** How the plugged thing stands. */
+  standing: 'in' | 'out' | 'by-itself' | 'nothing-appeared' = $state('in')
+
+  private constructor(bench: PracticeBench, shelf: readonly ShelfEntry[], speed: number) {
+    this.bench = bench
+    this.shelf = shelf
+    this.speed = speed
+  }
+
+  static async at(speed: number): Promise<Practice> {
+    return new Practice(new PracticeBench({ clock: new VirtualClock({ speed }) }), await shelf(), speed)
+  }
+
+  async plug(id: string, dials: Dials): Promise<void> {
+    await this.bench.clear()
+    this.plugged = await this.bench.plug(id, dials)
+    this.standing = 'in'
+  }
+
+  async unplug(): Promise<void> {
+    await this.plugged?.unplug()
+    this.standing = 'out'
+  }
+
+  async replug(): Promise<void> {
+    await this.plugged?.replug()
+    this.standing = 'in'
+  }
+
+  async plugInByItself(): Promise<void> {
+    this.standing = (await this.plugged?.plugInByItself()) ? 'by-itself' : 'nothing-appeared'
+  }
+}
