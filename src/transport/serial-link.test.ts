@@ -1,17 +1,8 @@
-import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import { EchoSerialTwin } from '#bench/test-twins.ts'
 import { TwinSerialBus, type SerialPlugOptions } from '#bench/twin-serial.ts'
 import { VirtualClock } from '#bench/virtual-clock.ts'
 import { Devices } from './devices.ts'
-
-const unhandled: unknown[] = []
-const note = (reason: unknown) => unhandled.push(reason)
-beforeEach(() => process.on('unhandledRejection', note))
-afterEach(async () => {
-  await new Promise((resolve) => setImmediate(resolve))
-  process.off('unhandledRejection', note)
-  expect(unhandled.splice(0)).toEqual([])
-})
 
 async function attached(twin = new EchoSerialTwin(), options?: SerialPlugOptions) {
   const clock = new VirtualClock()
