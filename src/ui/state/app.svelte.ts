@@ -3,7 +3,7 @@ import { createContext } from 'svelte'
 import { toFlashError, type FlashError } from '#core/errors.ts'
 import { detectPlatform } from '#host/platform.ts'
 import type { Candidate } from '#jobs/identify.ts'
-import type { Wanted } from '#store/journal.ts'
+import type { JournalEntry, Wanted } from '#store/journal.ts'
 import { BenchState, type Present } from './bench.svelte.ts'
 import type { JobState } from './job.svelte.ts'
 import { Locale } from './locale.svelte.ts'
@@ -47,6 +47,19 @@ export class App {
       await this.job.connect(attached, candidate)
     } catch (error) {
       this.error = toFlashError(error, 'starting a job')
+    }
+  }
+
+  /** Goes on with a write that another session did not finish. */
+  async reopenJob(entry: JournalEntry): Promise<void> {
+    this.error = undefined
+    try {
+      const [{ JobState }, stores] = await Promise.all([import('./job.svelte.ts'), this.stores()])
+      await this.job?.close()
+      this.job = await JobState.reopen(this.bench, stores, entry)
+      this.router.go('job')
+    } catch (error) {
+      this.error = toFlashError(error, 'continuing a job')
     }
   }
 

@@ -2,9 +2,9 @@
  * The job at hand for the screen: the newest view, and what the memory maps show. The job itself
  * (`jobs/job.ts`) runs without any screen; progress reaches the screen at most once a frame.
  */
-import { Job } from '#jobs/job.ts'
+import { Job, type JobServices } from '#jobs/job.ts'
 import type { JobView, StepName } from '#jobs/view.ts'
-import type { Wanted } from '#store/journal.ts'
+import type { JournalEntry, Wanted } from '#store/journal.ts'
 import type { Candidate } from '#jobs/identify.ts'
 import type { MemoryId } from '#core/programmer.ts'
 import { browserSurroundings } from '#host/surroundings.ts'
@@ -20,7 +20,7 @@ export class JobState {
   readonly bench: BenchState
   readonly stores: Stores
   readonly practising: boolean
-  readonly #job: Job
+  #job: Job
   #attached: Attached | undefined = $state.raw()
   #candidate: Candidate | undefined
   #trackers = new Map<MemoryId, PageTracker>()
@@ -30,22 +30,33 @@ export class JobState {
   #newest: JobView
   #wanted: Wanted | undefined
 
+  /** `wanted` is chosen by itself after the backup. */
   constructor(bench: BenchState, stores: Stores, wanted?: Wanted) {
     this.bench = bench
     this.stores = stores
     this.practising = bench.practice !== undefined
     this.#wanted = wanted
-    const { backups, certificates, keys } = stores
-    this.#job = new Job({
-      backups,
-      certificates,
-      keys,
+    this.#job = new Job(this.#services())
+    this.view = this.#newest = this.#job.view
+  }
+
+  /** A write that began in another session and was not seen to end; it waits for its device. */
+  static async reopen(bench: BenchState, stores: Stores, entry: JournalEntry): Promise<JobState> {
+    const state = new JobState(bench, stores)
+    state.#job = await Job.reopen(state.#services(), entry)
+    state.view = state.#newest = state.#job.view
+    return state
+  }
+
+  #services(): JobServices {
+    const { backups, certificates, keys } = this.stores
+    return {
+      ...{ backups, certificates, keys },
       surroundings: browserSurroundings,
-      clock: bench.clock,
+      clock: this.bench.clock,
       practice: this.practising,
       onChange: (view) => this.#hear(view),
-    })
-    this.view = this.#newest = this.#job.view
+    }
   }
 
   get link(): Attached['link'] | undefined {
@@ -95,7 +106,11 @@ export class JobState {
   write = (consents: readonly string[]): Promise<void> => this.#job.write(consents)
   prove = (attached?: Attached): Promise<void> => this.#job.prove(attached)
   retry = (): Promise<void> => this.#job.retry()
-  resumeAfterReplug = (attached: Attached): Promise<void> => this.#job.resumeAfterReplug(attached)
+  async resumeAfterReplug(attached: Attached): Promise<void> {
+    this.#attached = attached
+    await this.#job.resumeAfterReplug(attached)
+  }
+
   stop = (): void => this.#job.stop()
   close = (): Promise<void> => this.#job.close()
 
