@@ -51,8 +51,23 @@ class Device {
     this.#log = log
   }
 
-  /** Up to `length` bytes; a firmware that does not know the request gives none. */
-  ask(request: Request, args = none, length = 4, timeoutMs?: number): Promise<Uint8Array> {
+  /** A request without an answer. */
+  async tell(request: Request, args = none): Promise<void> {
+    await this.#in(request, args, 4)
+  }
+
+  /** Exactly `length` bytes. */
+  async read(request: Request, args: Arguments, length: number, timeoutMs?: number): Promise<Uint8Array> {
+    return exactly(length, request, await this.#in(request, args, length, timeoutMs))
+  }
+
+  /** Undefined: the firmware does not know the request. */
+  async readIfKnown(request: Request, length: number): Promise<Uint8Array | undefined> {
+    const bytes = await this.#in(request, none, length)
+    return bytes.length === 0 ? undefined : exactly(length, request, bytes)
+  }
+
+  #in(request: Request, args: Arguments, length: number, timeoutMs?: number): Promise<Uint8Array> {
     return this.#afterFailureReset(
       this.link.controlIn(
         { requestType: 'vendor', recipient: 'device', request, ...args },
@@ -60,14 +75,6 @@ class Device {
         timeoutMs === undefined ? {} : { timeoutMs },
       ),
     )
-  }
-
-  /** Exactly `length` bytes. */
-  async read(request: Request, args: Arguments, length: number, timeoutMs?: number): Promise<Uint8Array> {
-    const bytes = await this.ask(request, args, length, timeoutMs)
-    if (bytes.length === length) return bytes
-    const during = `USBasp request ${String(request)}`
-    throw new FlashError('short-transfer', { during, expected: length, found: bytes.length })
   }
 
   write(request: Request, args: Arguments, bytes: Uint8Array): Promise<void> {
@@ -93,6 +100,12 @@ class Device {
   }
 }
 
+function exactly(expected: number, request: Request, bytes: Uint8Array): Uint8Array {
+  if (bytes.length === expected) return bytes
+  const during = `USBasp request ${String(request)}`
+  throw new FlashError('short-transfer', { during, expected, found: bytes.length })
+}
+
 class UsbaspMaster implements IspMaster {
   readonly speedsHz: readonly number[]
   readonly #device: Device
@@ -111,7 +124,7 @@ class UsbaspMaster implements IspMaster {
     this.#blockBytes = speedHz !== undefined && speedHz < slowHz ? slowBlockBytes : blockBytes
     if (this.speedsHz.length > 0)
       await this.#device.read(Request.SetIspSck, { value: encodeSck(speedHz), index: 0 }, 1)
-    await this.#device.ask(Request.Connect)
+    await this.#device.tell(Request.Connect)
     await ctx.sleep(settleMs)
     const before = ctx.clock.now()
     const [status] = await this.#device.read(Request.EnableProg, none, 1, enableTimeoutMs)
@@ -134,7 +147,7 @@ class UsbaspMaster implements IspMaster {
   }
 
   async leave(): Promise<void> {
-    await this.#device.ask(Request.Disconnect)
+    await this.#device.tell(Request.Disconnect)
   }
 
   readFlash(_: AvrPart, address: number, length: number, ctx: Context): Promise<Uint8Array> {
@@ -192,7 +205,7 @@ class UsbaspMaster implements IspMaster {
 
   /** Gives the low 16 bits for the block's own wValue, which is what firmware without long addresses reads. */
   async #seek(address: number): Promise<number> {
-    await this.#device.ask(Request.SetLongAddress, encodeLongAddress(address))
+    await this.#device.tell(Request.SetLongAddress, encodeLongAddress(address))
     return address & 0xffff
   }
 }
@@ -232,7 +245,7 @@ class Usbasp implements Programmer {
 
   async [Symbol.asyncDispose](): Promise<void> {
     if (!this.gone.aborted)
-      await this.#device.ask(Request.Disconnect).catch((error: unknown) => {
+      await this.#device.tell(Request.Disconnect).catch((error: unknown) => {
         this.#log(`usbasp disconnect failed: ${String(error)}`) // it is being closed all the same
       })
     await this.#device.link[Symbol.asyncDispose]()
@@ -263,8 +276,9 @@ function capabilityFacts(capabilities: Capabilities | undefined, version: string
 export default {
   async open(link, seen, ctx): Promise<Programmer> {
     const device = new Device(link, ctx.log)
-    const capabilities = parseCapabilities(await device.ask(Request.GetCapabilities))
-    const choosesSck = (await device.ask(Request.SetIspSck)).length > 0
+    const answer = await device.readIfKnown(Request.GetCapabilities, 4)
+    const capabilities = answer && parseCapabilities(answer)
+    const choosesSck = (await device.readIfKnown(Request.SetIspSck, 1)) !== undefined
     if (seen.confidence === 'possible' && !capabilities && !choosesSck) {
       const { manufacturer = '', product = '' } = link.seen
       throw new FlashError('wrong-device', { expected: 'USBasp', found: `${manufacturer} ${product}`.trim() })

@@ -104,6 +104,8 @@ class Lost {
 }
 
 const tick = 0.32 // milliseconds of its clock
+/** What options 1 to 7 really are: each bit takes a little longer than the two waits in it. */
+const bitBangedHz: readonly number[] = [0, 480, 950, 1800, 3600, 7200, 15_600, 32_000]
 const empty = new Uint8Array()
 
 export class UsbaspTwin implements UsbTwin {
@@ -120,7 +122,7 @@ export class UsbaspTwin implements UsbTwin {
   #sckOption = 0
   #transmit: 'unset' | 'hardware' | 'software' = 'unset'
   #spiEnabled = false
-  #sckHz = 8000
+  #sckHz = 0
   #hasLongAddress = false
   #address = 0
   #extendedAddress = 0
@@ -164,7 +166,7 @@ export class UsbaspTwin implements UsbTwin {
     this.#sckOption = 0
     this.#transmit = this.#version.unconnected === 'slow' ? 'software' : 'unset'
     this.#spiEnabled = false
-    this.#sckHz = 8000
+    this.#sckHz = bitBangedHz[5] ?? 0
     this.#hasLongAddress = false
     this.#pageCounter = 0
     this.#target?.reset(false)
@@ -273,8 +275,8 @@ export class UsbaspTwin implements UsbTwin {
   #selectSck(option: number): void {
     const known = this.#version.slowsDown ? 13 : 12
     const chosen = option === 0 || option > known ? this.#version.automatic : option
-    this.#sckHz = sckOptionsHz[chosen] ?? 8000
-    this.#transmit = chosen >= 8 ? 'hardware' : 'software'
+    this.#sckHz = bitBangedHz[chosen] ?? sckOptionsHz[chosen] ?? 0
+    this.#transmit = chosen < bitBangedHz.length ? 'software' : 'hardware'
   }
 
   // ---- blocks -----------------------------------------------------------------------------------

@@ -105,7 +105,7 @@ export default {
     fuses: Uint8Array.of(0xff, 0xde, 0xfd),
     lock: 0xcf,
   }),
-  atmega8: withTarget('ATmega8', { hz: 1_000_000 }),
+  atmega8: withTarget('ATmega8', { name: 'an ATmega8 fresh from the factory, at 1 MHz', hz: 1_000_000 }),
   attiny85: withTarget('ATtiny85', { hz: 8_000_000, fuses: Uint8Array.of(0xe2, 0xdf, 0xff) }),
   attiny13: withTarget('ATtiny13', { hz: 9_600_000, fuses: Uint8Array.of(0x7a, 0xff, 0xff) }),
   pair,

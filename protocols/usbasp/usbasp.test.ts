@@ -104,7 +104,7 @@ describe('a whole job', () => {
     expect(equal(setup.memory('eeprom'), values)).toBe(true)
     expect(await flash.read(ctx)).toEqual(program)
     expect(await eeprom.read(ctx)).toEqual(values)
-  })
+  }, 30_000)
 
   it('writes fuses and lock bits', async () => {
     const { patient, ctx, setup } = await connect('attiny85')
@@ -249,6 +249,12 @@ describe('when something goes wrong', () => {
     plugged.faults = {}
     await patient[Symbol.asyncDispose]()
     await programmer[Symbol.asyncDispose]()
+  })
+
+  it('capabilities that come short are an error, not another firmware', async () => {
+    const { open, plugged } = await plug(shelf.attiny13.make().twin as UsbTwin)
+    plugged.faults = { shortAt: 1 }
+    expect(await failure(open())).toBe('short-transfer')
   })
 
   it.each([{ stallAt: 5 }, { shortAt: 4 }, { hangAt: 5 }])('after %o the next try works', async (faults) => {

@@ -58,7 +58,7 @@ export class Host {
   }
 
   /** One control transfer, as `UsbTwin.control` answers it. */
-  control(setup: SetupPacket, bytes = new Uint8Array()): TwinAnswer {
+  control(setup: SetupPacket, bytes: Uint8Array = new Uint8Array()): TwinAnswer {
     const { requestType, request, value, index, length } = setup
     const packet = Uint8Array.of(
       requestType,

@@ -65,7 +65,6 @@ const RST = 1 << 2
 const MOSI = 1 << 3
 const MISO = 1 << 4
 const SCK = 1 << 5
-const SREG = 95
 const SPIF = 1 << 7
 
 export interface MachineOptions {
@@ -311,7 +310,8 @@ class BitTarget {
     this.#sck = sck
     if (!sck) return
     this.#begin()
-    if (this.#count) this.#hz = crystalHz / (cycle - this.#roseAt)
+    const hz = crystalHz / (cycle - this.#roseAt)
+    if (this.#count) this.#hz = this.#count === 1 ? hz : Math.max(this.#hz, hz) // the fastest bit decides
     this.#roseAt = cycle
     this.#shifted = ((this.#shifted << 1) | (mosi ? 1 : 0)) & 0xff
     if (++this.#count === 8) this.#end()
