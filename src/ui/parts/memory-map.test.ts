@@ -1,7 +1,15 @@
 import { expect, test } from 'vitest'
 import { blank } from '#core/bytes.ts'
 import type { Plan } from '#jobs/plan.ts'
-import { cellsOf, columnsFor, contentStates, countStates, PageTracker, planStates } from './memory-map.ts'
+import {
+  cellsOf,
+  columnsFor,
+  contentStates,
+  countStates,
+  PageTracker,
+  planStates,
+  zoomTo,
+} from './memory-map.ts'
 
 const flash = { id: 'flash', address: 0, length: 1024, pageBytes: 64 } as const
 
@@ -75,4 +83,11 @@ test('counts add up to the whole memory', () => {
 
 test('rows are a power of two and narrow screens have shorter ones', () => {
   expect([columnsFor(256, 900), columnsFor(256, 340), columnsFor(5, 900)]).toEqual([64, 16, 8])
+})
+
+test('a large memory is looked into in sixteenths that begin at round addresses and end with the memory', () => {
+  const whole = { id: 'flash', address: 0, length: 4096 * 4096 - 4096, pageBytes: 4096 } as const
+  const part = zoomTo(whole, 0xf0_5000)
+  expect(part).toEqual({ address: 0xf0_0000, length: 0x10_0000 - 4096 })
+  expect(zoomTo({ ...whole, ...part }, 0xf4_1000)).toEqual({ address: 0xf4_0000, length: 0x4_0000 })
 })

@@ -159,8 +159,19 @@ export function countStates(states: readonly PageState[]): ReadonlyMap<PageState
   return counts
 }
 
-/** Cells a row: a power of two, so that rows begin at round addresses; few cells make one short row. */
-export function columnsFor(cells: number, widthPx: number): number {
-  const most = 2 ** Math.floor(Math.log2(Math.max(8, Math.min(64, widthPx / 11))))
+/**
+ * Cells a row: a power of two, so that rows begin at round addresses; few cells make one short row.
+ * `least` is how narrow a cell and its gap may be.
+ */
+export function columnsFor(cells: number, widthPx: number, least = 11): number {
+  const most = 2 ** Math.floor(Math.log2(Math.max(8, Math.min(64, widthPx / least))))
   return Math.min(most, 2 ** Math.ceil(Math.log2(Math.max(1, cells))))
+}
+
+/** What to show of `view` to see more of the place at `address`: a sixteenth, but a screenful at least. */
+export function zoomTo(view: MapLayout, address: number): Range {
+  const pages = 2 ** Math.ceil(Math.log2(Math.max(64, pageCount(view) / 16)))
+  const length = pages * view.pageBytes
+  const first = view.address + Math.floor((address - view.address) / length) * length
+  return { address: first, length: Math.min(length, view.address + view.length - first) }
 }

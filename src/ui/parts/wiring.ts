@@ -3,7 +3,8 @@
  * wire. Pinouts: AVR042 and AVR910 (ISP headers), USBasp's schematic (header, jumpers), ArduinoISP's head
  * comment (Uno as programmer).
  */
-export type Diagram = 'usbasp-isp6' | 'usbasp-isp10' | 'usbasp-self' | 'uno-as-isp' | 'uno-usb'
+export type Diagram =
+  'usbasp-isp6' | 'usbasp-isp10' | 'usbasp-self' | 'usbasp-alone' | 'uno-as-isp' | 'uno-usb'
 
 export type Signal = 'MOSI' | 'MISO' | 'SCK' | 'RST' | 'VCC' | 'GND'
 
@@ -51,6 +52,7 @@ export const connections: Readonly<Record<Diagram, readonly Connection[]>> = {
   'usbasp-isp6': joined(isp10, isp6),
   'usbasp-isp10': joined(isp10, isp10),
   'usbasp-self': joined(isp10, isp10),
+  'usbasp-alone': [],
   'uno-as-isp': joined(uno, isp6),
   'uno-usb': [],
 }

@@ -1,9 +1,11 @@
 /** The job's steps and what came of each, in one line. */
 import type { Check, MemoryId } from '#core/programmer.ts'
 import type { JobView, StepName, WayView } from '#jobs/view.ts'
+import type { Wanted } from '#store/journal.ts'
 import { memoryName } from './facts.ts'
 import { count, size } from './format.ts'
 import { m } from './generated/messages.js'
+import { operationText } from './operations.ts'
 
 const names: Record<StepName, () => string> = {
   connect: m.step_connect,
@@ -17,6 +19,10 @@ const names: Record<StepName, () => string> = {
 
 export const stepName = (name: StepName): string => names[name]()
 
+/** What is to be written, by what it says of itself, else by its file's name. */
+export const wantedName = ({ firmware, source }: Pick<Wanted, 'firmware' | 'source'>): string =>
+  firmware ? [firmware.name, firmware.version].filter(Boolean).join(' ') : source.name
+
 const results: Record<StepName, (view: JobView) => string | undefined> = {
   connect: ({ programmer, patient }) =>
     programmer &&
@@ -25,7 +31,7 @@ const results: Record<StepName, (view: JobView) => string | undefined> = {
       : [programmer.model, patient?.chip].filter(Boolean).join(', ')),
   'back-up': ({ backup }) =>
     backup && m.result_backup({ bytes: size(backup.memories.reduce((sum, { length }) => sum + length, 0)) }),
-  choose: ({ wanted }) => wanted?.source.name,
+  choose: ({ wanted }) => wanted && wantedName(wanted),
   check: ({ checks }) => checks && countChecks(checks),
   plan: ({ plan }) => plan && m.result_plan({ bytes: size(plan.programBytes) }),
   write: ({ outcome }) => outcome && m.result_write({ bytes: size(outcome.verifiedBytes) }),
@@ -77,4 +83,13 @@ export const wayText = ({ to, by }: WayView): string => ways[`${to} by ${by}`]()
 export function speedText(hz: number): string {
   const [divisor, unit] = hz >= 1e6 ? [1e6, 'MHz'] : hz >= 1e3 ? [1e3, 'kHz'] : [1, 'Hz']
   return `${count(hz / divisor)} ${unit}`
+}
+
+/** What a screen reader is told while something runs: each operation once, and its quarters. */
+export function announcement({ running }: JobView): string {
+  const event = running?.event
+  if (!event) return ''
+  const quarter = event.total ? Math.floor((event.done / event.total) * 4) * 25 : 0
+  const what = operationText(event.path)
+  return quarter > 0 && quarter < 100 ? m.job_announce({ what, percent: String(quarter) }) : what
 }
