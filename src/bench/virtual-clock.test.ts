@@ -71,6 +71,19 @@ describe('with a speed', () => {
     expect(performance.now() - started).toBeGreaterThanOrEqual(45)
   })
 
+  test('a page that stands still for a moment does not make a time limit strike', async () => {
+    const clock = new VirtualClock({ speed: 1000 })
+    const work = async () => {
+      for (let i = 0; i < 100; i++) {
+        const busyUntil = performance.now() + (i === 50 ? 20 : 0)
+        while (performance.now() < busyUntil);
+        await clock.sleep(1)
+      }
+      return 'done'
+    }
+    await expect(within(work(), clock, 'working', 5000)).resolves.toBe('done')
+  })
+
   test('time flows while nobody sleeps, but not past a sleeper who is not awake yet', async () => {
     const clock = new VirtualClock({ speed: 1000 })
     const busyUntil = performance.now() + 20
