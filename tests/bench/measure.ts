@@ -27,7 +27,7 @@ export function takeTurns<N extends string>(
   return Object.fromEntries(names.map((name) => [name, median(times[name])])) as Record<N, number>
 }
 
-function median(values: readonly number[]): number {
+export function median(values: readonly number[]): number {
   const sorted = values.toSorted((a, b) => a - b)
   return sorted[sorted.length >> 1] ?? NaN
 }

@@ -1,0 +1,121 @@
+/**
+ * The first visit: from navigation to `performance.mark('ready')` on the built site, against a page that is
+ * one button; same server, taking turns, each time in a browser context of its own. Slowed down as a field
+ * laptop on a phone's network is: CPU 4x, 10 Mbit/s, 40 ms to the server and back.
+ */
+import { mkdtemp, mkdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { gzipSync } from 'node:zlib'
+import { chromium, type Browser } from 'playwright'
+import { preview } from 'vite'
+import { installChromium, tool } from '../run/machine.mjs'
+import { median, type Bench, type Row } from './measure.ts'
+
+const rounds = 15
+const slow = { cpu: 4, bitsPerSecond: 10e6, roundTripMs: 40 }
+
+const button = {
+  'index.html': `<!doctype html><html lang="en"><meta charset="utf-8"><title>Button</title>
+<script type="module" src="./button.js"></script>`,
+  'button.js': `const button = document.createElement('button')
+button.textContent = 'Press'
+document.body.append(button)
+performance.mark('ready')`,
+}
+
+interface Visit {
+  readonly readyMs: number
+  /** Paths from the site's root. */
+  readonly scripts: readonly string[]
+}
+
+async function visit(browser: Browser, url: string): Promise<Visit> {
+  const context = await browser.newContext()
+  try {
+    const page = await context.newPage()
+    const devtools = await context.newCDPSession(page)
+    await devtools.send('Emulation.setCPUThrottlingRate', { rate: slow.cpu })
+    await devtools.send('Network.enable')
+    await devtools.send('Network.emulateNetworkConditions', {
+      offline: false,
+      latency: slow.roundTripMs,
+      downloadThroughput: slow.bitsPerSecond / 8,
+      uploadThroughput: slow.bitsPerSecond / 8,
+    })
+    await page.goto(url, { waitUntil: 'commit' })
+    await page.waitForFunction(() => performance.getEntriesByName('ready').length > 0)
+    return await page.evaluate(() => {
+      const readyMs = performance.getEntriesByName('ready')[0]?.startTime ?? NaN
+      const scripts = performance
+        .getEntriesByType('resource')
+        .filter(({ name, startTime, duration }) => name.endsWith('.js') && startTime + duration <= readyMs)
+        .map(({ name }) => new URL(name).pathname)
+      return { readyMs, scripts }
+    })
+  } finally {
+    await context.close()
+  }
+}
+
+async function run(): Promise<Row[]> {
+  installChromium()
+  const outDir = await mkdtemp(join(tmpdir(), 'reflasher-first-load-'))
+  try {
+    await build(outDir)
+    const server = await preview({ configFile: false, logLevel: 'error', build: { outDir }, appType: 'mpa' })
+    const browser = await chromium.launch({ executablePath: process.env['CHROMIUM'] ?? '/usr/bin/chromium' })
+    try {
+      const site = server.resolvedUrls?.local[0] ?? ''
+      const visits = await takeTurns(browser, { reflasher: site, 'one button': `${site}button/` })
+      return await rowsOf(visits, outDir)
+    } finally {
+      await browser.close()
+      await server.close()
+    }
+  } finally {
+    await rm(outDir, { recursive: true })
+  }
+}
+
+async function build(outDir: string): Promise<void> {
+  const env = { ...process.env, NODE_ENV: 'production' } // the bench itself runs in development
+  if (tool('vite', ['build', '--outDir', outDir, '--logLevel', 'error'], { env }) !== 0)
+    throw new Error('The site could not be built.')
+  await mkdir(join(outDir, 'button'))
+  for (const [name, content] of Object.entries(button)) await writeFile(join(outDir, 'button', name), content)
+}
+
+type Visits = Readonly<Record<string, readonly Visit[]>>
+
+/** One visit each that does not count, then `rounds` each. */
+async function takeTurns(browser: Browser, pages: Readonly<Record<string, string>>): Promise<Visits> {
+  const visits = Object.fromEntries(Object.keys(pages).map((name): [string, Visit[]] => [name, []]))
+  for (let round = 0; round <= rounds; round++)
+    for (const [name, url] of Object.entries(pages)) {
+      const one = await visit(browser, url)
+      if (round > 0) visits[name]?.push(one)
+    }
+  return visits
+}
+
+async function rowsOf(visits: Visits, outDir: string): Promise<Row[]> {
+  const ready = (name: string) => median((visits[name] ?? []).map(({ readyMs }) => readyMs))
+  const rows = Object.entries(visits).map(async ([page, all]): Promise<Row> => {
+    const files = await Promise.all(all[0]?.scripts.map((path) => readFile(join(outDir, path))) ?? [])
+    const compressed = files.map((file) => gzipSync(file, { level: 9 }).length)
+    return {
+      page,
+      'ready ms': ready(page),
+      'times one button': ready(page) / ready('one button'),
+      'script kB gzip': compressed.reduce((sum, length) => sum + length, 0) / 1000,
+    }
+  })
+  return Promise.all(rows)
+}
+
+export default {
+  name: 'first-load',
+  about: `Navigation to ready, median of ${String(rounds)}; CPU ${String(slow.cpu)}x slower, 10 Mbit/s, 40 ms round trip.`,
+  run,
+} satisfies Bench
