@@ -135,7 +135,9 @@ const texts = {
 
   'bad-file': (detail) => ({
     happened: badFileText(detail),
-    now: looksForeign.has(detail.why) ? [m.file_now_known(), m.file_now_binary()] : [m.now_choose_file()],
+    now: looksForeign.has(detail.why)
+      ? [m.file_now_known(), m.file_now_binary()]
+      : [detail.why === 'overlap' ? m.file_now_overlap() : m.now_choose_file()],
   }),
   'wrong-device': ({ expected, found }) => ({
     happened: m.error_wrong_device({ expected, found }),

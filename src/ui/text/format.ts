@@ -26,9 +26,9 @@ export const dateTime = (iso: string): string =>
 
 /** `32 KiB`, `512 B`, `3.5 MiB`: memory sizes, so binary units; exact when the number allows it. */
 export function size(bytes: number): string {
-  const [divisor, unit] = bytes < 1024 ? [1, 'B'] : bytes < 1024 ** 2 ? [1024, 'KiB'] : [1024 ** 2, 'MiB']
-  const value = new Intl.NumberFormat(region(), { maximumFractionDigits: 1 }).format(bytes / divisor)
-  return `${value} ${unit}`
+  const power = bytes < 1024 ? 0 : Math.min(3, Math.floor(Math.log2(bytes) / 10))
+  const value = new Intl.NumberFormat(region(), { maximumFractionDigits: 1 }).format(bytes / 1024 ** power)
+  return `${value} ${['B', 'KiB', 'MiB', 'GiB'][power] ?? ''}`
 }
 
 /** The beginning of a hash, in groups: `3f9a 27c1 …`. */

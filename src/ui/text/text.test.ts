@@ -429,12 +429,13 @@ describe('words', () => {
   })
 
   test('sizes, times and hashes are short', () => {
-    expect([0, 512, 1536, 32_768, 3_670_016].map(size)).toEqual([
+    expect([0, 512, 1536, 32_768, 3_670_016, 2 ** 33].map(size)).toEqual([
       '0 B',
       '512 B',
       '1.5 KiB',
       '32 KiB',
       '3.5 MiB',
+      '8 GiB',
     ])
     speak('de')
     expect(size(1536)).toBe('1,5 KiB')

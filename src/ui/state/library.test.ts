@@ -1,0 +1,88 @@
+import 'fake-indexeddb/auto'
+import { deleteDB } from 'idb'
+import { afterEach, beforeEach, expect, test } from 'vitest'
+import { exportAll } from '#store/archive.ts'
+import { Backups, type BackupDraft } from '#store/backups.ts'
+import { Certificates } from '#store/certificates.ts'
+import { openDatabase, type Database } from '#store/db.ts'
+import { overwriteGetLocale } from '#ui/text/generated/runtime.js'
+import { LibraryState } from './library.svelte.ts'
+import type { Stores } from './stores.ts'
+
+const draft: BackupDraft = {
+  name: 'USBasp of the workshop',
+  origin: {
+    programmer: { model: 'USBasp', facts: [] },
+    way: { to: 'target', by: 'isp' },
+    patient: { kind: 'avr:1e9307', chip: 'ATmega8', facts: [], serial: undefined },
+  },
+  firmware: undefined,
+  memories: [{ id: 'flash', address: 0, bytes: new Uint8Array(8192).fill(0x5a) }],
+  unreadable: [],
+}
+
+let db: Database
+let backups: Backups
+let library: LibraryState
+beforeEach(async () => {
+  overwriteGetLocale(() => 'en')
+  db = await openDatabase('library-test')
+  backups = new Backups(db)
+  const stores = { backups, certificates: new Certificates(db) } as Stores // the library needs no more
+  library = new LibraryState(() => Promise.resolve(stores))
+})
+afterEach(async () => {
+  db.close()
+  await deleteDB('library-test')
+})
+
+test('what was deleted comes back whole, and says so', async () => {
+  const { backup } = await backups.add(draft)
+  await library.remove(backup.id)
+  expect(library.entries).toEqual([])
+  expect(library.said).toContain('USBasp of the workshop')
+  await library.undo()
+  expect(library.entries?.map(({ sha256 }) => sha256)).toEqual([backup.sha256])
+  expect(await library.verify(backup.id)).toBe(true)
+  expect(library.removed).toBeUndefined()
+})
+
+test('a search shows what matches, also while it is typed', async () => {
+  await backups.add(draft)
+  library.query = 'workshop'
+  await library.refresh()
+  expect(library.entries).toHaveLength(1)
+  library.query = 'attic'
+  const first = library.refresh()
+  library.query = 'atmega8'
+  await Promise.all([first, library.refresh()])
+  expect(library.entries).toHaveLength(1)
+})
+
+test('an archive comes in once; a second time it is known already', async () => {
+  const { backup } = await backups.add(draft)
+  const archive = await exportAll([backup])
+  await backups.remove(backup.id)
+  await library.importArchive(archive)
+  expect(library.said).toBe('One backup imported; its hashes were checked.')
+  await library.importArchive(archive)
+  expect(library.said).toBe('All of them are in the library already. Nothing was changed.')
+  expect(library.entries).toHaveLength(1)
+})
+
+test('a damaged archive is an error, and the library is as it was', async () => {
+  const { backup } = await backups.add(draft)
+  await library.importArchive(new Blob(['no archive']))
+  expect(library.error?.code).toBe('backup-corrupt')
+  expect(library.said).toBe('')
+  await library.refresh()
+  expect(library.error).toBeUndefined()
+  expect(library.entries?.map(({ id }) => id)).toEqual([backup.id])
+})
+
+test('names and notes are kept', async () => {
+  const { backup } = await backups.add(draft)
+  await library.rename(backup.id, 'Spare')
+  await library.note(backup.id, 'in the drawer')
+  expect(await library.get(backup.id)).toMatchObject({ name: 'Spare', note: 'in the drawer' })
+})
