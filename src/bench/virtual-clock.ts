@@ -19,9 +19,7 @@ export class VirtualClock implements Clock {
   /** In order of arrival, so that equal times wake in that order. */
   readonly #sleepers = new Set<Sleeper>()
   readonly #speed: number | undefined
-  #passed = 0
-  #seenAt = performance.now()
-  #napMs: number | undefined
+  readonly #startedAt = performance.now()
   #now = 0
   #changes = 0
   #turning = false
@@ -65,17 +63,9 @@ export class VirtualClock implements Clock {
     })
   }
 
-  /**
-   * The wall clock as this clock counts; without a speed time does not pass by itself. Time passes while it
-   * naps; time that passed otherwise was the page's own (drawing, other work), and most of a long stall is
-   * left out, or a device would seem not to have answered when only nobody got round to listening.
-   */
+  /** The wall clock as this clock counts; without a speed time does not pass by itself. */
   #wall(): number {
-    if (this.#speed === undefined) return -Infinity
-    const now = performance.now()
-    this.#passed += Math.min(now - this.#seenAt, this.#napMs ?? mostStallMs) * this.#speed
-    this.#seenAt = now
-    return this.#passed
+    return this.#speed === undefined ? -Infinity : (performance.now() - this.#startedAt) * this.#speed
   }
 
   #earliest(): Sleeper | undefined {
@@ -85,7 +75,8 @@ export class VirtualClock implements Clock {
   }
 
   #watch(): void {
-    if (this.#nap !== undefined) this.#endNap() // an earlier sleeper may have come
+    clearTimeout(this.#nap) // an earlier sleeper may have come
+    this.#nap = undefined
     if (this.#turning || this.#sleepers.size === 0) return
     this.#turning = true
     const before = this.#changes
@@ -96,20 +87,13 @@ export class VirtualClock implements Clock {
     })
   }
 
-  #endNap(): void {
-    this.#wall()
-    clearTimeout(this.#nap)
-    this.#nap = this.#napMs = undefined
-  }
-
   #wakeOne(): void {
     const sleeper = this.#earliest()
     if (!sleeper) return
     const aheadMs = this.#speed === undefined ? 0 : (sleeper.at - this.#wall()) / this.#speed
     if (aheadMs > shortestTimerMs) {
-      this.#napMs = aheadMs
       this.#nap = setTimeout(() => {
-        this.#endNap()
+        this.#nap = undefined
         this.#watch()
       }, aheadMs)
       return
@@ -119,9 +103,6 @@ export class VirtualClock implements Clock {
     this.#watch()
   }
 }
-
-/** How much of a stall of the page counts as time. */
-const mostStallMs = 8
 
 /** A browser's timers are no finer than this; shorter waits are summed up. */
 const shortestTimerMs = 4
