@@ -80,7 +80,7 @@ function practiceImage(found: FoundString, loader: Loader | undefined): KnownFir
     version: found.text.slice(practiceText.length),
     confidence: 'certain',
     evidence: [textAt(found), ...(loader?.evidence ?? [])],
-    appears,
+    // The program in it answers nobody, so there is no running version to ask for.
   }
 }
 
