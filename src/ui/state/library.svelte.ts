@@ -69,6 +69,12 @@ export class LibraryState {
       await this.refresh()
     })
 
+  /** Another part of the library is shown: old messages go, a deletion can still be undone. */
+  moveOn(): void {
+    this.error = undefined
+    if (!this.removed) this.said = ''
+  }
+
   exportAll = (): Promise<void> =>
     this.#try('exporting the backups', async ({ backups }) => {
       const [{ exportAll }, entries] = await Promise.all([import('#store/archive.ts'), backups.list()])

@@ -187,11 +187,17 @@ const texts = {
       m.error_backup_now_running(),
     ],
   }),
-  'backup-corrupt': ({ name, why }) => ({
-    happened: m.error_corrupt({ name, why: corruptions[why]?.() ?? why }),
-    safe: m.safe_import(),
-    now: [m.error_corrupt_now()],
-  }),
+  'backup-corrupt': ({ name, why }) => {
+    const reason = corruptions[why]?.() ?? why
+    return {
+      happened:
+        name === 'archive'
+          ? m.error_corrupt_archive({ why: reason })
+          : m.error_corrupt({ name, why: reason }),
+      safe: m.safe_import(),
+      now: [m.error_corrupt_now()],
+    }
+  },
   'not-proven': ({ expected, found }) => ({
     happened: m.error_not_proven({ expected, found }),
     safe: m.safe_written(),
