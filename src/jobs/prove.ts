@@ -67,14 +67,14 @@ const valueOf = (facts: readonly Fact[], name: Fact['name']): string | undefined
 
 const nameOf = (...parts: readonly (string | undefined)[]): string => parts.filter(Boolean).join(' ')
 
-const tell = (facts: readonly Fact[]): string =>
-  nameOf(
-    valueOf(facts, 'firmware') ??
-      valueOf(facts, 'model') ??
-      valueOf(facts, 'product') ??
-      valueOf(facts, 'usb-id'),
-    valueOf(facts, 'firmware-version'),
-  ) || '?'
+/** `USBasp 1.10`, `Optiboot 4.4`: a firmware whose name says its version already is named by its model. */
+function tell(facts: readonly Fact[]): string {
+  const version = valueOf(facts, 'firmware-version')
+  const firmware = valueOf(facts, 'firmware')
+  const named = firmware && version && firmware.includes(version) ? undefined : firmware
+  const others = (['model', 'product', 'usb-id'] as const).map((name) => valueOf(facts, name))
+  return nameOf([named, ...others].find(Boolean), version) || '?'
+}
 
 /**
  * Goes the way anew and reads again what was written. The target ran meanwhile and may have written its
