@@ -33,7 +33,7 @@ test('no screen, worker or job offends the policy', async ({ page }) => {
   await page.goto('./')
   await page.evaluate(() => navigator.serviceWorker.ready)
 
-  const links = page.getByRole('navigation').getByRole('link')
+  const links = page.getByRole('banner').getByRole('link')
   for (const link of await links.all()) {
     await link.click()
     await expect(page.getByRole('main').getByRole('heading').first()).toBeVisible()
