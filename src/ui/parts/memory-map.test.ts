@@ -44,13 +44,15 @@ test('a page that is partly programmed shows as programmed', () => {
   expect(states.at(-1)).toBe('reserved')
 })
 
-test('a backup fills the map twice', () => {
+test('a backup fills the map twice, and is called equal only when both readings were compared', () => {
   const tracker = new PageTracker(flash)
   const event = { done: 64, total: 1024, range: { address: 64, length: 64 }, fraction: 0 }
   tracker.follow({ ...event, path: ['back-up', 'read', 'flash'] })
   expect(tracker.states.slice(0, 3)).toEqual(['unread', 'read', 'unread'])
   tracker.follow({ ...event, path: ['back-up', 'confirm', 'flash'] })
-  expect(tracker.states[1]).toBe('confirmed')
+  expect(tracker.states[1]).toBe('reread')
+  tracker.follow({ ...event, path: ['back-up', 'store'], range: undefined })
+  expect(tracker.states.slice(0, 3)).toEqual(['unread', 'confirmed', 'unread'])
 })
 
 test('a chip erase empties what is going to be written, and pages turn written and verified', () => {
@@ -62,6 +64,22 @@ test('a chip erase empties what is going to be written, and pages turn written a
   tracker.follow({ ...event, path: ['write', 'program', 'eeprom'], range: { address: 64, length: 64 } })
   expect(tracker.states.slice(0, 2)).toEqual(['written', 'erased'])
   expect(tracker.now).toBe(0)
+})
+
+test('bytes that were read back are called equal only when all of them were compared', () => {
+  const tracker = new PageTracker(flash, plan)
+  const event = { done: 1024, total: 1024, fraction: 0, path: ['write', 'verify', 'flash'] }
+  tracker.follow({ ...event, range: { address: 0, length: 1024 } })
+  expect(new Set(tracker.states)).toEqual(new Set(['checking']))
+  tracker.follow({ ...event, range: undefined })
+  expect(new Set(tracker.states)).toEqual(new Set(['verified']))
+})
+
+test('reading once more for the proof leaves the map of the write as it is', () => {
+  const tracker = new PageTracker(flash, plan)
+  const event = { done: 64, total: 1024, fraction: 0, path: ['prove', 'read', 'flash'] }
+  expect(tracker.follow({ ...event, range: { address: 0, length: 64 } })).toBe(false)
+  expect(tracker.states[0]).toBe('program')
 })
 
 test('a cell of several pages shows the state that needs attention', () => {

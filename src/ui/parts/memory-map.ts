@@ -15,12 +15,14 @@ export const pageStates = [
   'keep',
   'reserved',
   'read',
+  'reread', // twice, and not compared yet
   'confirmed',
   'clear', // planned: blank afterwards
   'refill', // planned: written again from the backup
   'program', // planned: new bytes
   'erased',
   'written',
+  'checking', // read back, and not compared yet
   'verified',
   'mismatch',
 ] as const
@@ -77,9 +79,9 @@ export function planStates(layout: MapLayout, plan: Plan): PageState[] {
 
 const operationStates: Readonly<Record<string, PageState>> = {
   read: 'read',
-  confirm: 'confirmed',
+  confirm: 'reread',
   program: 'written',
-  verify: 'verified',
+  verify: 'checking',
 }
 
 /** Follows a job: fed with its progress events, it knows each page's state. One for each memory. */
@@ -101,10 +103,16 @@ export class PageTracker {
   }
 
   /** True when the event was about this memory. */
-  follow({ path: [, operation = '', memory], range }: ProgressEvent): boolean {
-    if (operation === 'erase' && this.#plan?.erase === 'chip') return this.#eraseAll()
+  follow({ path: [step, operation = '', memory], done, total, range }: ProgressEvent): boolean {
+    if (step === 'prove') return false // another reading; the map keeps what the write proved
+    if (operation === 'erase' && this.#plan?.erase === 'chip')
+      return this.#turn(['program', 'refill', 'clear'], 'erased')
+    if (operation === 'store') return this.#turn(['reread'], 'confirmed') // all memories were equal
+    if (memory !== this.layout.id) return false
+    // a memory's verify is over once it was compared, and not before
+    if (operation === 'verify' && !range && done === total) return this.#turn(['checking'], 'verified')
     const state = operationStates[operation]
-    if (memory !== this.layout.id || !state || !range) return false
+    if (!state || !range) return false
     paint(this.#states, this.layout, range, state)
     this.now = pagesOf(this.layout, range)[1]
     return true
@@ -114,9 +122,8 @@ export class PageTracker {
     paint(this.#states, this.layout, range, state)
   }
 
-  #eraseAll(): boolean {
-    for (const [page, state] of this.#states.entries())
-      if (state === 'program' || state === 'refill' || state === 'clear') this.#states[page] = 'erased'
+  #turn(from: readonly PageState[], to: PageState): boolean {
+    for (const [page, state] of this.#states.entries()) if (from.includes(state)) this.#states[page] = to
     return true
   }
 }

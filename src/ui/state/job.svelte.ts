@@ -132,7 +132,7 @@ export class JobState {
     const event = view.running?.event
     if (event && event !== before.running?.event)
       for (const tracker of this.#trackers.values()) tracker.follow(event)
-    if (view.error?.is('verify-mismatch') && view.error !== before.error)
+    if (view.error?.is('verify-mismatch', 'backup-mismatch') && view.error !== before.error)
       this.#markMismatch(view.error.detail.memory, view.error.detail.first ?? [view.error.detail])
     if (view.step !== before.step || view.next !== before.next) this.opened = undefined
     this.#show(view.running === undefined || view.running.phase !== before.running?.phase || document.hidden)

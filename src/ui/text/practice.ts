@@ -24,7 +24,7 @@ export const practiceDials: readonly {
   { dial: 'locked', value: true, label: m.dial_locked },
   { dial: 'noTarget', value: true, label: m.dial_no_target },
   { dial: 'flickerBit', value: 0x100 * 8 + 3, label: m.dial_flicker },
-  { dial: 'stuckBit', value: 0x80 * 8 + 5, label: m.dial_stuck },
+  { dial: 'stuckBit', value: 0x82 * 8 + 3, label: m.dial_stuck },
   { dial: 'version', value: '1.02', label: m.dial_version },
   { dial: 'chip', value: 'ATmega88', label: m.dial_chip },
 ]
