@@ -71,9 +71,9 @@ export class ArduinoIsp implements IspMaster {
     for (let at = 0; at < bytes.length; at += pageBytes) {
       ctx.checkpoint()
       const page = bytes.subarray(at, at + pageBytes)
-      const before = seek(address + at, part.flash.bytes)
-      const workMs = pageMs + pageBytes * transactionMs
-      await this.#session.askAfter(before, progPage(MemType.Flash, page), ctx, workMs)
+      // Answered before the data go out: what follows a broken command is taken for commands.
+      await this.#session.ask(seek(address + at, part.flash.bytes), ctx)
+      await this.#session.ask([progPage(MemType.Flash, page)], ctx, pageMs + pageBytes * transactionMs)
       ctx.progress.advance(page.length, address + at)
     }
   }

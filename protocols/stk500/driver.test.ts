@@ -133,7 +133,7 @@ describe('finding out what is there', () => {
     const chatter = boardWith({
       application: () => async (cpu) => {
         cpu.listen(115_200, { bytes: 3, loses: 'last' })
-        for (;;) {
+        for (let i = 0; i < 1000; i++) {
           await cpu.work(20)
           cpu.send(...new TextEncoder().encode('Hello, world!\r\n'))
         }

@@ -2,8 +2,8 @@
  * Finds out what is behind a serial port, and at which speed: the boot loader, the ArduinoISP sketch, or both.
  *
  * Every opening resets most boards, so the boot loader answers first. Whether the sketch behind it is
- * ArduinoISP is read from the flash, where its sign-on text lies: that costs an Uno 0.1 to 1 s and no second
- * reset. Only then is the sketch itself waited for. Silence at all speeds takes about 9 s.
+ * ArduinoISP is read from the flash, where its sign-on text lies: that costs an Uno 0.1 to 1 s (a loader at
+ * 19200 baud up to 5) and no second reset. Only then is the sketch itself waited for. Silence takes 9 s.
  */
 import { isBlank } from '#core/bytes.ts'
 import { FlashError } from '#core/errors.ts'

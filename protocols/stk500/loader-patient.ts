@@ -208,7 +208,7 @@ class LoaderPatient implements Patient {
     for (let at = 0; at < bytes.length; at += pageBytes) {
       await this.#beThere(ctx)
       const page = bytes.subarray(at, at + pageBytes)
-      await this.#session.askAfter(this.#seek(address + at), progPage(MemType.Flash, page), ctx, pageMs)
+      await this.#programPage(address + at, progPage(MemType.Flash, page), ctx, pageMs)
       ctx.progress.advance(pageBytes, address + at)
     }
   }
@@ -218,9 +218,15 @@ class LoaderPatient implements Patient {
       await this.#beThere(ctx)
       const block = bytes.subarray(at, at + eepromBlock)
       const request = progPage(MemType.Eeprom, block)
-      await this.#session.askAfter(this.#seek(address + at), request, ctx, block.length * eepromByteMs)
+      await this.#programPage(address + at, request, ctx, block.length * eepromByteMs)
       ctx.progress.advance(block.length, address + at)
     }
+  }
+
+  /** The address is answered before the data go out: what follows a broken command is taken for commands. */
+  async #programPage(address: number, request: Request, ctx: Context, workMs: number): Promise<void> {
+    await this.#session.ask(this.#seek(address), ctx)
+    await this.#session.ask([request], ctx, workMs)
   }
 
   async #readSignature({ address, length }: Range, ctx: Context): Promise<Uint8Array> {
