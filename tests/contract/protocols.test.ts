@@ -5,6 +5,7 @@
 import 'fake-indexeddb/auto'
 import { deleteDB } from 'idb'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import type { Dials } from '#bench/twin.ts'
 import { Context } from '#core/context.ts'
 import { toFlashError, type ErrorCode } from '#core/errors.ts'
 import type { Fact } from '#core/programmer.ts'
@@ -30,7 +31,7 @@ test('every protocol folder has a twin with a patient', () => {
   expect(identities.map(({ id }) => id).filter((id) => !practised.has(id))).toEqual([])
 })
 
-describe.each(patients)('$id, $name', { timeout: 60_000 }, ({ id }) => {
+describe.each(patients)('$id, $name', { timeout: 60_000 }, ({ id, has }) => {
   /** One undisturbed job, which several tests look at. */
   let job: Awaited<ReturnType<typeof undisturbed>>
   beforeAll(async () => {
@@ -87,6 +88,29 @@ describe.each(patients)('$id, $name', { timeout: 60_000 }, ({ id }) => {
     await programmer[Symbol.asyncDispose]()
     expectMemories(rig, before, 'after reading')
   })
+
+  const failing = async (dials: Dials): Promise<ErrorCode | 'ok'> =>
+    wholeJob(await setUp(id, db, dials)).then(
+      () => 'ok',
+      (error: unknown) => toFlashError(error).code,
+    )
+
+  if (has.includes('noTarget'))
+    test('without a target it says so', async () => {
+      expect(await failing({ noTarget: true })).toBe('target-missing')
+    })
+
+  if (has.includes('flickerBit'))
+    test('a bit that flickers is never a backup', async () => {
+      expect(await failing({ flickerBit: 0 })).toBe('backup-mismatch')
+    })
+
+  if (has.includes('stuckBit'))
+    test('a bit that stays 0 is found by the read-back', async () => {
+      const [before, after] = [job.before.memories.get('flash'), snapshot(job.rig).get('flash')]
+      const address = after?.findIndex((byte, i) => byte !== before?.[i] && (byte & 1) === 1) ?? 0
+      expect(await failing({ stuckBit: address * 8 })).toBe('verify-mismatch')
+    })
 
   test('after one disturbance upon the other the job succeeds', async () => {
     const rig = await setUp(id, db)

@@ -10,6 +10,8 @@ export interface Variant {
   readonly id: string
   readonly name: string
   readonly dials: Dials
+  /** What can be set on it. */
+  readonly has: readonly (keyof Dials)[]
   /** 0: there is no patient, because the thing only looks like a programmer. */
   readonly flashBytes: number
 }
@@ -19,7 +21,7 @@ const smallestChip: Dials = { chip: 'ATtiny13' }
 
 async function look(id: string, name: string, dials: Dials = {}): Promise<Variant> {
   const plugged = await new PracticeBench({ clock: new VirtualClock() }).plug(id, dials)
-  return { id, name, dials, flashBytes: plugged.memory('flash').length }
+  return { id, name, dials, has: plugged.entry.dials, flashBytes: plugged.memory('flash').length }
 }
 
 const entries = await shelf()
