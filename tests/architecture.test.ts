@@ -81,7 +81,8 @@ const packages: Readonly<Record<string, readonly string[]>> = {
   'src/main.ts': ['svelte'],
 }
 
-const isTest = (path: string) => path.endsWith('.test.ts')
+/** Tests and what only they use: `x.test.ts`, `test-x.ts`. */
+const isTest = (path: string) => /(\.test|\/test-[^/]*)\.ts$/.test(path)
 const isSource = (to: string) => to.startsWith('src/') || to.startsWith('protocols/')
 const within = (to: string, places: readonly string[]) =>
   places.some((place) => to === place || to.startsWith(`${place}/`))
