@@ -368,8 +368,8 @@ export class UsbaspTwin implements UsbTwin {
   }
 
   #shift(byte: number): number {
-    if (this.#transmit === 'unset')
-      throw new Lost(this.#version.unconnected === 'replug' ? 'replug' : 'restart')
+    const { unconnected } = this.#version
+    if (this.#transmit === 'unset' && unconnected !== 'slow') throw new Lost(unconnected)
     // It waits for the flag of an SPI that is switched off.
     if (this.#transmit === 'hardware' && !this.#spiEnabled) throw new Lost('hung')
     this.#owedMs += 8000 / this.#sckHz

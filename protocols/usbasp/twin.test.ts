@@ -130,6 +130,12 @@ describe('order', () => {
     expect(await before(what, desk)).toBeInstanceOf(Uint8Array)
     await desk.enter()
   })
+  it.each(['transmit', 'read', 'enable'] as const)(
+    '1.02 of 2007 hangs on %s before CONNECT',
+    async (what) => {
+      expect(await before(what, new Desk({ version: '1.02 (2007)' }))).toBe('silent')
+    },
+  )
   it.each(['1.07', '1.10'])(
     '%s hangs on TRANSMIT without ENABLEPROG, and a reset does not help',
     async (version) => {

@@ -86,25 +86,29 @@ describe('a whole job', () => {
     ['atmega328p', 'ATmega328P'],
     ['atmega8', 'ATmega8'],
     ['attiny85', 'ATtiny85'],
-  ] as const)('reads, erases, writes and reads back all of %s', async (variant, chip) => {
-    const { patient, ctx, setup } = await connect(variant)
-    expect(patient.chip).toBe(chip)
-    const flash = memory(patient, 'flash')
-    const eeprom = memory(patient, 'eeprom')
-    expect(await flash.read(ctx)).toEqual(setup.memory('flash'))
-    expect(await eeprom.read(ctx)).toEqual(setup.memory('eeprom'))
+  ] as const)(
+    'reads, erases, writes and reads back all of %s',
+    async (variant, chip) => {
+      const { patient, ctx, setup } = await connect(variant)
+      expect(patient.chip).toBe(chip)
+      const flash = memory(patient, 'flash')
+      const eeprom = memory(patient, 'eeprom')
+      expect(await flash.read(ctx)).toEqual(setup.memory('flash'))
+      expect(await eeprom.read(ctx)).toEqual(setup.memory('eeprom'))
 
-    await patient.eraseChip?.run(ctx)
-    expect(await flash.read(ctx)).toEqual(blank(flash.length))
-    const program = pattern(flash.length, 1)
-    const values = pattern(eeprom.length, 2)
-    await flash.program(0, program, ctx)
-    await eeprom.program(0, values, ctx)
-    expect(equal(setup.memory('flash'), program)).toBe(true)
-    expect(equal(setup.memory('eeprom'), values)).toBe(true)
-    expect(await flash.read(ctx)).toEqual(program)
-    expect(await eeprom.read(ctx)).toEqual(values)
-  }, 30_000)
+      await patient.eraseChip?.run(ctx)
+      expect(await flash.read(ctx)).toEqual(blank(flash.length))
+      const program = pattern(flash.length, 1)
+      const values = pattern(eeprom.length, 2)
+      await flash.program(0, program, ctx)
+      await eeprom.program(0, values, ctx)
+      expect(equal(setup.memory('flash'), program)).toBe(true)
+      expect(equal(setup.memory('eeprom'), values)).toBe(true)
+      expect(await flash.read(ctx)).toEqual(program)
+      expect(await eeprom.read(ctx)).toEqual(values)
+    },
+    30_000,
+  )
 
   it('writes fuses and lock bits', async () => {
     const { patient, ctx, setup } = await connect('attiny85')
