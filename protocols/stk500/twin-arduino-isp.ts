@@ -28,11 +28,16 @@ export const arduinoIsp =
     let isProgramming = false
     /** In words. */
     let here = 0
+    /** Time that the SPI took and that has not been waited for yet. */
+    let spiMs = 0
 
     target.reset(false)
     cpu.listen(baud, buffers.ring)
     await cpu.work(ledMs)
-    for (;;) await execute(await getch())
+    for (;;) {
+      await execute(await getch())
+      await settle()
+    }
 
     async function execute(command: number): Promise<void> {
       switch (command) {
@@ -62,7 +67,8 @@ export const arduinoIsp =
         }
         case Command.Universal: {
           const [a = 0, b = 0, c = 0, d = 0] = await take(4)
-          return answer(await transact(a, b, c, d))
+          await needSpi()
+          return answer(transact(a, b, c, d))
         }
         case Command.ProgFlash:
           await take(2)
@@ -76,9 +82,8 @@ export const arduinoIsp =
           return readPage()
         case Command.ReadSign:
           if ((await getch()) !== eop) return cpu.send(Reply.NoSync)
-          cpu.send(Reply.InSync)
-          for (const index of [0, 1, 2]) cpu.send(await transact(0x30, 0, index, 0))
-          return cpu.send(Reply.Ok)
+          await needSpi()
+          return cpu.send(Reply.InSync, ...[0, 1, 2].map((index) => transact(0x30, 0, index, 0)), Reply.Ok)
         case eop: // it expected something else
           return cpu.send(Reply.NoSync)
         default:
@@ -95,7 +100,7 @@ export const arduinoIsp =
       resetTarget(true)
       await cpu.work(50)
       isProgramming = true
-      await transact(0xac, 0x53, 0, 0)
+      transact(0xac, 0x53, 0, 0)
     }
 
     async function progPage(): Promise<void> {
@@ -105,12 +110,16 @@ export const arduinoIsp =
         const bytes = await take(length)
         if ((await getch()) !== eop) return cpu.send(Reply.NoSync)
         cpu.send(Reply.InSync)
+        await needSpi()
         await programFlash(bytes)
         return cpu.send(Reply.Ok)
       }
       if (memType !== MemType.Eeprom) return cpu.send(Reply.Failed) // what follows is taken as commands
       const isFitting = length <= device.eepromBytes // else too
-      if (isFitting) await programEeprom(length)
+      if (isFitting) {
+        await needSpi()
+        await programEeprom(length)
+      }
       if ((await getch()) !== eop) return cpu.send(Reply.NoSync)
       cpu.send(Reply.InSync, isFitting ? Reply.Ok : Reply.Failed)
     }
@@ -122,14 +131,15 @@ export const arduinoIsp =
           await commit(page)
           page = currentPage()
         }
-        await transact(i % 2 === 0 ? 0x40 : 0x48, here >> 8, here & 0xff, byte)
+        transact(i % 2 === 0 ? 0x40 : 0x48, here >> 8, here & 0xff, byte)
         here += i % 2
       }
       await commit(page)
     }
 
     async function commit(page: number): Promise<void> {
-      await transact(0x4c, page >> 8, page & 0xff, 0)
+      await settle()
+      transact(0x4c, page >> 8, page & 0xff, 0)
       await cpu.work(commitMs)
     }
 
@@ -144,7 +154,7 @@ export const arduinoIsp =
         const bytes = await take(Math.min(eepromChunk, length - done))
         for (const [i, byte] of bytes.entries()) {
           const address = here * 2 + done + i
-          await transact(0xc0, address >> 8, address & 0xff, byte)
+          transact(0xc0, address >> 8, address & 0xff, byte)
           await cpu.work(eepromByteMs)
         }
       }
@@ -154,22 +164,37 @@ export const arduinoIsp =
       const [high = 0, low = 0, memType] = await take(3)
       const length = (high << 8) | low
       if ((await getch()) !== eop) return cpu.send(Reply.NoSync)
+      await needSpi()
       cpu.send(Reply.InSync)
-      for (let i = 0; i < length; i++) {
-        const address = here * 2 + i
-        if (memType === MemType.Eeprom) cpu.send(await transact(0xa0, address >> 8, address & 0xff, 0xff))
-        if (memType !== MemType.Flash) continue
-        cpu.send(await transact(i % 2 === 0 ? 0x20 : 0x28, here >> 8, here & 0xff, 0))
-        here += i % 2
+      const isKnown = memType === MemType.Flash || memType === MemType.Eeprom
+      for (let i = 0; isKnown && i < length; i++) {
+        if (memType === MemType.Eeprom) {
+          const address = here * 2 + i
+          cpu.send(transact(0xa0, address >> 8, address & 0xff, 0xff))
+        } else {
+          cpu.send(transact(i % 2 === 0 ? 0x20 : 0x28, here >> 8, here & 0xff, 0))
+          here += i % 2
+        }
+        if (i % 16 === 15) await settle()
       }
-      cpu.send(memType === MemType.Flash || memType === MemType.Eeprom ? Reply.Ok : Reply.Failed)
+      cpu.send(isKnown ? Reply.Ok : Reply.Failed)
     }
 
-    /** Four bytes over SPI; without ENTER_PROGMODE the SPI is off and the sketch waits for it for ever. */
-    async function transact(...instruction: readonly [number, number, number, number]): Promise<number> {
+    /** Without ENTER_PROGMODE the SPI is off, and the sketch waits for it for ever. */
+    async function needSpi(): Promise<void> {
       while (!isProgramming) await cpu.next()
-      await cpu.work(transactionMs)
+    }
+
+    /** Four bytes over SPI. */
+    function transact(...instruction: readonly [number, number, number, number]): number {
+      spiMs += transactionMs
       return instruction.reduce((_, byte) => target.shift(byte, sckHz), 0)
+    }
+
+    async function settle(): Promise<void> {
+      const ms = spiMs
+      spiMs = 0
+      if (ms > 0) await cpu.work(ms)
     }
 
     /** Device codes from 0xe0 on are AT89S chips, whose RESET is active high. */
