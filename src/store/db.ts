@@ -88,9 +88,13 @@ export function changing(
       await change(all)
       await all.done
     } catch (error) {
-      all.done.catch(() => undefined) // its reason is `error`
       if (!all.error) all.abort()
-      throw error
+      // A full disk may end the transaction, and the requests in it only say that it ended.
+      const reason = await all.done.then(
+        () => undefined,
+        () => all.error,
+      )
+      throw reason ?? error
     }
   })
 }
