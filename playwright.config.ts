@@ -1,7 +1,7 @@
 /** The stories: the built site in Debian's Chromium, one after another. */
 import { defineConfig } from '@playwright/test'
 
-const port = 4174
+const port = Number(process.env['PORT'] ?? 4174)
 
 export default defineConfig({
   testDir: 'tests/e2e',
