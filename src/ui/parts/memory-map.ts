@@ -36,7 +36,8 @@ export interface MapLayout extends Range {
 
 export const pageCount = ({ length, pageBytes }: MapLayout): number => Math.ceil(length / pageBytes)
 
-const filled = (layout: MapLayout, state: PageState): PageState[] =>
+/** The whole memory in one state. */
+export const filled = (layout: MapLayout, state: PageState): PageState[] =>
   Array<PageState>(pageCount(layout)).fill(state)
 
 /** First and last page that a range touches, or none. */

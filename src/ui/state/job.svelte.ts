@@ -9,7 +9,7 @@ import type { Candidate } from '#jobs/identify.ts'
 import type { MemoryId } from '#core/programmer.ts'
 import { browserSurroundings } from '#host/surroundings.ts'
 import type { Attached } from '#transport/devices.ts'
-import { contentStates, PageTracker, type PageState } from '../parts/memory-map.ts'
+import { filled, PageTracker, planStates, type PageState } from '../parts/memory-map.ts'
 import type { BenchState } from './bench.svelte.ts'
 import type { Stores } from './stores.ts'
 
@@ -114,14 +114,16 @@ export class JobState {
   stop = (): void => this.#job.stop()
   close = (): Promise<void> => this.#job.close()
 
-  /** What the map of a memory shows while `step` is on the screen. */
+  /** What the map of a memory shows in the step on the screen: what is going on, or what came of that step. */
   statesOf(id: MemoryId): { states: readonly PageState[]; now: number | undefined } | undefined {
     void this.#painted
+    const { patient, backup, plan, running } = this.view
+    const layout = patient?.memories.find((memory) => memory.id === id)
+    if (layout && this.shown === 'back-up' && backup?.memories.some((memory) => memory.id === id))
+      return { states: filled(layout, 'confirmed'), now: undefined }
+    if (layout && this.shown === 'plan' && plan) return { states: planStates(layout, plan), now: undefined }
     const tracker = this.#trackers.get(id)
-    if (tracker) return { states: [...tracker.states], now: this.view.running ? tracker.now : undefined }
-    const layout = this.view.patient?.memories.find((memory) => memory.id === id)
-    const saved = this.view.backup?.memories.find((memory) => memory.id === id)
-    return layout && saved ? { states: contentStates(layout, saved.bytes), now: undefined } : undefined
+    return tracker && { states: [...tracker.states], now: running ? tracker.now : undefined }
   }
 
   #hear(view: JobView): void {

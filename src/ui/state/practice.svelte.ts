@@ -4,7 +4,7 @@ import type { Dials } from '#bench/twin.ts'
 import { VirtualClock } from '#bench/virtual-clock.ts'
 
 /** How fast time passes. */
-export const practiceSpeeds = [1, 5, 25] as const
+export const practiceSpeeds = [1, 2, 5, 25] as const
 
 export class Practice {
   readonly bench: PracticeBench
