@@ -54,16 +54,24 @@ const withTarget = (
   },
 })
 
+/** Of USBasp boards by chip: a full-swing crystal, no divider. */
+const boardFuses: Readonly<Record<string, readonly number[]>> = {
+  ATmega8: [0xef, 0xc9, 0xff],
+  ATmega48: [0xff, 0xdd, 0xff],
+  ATmega88: [0xff, 0xdd, 0xf9],
+}
+
 const pair: TwinVariant = {
   name: 'Two USBasps: 1.04 as tool, 1.03 as patient with its self-programming jumper closed',
   dials: toolDials,
   make(dials = {}): TwinSetup {
     const chip = dials.chip ?? 'ATmega8'
+    const fuses = boardFuses[chip]
     const old = practiceFirmware.find((image) => image.chip === chip && image.version === '1.03')
     const patient = new TwinAvr(partNamed(chip), {
       dials: { targetHz: 12_000_000, ...dials },
       flash: old?.build()[0]?.bytes ?? new Uint8Array(),
-      fuses: chip === 'ATmega8' ? Uint8Array.of(0xef, 0xc9, 0xff) : Uint8Array.of(0xff, 0xdd, 0xf9),
+      ...(fuses ? { fuses: Uint8Array.from(fuses) } : {}),
     })
     return {
       twin: new UsbaspTwin({ version: dials.version, target: patient }),
