@@ -2,6 +2,7 @@
  * The library for its screens: what is in the store, what was just said about it, what was just removed.
  * One for the app, so that a deletion can be undone wherever one goes next.
  */
+import { untrack } from 'svelte'
 import { toFlashError, type FlashError } from '#core/errors.ts'
 import { saveFile } from '#host/download.ts'
 import type { Backup, BackupEntry, RemovedBackup } from '#store/backups.ts'
@@ -20,15 +21,16 @@ export class LibraryState {
   /** The newest message, for people and for screen readers. */
   said = $state('')
   removed: RemovedBackup | undefined = $state.raw()
+  #part: string | undefined
   readonly #stores: () => Promise<Stores>
 
   constructor(stores: () => Promise<Stores>) {
     this.#stores = stores
   }
 
-  refresh = (): Promise<void> =>
+  /** A search that was overtaken by a newer one shows nothing. */
+  refresh = (query = this.query): Promise<void> =>
     this.#try('listing the library', async ({ backups, certificates }) => {
-      const query = this.query
       const entries = await backups.list(query)
       if (query === this.query) this.entries = entries
       this.certificates = await certificates.list()
@@ -69,10 +71,12 @@ export class LibraryState {
       await this.refresh()
     })
 
-  /** Another part of the library is shown: old messages go, a deletion can still be undone. */
-  moveOn(): void {
+  /** Another part of the library is shown: old messages go, but a deletion can still be undone. */
+  moveTo(part: string | undefined): void {
+    if (part === this.#part) return
+    this.#part = part
     this.error = undefined
-    if (!this.removed) this.said = ''
+    if (!untrack(() => this.removed)) this.said = ''
   }
 
   exportAll = (): Promise<void> =>
@@ -83,7 +87,7 @@ export class LibraryState {
         const backup = await backups.get(id)
         if (backup) all.push(backup)
       }
-      const day = new Date().toISOString().slice(0, 10)
+      const day = today()
       saveFile(`reflasher-backups-${day}.zip`, await exportAll(all))
       this.said = m.library_exported()
     })
@@ -110,6 +114,8 @@ export class LibraryState {
     }
   }
 }
+
+const today = (): string => new Date().toISOString().slice(0, 10)
 
 const libraries = new WeakMap<App, LibraryState>()
 

@@ -260,4 +260,5 @@ export const checkResult = (result: Check['result']): string => results[result](
 /** What has to be consented to, as one concrete sentence. */
 export const consequenceText = ({ code, values }: Consequence): string => consequences[code](gapsOf(values))
 
-const checkName = (code: string): string => checks[code as CheckCode]?.title(gapsOf({})) ?? code
+const checkName = (code: string): string =>
+  (checks as Partial<Record<string, Texts>>)[code]?.title(gapsOf({})) ?? code

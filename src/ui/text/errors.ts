@@ -67,7 +67,7 @@ const texts = {
   },
   'blocked-by-policy': ({ api }, { platform }) => ({
     happened: api === 'usb' ? m.error_policy_usb() : m.error_policy_serial(),
-    ...policyHelp(api, globalThis.location?.origin ?? 'https://reflasher.example', platform),
+    ...policyHelp(api, pageOrigin(), platform),
   }),
   'device-busy': ({ api, holder }, { platform }) =>
     holder === 'other-tab'
@@ -153,7 +153,10 @@ const texts = {
     now: [m.error_fit_now()],
   }),
   'bad-link': ({ field, why }) => ({
-    happened: m.error_link({ field, why: linkFaults[why as BadLinkReason]?.() ?? why }),
+    happened: m.error_link({
+      field,
+      why: (linkFaults as Partial<Record<string, () => string>>)[why]?.() ?? why,
+    }),
     now: [m.error_link_now(), m.error_link_now_file()],
   }),
   'download-blocked': ({ url }) => ({
@@ -354,6 +357,9 @@ const afterCause: Record<LikelyCause, () => string> = {
   'not-erased': m.error_verify_now_erase,
   'stuck-bit': m.error_verify_now_cell,
 }
+
+/** Policies are for the page that is open. */
+const pageOrigin = (): string => ('location' in globalThis ? location.origin : 'https://reflasher.example')
 
 function hostOf(url: string): string {
   return URL.canParse(url) ? new URL(url).host : url

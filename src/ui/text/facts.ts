@@ -65,7 +65,8 @@ export const factValue = ({ name, value }: Fact): string =>
   name === 'mode' ? (modes[value]?.() ?? value) : value
 
 /** Errors carry a memory's id as plain text; one that is not known is shown as it is. */
-export const memoryName = (id: string): string => memories[id as MemoryId]?.name() ?? id
+export const memoryName = (id: string): string =>
+  (memories as Partial<Record<string, Term>>)[id]?.name() ?? id
 export const memoryHelp = (id: MemoryId): string => memories[id].help()
 
 export const confidenceText = (confidence: Recognition['confidence']): string => confidences[confidence]()

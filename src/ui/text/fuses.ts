@@ -75,13 +75,15 @@ const fuseByteNames: Record<FuseByte, () => string> = {
 }
 
 /** Checks carry names of bits as plain text; one that is not known is shown as it is. */
-export const fuseName = (bit: string): string => bits[bit as FuseBit]?.name() ?? bit
+export const fuseName = (bit: string): string => (bits as Partial<Record<string, Term>>)[bit]?.name() ?? bit
 export const fuseHelp = (bit: FuseBit): string => bits[bit].help()
 export const fuseByteName = (byte: FuseByte): string => fuseByteNames[byte]()
 
 export function fuseMeaning(id: string, values: Readonly<Record<string, string>> = {}): string {
   const { bits: pattern = '–', volts = '–', bytes = '–', address = '–' } = values
-  return meanings[id as FuseMeaning['id']]?.({ bits: pattern, volts, bytes, address }) ?? id
+  const meaning = (meanings as Partial<Record<string, (gaps: Gaps) => string>>)[id]
+  return meaning?.({ bits: pattern, volts, bytes, address }) ?? id
 }
 
-export const fuseDanger = (danger: string): string => dangers[danger as FuseDanger]?.() ?? ''
+export const fuseDanger = (danger: string): string =>
+  (dangers as Partial<Record<string, () => string>>)[danger]?.() ?? ''
