@@ -1,0 +1,167 @@
+/**
+ * What every story does: open the practice bench, plug something in, go from step to step, look at what
+ * stopped. A story knows roles, names and labels, nothing of the page's inside; it waits for what a person
+ * would wait for.
+ */
+import { readFile } from 'node:fs/promises'
+import { expect, test as base, type Locator, type Page } from '@playwright/test'
+import { en, like, type Words } from './words.ts'
+
+export const test = base.extend<{ words: Words; story: Story }>({
+  serviceWorkers: 'block', // the offline copy has its own stories, and here it would only cost time
+  words: [en, { option: true }],
+  story: ({ page, words }, use) => use(new Story(page, words)),
+})
+
+declare global {
+  interface Window {
+    /** How often a person has pressed a button of the mouse, or a finger on the glass. */
+    presses: number
+  }
+}
+
+/** How fast time passes on the practice bench. */
+type Speed = 1 | 5 | 25
+
+/** What the three parts of an error must say. */
+interface Told {
+  readonly happened: string | RegExp
+  readonly safe: string
+  readonly now: string
+}
+
+export class Story {
+  readonly page: Page
+  readonly words: Words
+
+  constructor(page: Page, words: Words = en) {
+    this.page = page
+    this.words = words
+  }
+
+  button = (name: string | RegExp): Locator => this.page.getByRole('button', { name, exact: true })
+  link = (name: string | RegExp): Locator => this.page.getByRole('link', { name, exact: true })
+  heading = (name: string | RegExp): Locator => this.page.getByRole('heading', { name, exact: true })
+  /** The steps at the side of a job. */
+  step = (name: string): Locator =>
+    this.page.getByRole('navigation', { name: this.words.steps_label }).getByRole('button', { name })
+  get main(): Locator {
+    return this.page.getByRole('main')
+  }
+
+  // ---- the bench ---------------------------------------------------------------------------------
+
+  async openBench(speed: Speed = 25): Promise<void> {
+    await this.page.goto('./')
+    await this.button(this.words.practice_start).click()
+    await this.page.getByLabel(this.words.practice_speed).selectOption(String(speed))
+  }
+
+  /** Plugs in what the shelf calls by this name, and waits until it was recognised. */
+  async plugIn(name: string, ...faults: string[]): Promise<void> {
+    await this.plug(name, ...faults)
+    await expect(this.button(this.words.backup_start)).toBeVisible()
+  }
+
+  async plug(name: string, ...faults: string[]): Promise<void> {
+    if (faults.length > 0) await this.page.getByText(this.words.practice_faults, { exact: true }).click()
+    for (const fault of faults) await this.page.getByLabel(fault).check()
+    const entry = this.page.getByRole('button', { name })
+    const more = this.page.getByText(this.words.practice_more, { exact: true })
+    await expect(more).toBeVisible()
+    if (!(await entry.isVisible())) await more.click()
+    await entry.click()
+  }
+
+  /** From now on the transfer of that number breaks. */
+  async breakTransfer(fault: string, after: number): Promise<void> {
+    const panel = this.page.getByRole('region', { name: this.words.practice_panel })
+    await panel.getByText(this.words.practice_break).click()
+    await panel.getByLabel(this.words.practice_fault, { exact: true }).selectOption({ label: fault })
+    await panel.getByLabel(this.words.practice_fault_after).fill(String(after))
+    await panel.getByRole('button', { name: this.words.practice_arm }).click()
+  }
+
+  // ---- the steps ---------------------------------------------------------------------------------
+
+  async backUp(): Promise<void> {
+    await this.button(this.words.backup_start).click()
+    await this.backedUp()
+  }
+
+  backedUp = (): Promise<void> => expect(this.heading(this.words.choose_title)).toBeVisible()
+
+  /** Takes what is offered by this name, and waits for the plan. */
+  async take(name: string): Promise<void> {
+    await this.button(like(this.words.offer_take_this, { title: name })).click()
+    await this.planned()
+  }
+
+  planned = (): Promise<void> => expect(this.button(this.words.plan_write)).toBeVisible()
+
+  /** Picks a file for a job, or for a screen that takes one. */
+  async bring(name: string, bytes: Uint8Array | string, label = this.words.drop_file): Promise<void> {
+    const buffer = Buffer.from(bytes)
+    await this.page.getByLabel(label).setInputFiles({ name, mimeType: 'application/octet-stream', buffer })
+  }
+
+  /** Says yes to all that cannot be undone. */
+  async consent(): Promise<void> {
+    for (const tick of await this.page.getByLabel(this.words.consent_tick).all()) await tick.check()
+    const word = this.words.consent_word_update
+    const fields = this.page.getByLabel(like(this.words.consent_type, { word }))
+    for (const field of await fields.all()) await field.fill(word)
+  }
+
+  write = (): Promise<void> => this.button(this.words.plan_write).click()
+
+  /** The chip is read once more; for what has no version that could be asked for. */
+  async proveByReading(): Promise<void> {
+    await this.button(this.words.prove_start).click()
+    await expect(this.heading(this.words.prove_read_again)).toBeVisible()
+  }
+
+  async openCertificate(): Promise<void> {
+    await this.link(this.words.prove_certificate).click()
+    await expect(this.heading(this.words.cert_title)).toBeVisible()
+  }
+
+  async finish(): Promise<void> {
+    await this.button(this.words.prove_new_job).click()
+    await expect(this.heading(this.words.bench_title)).toBeVisible()
+  }
+
+  /** The screen says this, in a passage of its own. */
+  reads = (text: string | RegExp): Promise<void> => expect(this.main.getByText(text).first()).toBeVisible()
+
+  // ---- what stopped ------------------------------------------------------------------------------
+
+  /** What is on the screen says what happened, what is safe and what to do. */
+  async told({ happened, safe, now }: Told, within: Locator = this.main): Promise<void> {
+    const alert = within.getByRole('alert')
+    await expect(alert.getByRole('heading')).toHaveText(
+      typeof happened === 'string' ? like(happened) : happened,
+    )
+    const said = alert.getByRole('definition')
+    await expect(said.first()).toContainText(like(safe))
+    await expect(said.last()).toContainText(like(now))
+  }
+
+  // ---- counting and saving -----------------------------------------------------------------------
+
+  /** Before the first page is opened. */
+  async countPresses(): Promise<void> {
+    await this.page.addInitScript(() => {
+      window.presses = 0
+      addEventListener('pointerdown', ({ isTrusted }) => isTrusted && window.presses++, true)
+    })
+  }
+
+  presses = (): Promise<number> => this.page.evaluate(() => window.presses)
+
+  /** What a click on this saves on the disk. */
+  async saved(locator: Locator): Promise<{ name: string; bytes: Uint8Array }> {
+    const [download] = await Promise.all([this.page.waitForEvent('download'), locator.click()])
+    return { name: download.suggestedFilename(), bytes: await readFile(await download.path()) }
+  }
+}
