@@ -24,6 +24,8 @@ const parameters: Readonly<Record<number, number>> = { 0x80: 2, 0x81: 1, 0x82: 1
 export const arduinoIsp =
   (target: TwinAvr): Program =>
   async (cpu) => {
+    /** What is longer than a word goes through it; it keeps what was there. */
+    const buffer = new Uint8Array(256)
     let device: DeviceParameters = { deviceCode: 0, pageBytes: 0, eepromBytes: 0, flashBytes: 0 }
     let isProgramming = false
     /** In words. */
@@ -61,8 +63,8 @@ export const arduinoIsp =
           resetTarget(false)
           return answer()
         case Command.LoadAddress: {
-          const [low = 0, high = 0] = await take(2)
-          here = low | (high << 8)
+          const low = await getch()
+          here = low | ((await getch()) << 8)
           return answer()
         }
         case Command.Universal: {
@@ -71,10 +73,11 @@ export const arduinoIsp =
           return answer(transact(a, b, c, d))
         }
         case Command.ProgFlash:
-          await take(2)
+          await getch()
+          await getch()
           return answer()
         case Command.ProgData:
-          await take(1)
+          await getch()
           return answer()
         case Command.ProgPage:
           return progPage()
@@ -104,14 +107,14 @@ export const arduinoIsp =
     }
 
     async function progPage(): Promise<void> {
-      const [high = 0, low = 0, memType] = await take(3)
-      const length = (high << 8) | low
+      const length = ((await getch()) << 8) | (await getch())
+      const memType = await getch()
       if (memType === MemType.Flash) {
-        const bytes = await take(length)
+        await take(length)
         if ((await getch()) !== eop) return cpu.send(Reply.NoSync)
         cpu.send(Reply.InSync)
         await needSpi()
-        await programFlash(bytes)
+        await programFlash(length)
         return cpu.send(Reply.Ok)
       }
       if (memType !== MemType.Eeprom) return cpu.send(Reply.Failed) // what follows is taken as commands
@@ -124,15 +127,16 @@ export const arduinoIsp =
       cpu.send(Reply.InSync, isFitting ? Reply.Ok : Reply.Failed)
     }
 
-    async function programFlash(bytes: Uint8Array): Promise<void> {
+    /** Words: an odd length takes one more byte from the buffer. */
+    async function programFlash(length: number): Promise<void> {
       let page = currentPage()
-      for (const [i, byte] of bytes.entries()) {
+      for (let i = 0; i < length; i += 2, here++) {
         if (page !== currentPage()) {
           await commit(page)
           page = currentPage()
         }
-        transact(i % 2 === 0 ? 0x40 : 0x48, here >> 8, here & 0xff, byte)
-        here += i % 2
+        transact(0x40, here >> 8, here & 0xff, buffer[i] ?? 0xff)
+        transact(0x48, here >> 8, here & 0xff, buffer[i + 1] ?? 0xff)
       }
       await commit(page)
     }
@@ -161,23 +165,30 @@ export const arduinoIsp =
     }
 
     async function readPage(): Promise<void> {
-      const [high = 0, low = 0, memType] = await take(3)
-      const length = (high << 8) | low
+      const length = ((await getch()) << 8) | (await getch())
+      const memType = await getch()
       if ((await getch()) !== eop) return cpu.send(Reply.NoSync)
       await needSpi()
       cpu.send(Reply.InSync)
-      const isKnown = memType === MemType.Flash || memType === MemType.Eeprom
-      for (let i = 0; isKnown && i < length; i++) {
-        if (memType === MemType.Eeprom) {
-          const address = here * 2 + i
-          cpu.send(transact(0xa0, address >> 8, address & 0xff, 0xff))
-        } else {
-          cpu.send(transact(i % 2 === 0 ? 0x20 : 0x28, here >> 8, here & 0xff, 0))
-          here += i % 2
-        }
-        if (i % 16 === 15) await settle()
+      if (memType === MemType.Flash) await readFlash(length)
+      if (memType === MemType.Eeprom) await readEeprom(length)
+      cpu.send(memType === MemType.Flash || memType === MemType.Eeprom ? Reply.Ok : Reply.Failed)
+    }
+
+    /** Words too. */
+    async function readFlash(length: number): Promise<void> {
+      for (let i = 0; i < length; i += 2, here++) {
+        const [high, low] = [here >> 8, here & 0xff]
+        cpu.send(transact(0x20, high, low, 0), transact(0x28, high, low, 0))
+        if (i % 16 === 14) await settle()
       }
-      cpu.send(isKnown ? Reply.Ok : Reply.Failed)
+    }
+
+    async function readEeprom(length: number): Promise<void> {
+      for (let address = here * 2; address < here * 2 + length; address++) {
+        cpu.send(transact(0xa0, address >> 8, address & 0xff, 0xff))
+        if (address % 16 === 15) await settle()
+      }
     }
 
     /** Without ENTER_PROGMODE the SPI is off, and the sketch waits for it for ever. */
@@ -207,9 +218,8 @@ export const arduinoIsp =
     }
 
     async function take(count: number): Promise<Uint8Array> {
-      const bytes = new Uint8Array(count)
-      for (let i = 0; i < count; i++) bytes[i] = await getch()
-      return bytes
+      for (let i = 0; i < count; i++) buffer[i % buffer.length] = await getch()
+      return buffer.subarray(0, count)
     }
 
     /** EOP, then INSYNC, `data` and OK; the sketch lives on after a wrong EOP. */
