@@ -101,6 +101,7 @@ test('counts add up to the whole memory', () => {
 
 test('rows are a power of two and narrow screens have shorter ones', () => {
   expect([columnsFor(256, 900), columnsFor(256, 340), columnsFor(5, 900)]).toEqual([64, 16, 8])
+  expect(columnsFor(128, 900)).toBe(32)
 })
 
 test('a large memory is looked into in sixteenths that begin at round addresses and end with the memory', () => {

@@ -168,12 +168,13 @@ export function countStates(states: readonly PageState[]): ReadonlyMap<PageState
 }
 
 /**
- * Cells a row: a power of two, so that rows begin at round addresses; few cells make one short row.
- * `least` is how narrow a cell and its gap may be.
+ * Cells a row: a power of two, so that rows begin at round addresses; few cells make one short row,
+ * and not many more make four. `least` is how narrow a cell and its gap may be.
  */
 export function columnsFor(cells: number, widthPx: number, least = 11): number {
   const most = 2 ** Math.floor(Math.log2(Math.max(8, Math.min(64, widthPx / least))))
-  return Math.min(most, 2 ** Math.ceil(Math.log2(Math.max(1, cells))))
+  const fourRows = 2 ** Math.ceil(Math.log2(Math.sqrt(8 * cells)))
+  return Math.min(most, fourRows, 2 ** Math.ceil(Math.log2(Math.max(1, cells))))
 }
 
 /** What to show of `view` to see more of the place at `address`: a sixteenth, but a screenful at least. */

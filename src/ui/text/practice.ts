@@ -9,6 +9,9 @@ const entries: Readonly<Record<string, { title: () => string; help: () => string
   'stk500:arduino-isp-atmega8': { title: m.practice_arduino_isp, help: m.practice_arduino_isp_help },
 }
 
+/** Entries with a text, in the order in which a newcomer wants them. */
+export const practiceFirst: readonly string[] = Object.keys(entries)
+
 export const practiceHelp = (id: string): { title: string; help: string } | undefined => {
   const entry = entries[id]
   return entry && { title: entry.title(), help: entry.help() }
