@@ -164,13 +164,8 @@ describe('a restored backup', () => {
       'warning other-calibration',
     ],
     ['of another chip', backup({ kind: 'avr:1e930a' }), backup(), 'refused other-kind'],
-    [
-      'that cannot be told apart',
-      { ...backup({ calibration: 1 }), sha256: 'cc'.repeat(32) },
-      backup({ calibration: 1 }),
-      'passed unsure',
-    ],
-    ['with the same content', backup(), backup(), 'passed same-content'],
+    ['that cannot be told apart', backup({ calibration: 1 }), backup({ calibration: 1 }), 'passed unsure'],
+    ['with nothing to tell by', backup(), backup(), 'passed unsure'],
   ])('%s', (_, restored, now, expected) => {
     expect(verdict('same-device', { restored, backup: now })).toBe(expected)
   })

@@ -5,6 +5,7 @@
 import type { Context } from '#core/context.ts'
 import { FlashError } from '#core/errors.ts'
 import type { Patient, Programmer, Seen, Way } from '#core/programmer.ts'
+import type { Origin } from '#store/backups.ts'
 import type { Attached } from '#transport/devices.ts'
 import { candidates, openProgrammer, type Candidate } from './identify.ts'
 import { layoutOf } from './plan.ts'
@@ -115,4 +116,16 @@ export function patientView(patient: Patient, connection: Connection | undefined
   const { kind, chip, facts, notices, unreadable } = patient
   const { to, by } = connection?.ends ?? { to: 'target', by: 'isp' }
   return { to, by, kind, chip, facts, notices, unreadable, memories: layoutOf(patient).memories }
+}
+
+/** Where a backup comes from. */
+export function originOf(patient: Patient, connection: Connection | undefined, practice = false): Origin {
+  const { kind, chip, facts } = patient
+  const serial = facts.find(({ name }) => name === 'serial')?.value
+  return {
+    ...(practice && { practice }),
+    programmer: { model: connection?.model ?? '', facts: connection?.programmer.facts ?? [] },
+    way: connection?.ends ?? { to: 'target', by: '' },
+    patient: { kind, chip, facts, serial },
+  }
 }

@@ -19,12 +19,12 @@ import { acknowledge, atRisk, contentsOf, readContents, readOnce } from './backu
 import { issueCertificate } from './certificate.ts'
 import { checkAll } from './check.ts'
 import { faultOf, ruleFor } from './choose.ts'
-import { Connection, patientView, type ConnectOptions } from './connection.ts'
+import { Connection, originOf, patientView, type ConnectOptions } from './connection.ts'
 import { flash, release } from './flash.ts'
 import { recogniseFirmware } from './identify.ts'
 import { layoutOf, planFlash, planLines, type Memories, type Plan, type PlanRule } from './plan.ts'
 import { proofFor, proveByReading, proveRunning, type ProofResult } from './prove.ts'
-import { certificateOf, outcomeOf } from './record.ts'
+import { certificateOf, entryOf, outcomeOf } from './record.ts'
 import { nothingYet, Runner, unnamed } from './runner.ts'
 import type { JobView, Surroundings } from './view.ts'
 
@@ -45,11 +45,14 @@ export interface JobServices {
   readonly practice?: boolean
 }
 
+const wireTrouble = ['timeout', 'stalled', 'short-transfer', 'transfer-failed', 'unexpected-answer'] as const
+
 export class Job {
   readonly #services: JobServices
   readonly #log: Log
   readonly #runner: Runner
   #connection: Connection | undefined
+  #source: Attached | Programmer | undefined
   #connectOptions: ConnectOptions = {}
   /** As it was met last; disposed, so only for its pure parts. */
   #patient: Patient | undefined
@@ -182,7 +185,11 @@ export class Job {
 
   /** Tries again what failed or was stopped. A write goes on from what is in the patient now. */
   async retry(): Promise<void> {
-    await this.#runner.again?.()
+    const { error } = this.view
+    const source = this.#source
+    // After trouble on the wire the link may be spent; opening the device anew ends it.
+    if (error?.is(...wireTrouble) && source && !('ways' in source)) await this.resumeAfterReplug(source)
+    else await this.#runner.again?.()
   }
 
   /** The device is back: opens it again and goes on where the job was broken off. */
@@ -218,6 +225,7 @@ export class Job {
 
   async #open(source: Attached | Programmer, ctx: Context): Promise<void> {
     await this.#letGo()
+    this.#source = source
     const options = this.#connectOptions
     const connection = await Connection.open(source, options, this.#services.surroundings, ctx)
     this.#connection = connection
@@ -252,25 +260,15 @@ export class Job {
 
   async #backUp(ctx: Context): Promise<void> {
     const { reach, store, ...passes } = ctx.progress.steps({ reach: 3, read: 45, confirm: 45, store: 7 })
-    const isPersistent = await this.#services.surroundings.persist()
-    this.#log(`storage is ${isPersistent ? 'persistent' : 'not persistent'}`)
+    this.#askForPersistence()
     const patient = await this.#meet(ctx.under(reach))
     try {
       reach.finish()
       const { memories, unreadable, bytesPerSecond } = await readContents(patient, ctx, passes)
       this.#bytesPerSecond = bytesPerSecond
       const firmware = await this.#recognise(memories.find(({ id }) => id === 'flash')?.bytes)
-      const connection = this.#connection
       const { backup } = await this.#services.backups.add({
-        origin: {
-          ...(this.#services.practice && { practice: true }),
-          programmer: { model: connection?.model ?? '', facts: connection?.programmer.facts ?? [] },
-          way: connection?.ends ?? { to: 'target', by: '' },
-          patient: {
-            ...{ kind: patient.kind, chip: patient.chip, facts: patient.facts },
-            serial: patient.facts.find(({ name }) => name === 'serial')?.value,
-          },
-        },
+        origin: originOf(patient, this.#connection, this.#services.practice),
         firmware,
         memories,
         unreadable,
@@ -287,6 +285,14 @@ export class Job {
     } finally {
       await release(patient, ctx)
     }
+  }
+
+  /** Nothing waits for it: a browser may ask the user, who may never answer. */
+  #askForPersistence(): void {
+    this.#services.surroundings.persist().then(
+      (isPersistent) => this.#log(`storage is ${isPersistent ? '' : 'not '}persistent`),
+      (error: unknown) => this.#log(`asking for persistent storage failed: ${String(error)}`),
+    )
   }
 
   #recognise(flash: Uint8Array | undefined): Promise<KnownFirmware | undefined> {
@@ -378,7 +384,10 @@ export class Job {
     const safety = this.#acknowledged.length > 0 ? acknowledge(this.#acknowledged, receipt) : receipt
     const startedAt = new Date().toISOString()
     const beforeFirstChange = async () => {
-      await this.#openJournal(backup, wanted)
+      const [acknowledged, consents] = [this.#acknowledged, this.#consents]
+      await this.#services.backups.journal.open(
+        entryOf(this.view, backup, wanted, { acknowledged, consents }),
+      )
       this.#runner.set({ halfWritten: true })
     }
     const done = await this.#services.surroundings.guarded(() =>
@@ -392,20 +401,6 @@ export class Job {
       proofWanted: proofFor(wanted.firmware),
     })
     this.#runner.done('write', 'prove')
-  }
-
-  #openJournal(backup: Backup, wanted: Wanted): Promise<void> {
-    const { id, rule } = this.view
-    const { programmer, way, patient } = backup.origin
-    return this.#services.backups.journal.open({
-      ...{ id, way, wanted, rule },
-      startedAt: new Date().toISOString(),
-      programmer: programmer.model,
-      patient: { kind: patient.kind, chip: patient.chip },
-      backupId: backup.id,
-      acknowledged: this.#acknowledged,
-      consents: this.#consents,
-    })
   }
 
   /** After an interruption: what is in the patient now is read, planned again against the same backup, and finished. */

@@ -1,8 +1,9 @@
-/** What a job leaves on paper: its outcome in hashes, and the content of its certificate. */
+/** What a job leaves on paper: its outcome in hashes, its entry in the journal, the content of its certificate. */
 import { FlashError } from '#core/errors.ts'
 import type { Fact, KnownFirmware } from '#core/programmer.ts'
 import { sha256 } from '#firmware/hash.ts'
 import type { Backup } from '#store/backups.ts'
+import type { JournalEntry, Wanted } from '#store/journal.ts'
 import type { CertificateContent } from './certificate.ts'
 import type { Flashed } from './flash.ts'
 import type { Plan } from './plan.ts'
@@ -32,6 +33,23 @@ export async function outcomeOf(
     })),
   )
   return { startedAt, finishedAt: new Date().toISOString(), programmedBytes, verifiedBytes, hashes }
+}
+
+/** What the journal needs to finish a write that is about to begin. */
+export function entryOf(
+  { id, rule }: JobView,
+  backup: Backup,
+  wanted: Wanted,
+  given: Pick<JournalEntry, 'acknowledged' | 'consents'>,
+): JournalEntry {
+  const { practice, programmer, way, patient } = backup.origin
+  return {
+    ...{ id, way, wanted, rule, ...given, ...(practice && { practice }) },
+    startedAt: new Date().toISOString(),
+    programmer: programmer.model,
+    patient: { kind: patient.kind, chip: patient.chip },
+    backupId: backup.id,
+  }
 }
 
 export interface Paper {

@@ -1,7 +1,7 @@
 /** The whole job through the real drivers and the real transport, on the twins of the practice bench. */
 import 'fake-indexeddb/auto'
 import { deleteDB } from 'idb'
-import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import { PracticeBench, type Plugged } from '#bench/bench.ts'
 import { practiceImages } from '#bench/practice-images.ts'
 import type { Dials } from '#bench/twin.ts'
@@ -16,6 +16,8 @@ import { parse } from '#worker/client.ts'
 import { verifyCertificate } from './certificate.ts'
 import { wantedFromBackup, wantedFromFile } from './choose.ts'
 import { Job, type JobServices, type Surroundings, type Wanted } from './job.ts'
+
+vi.setConfig({ testTimeout: 60_000 }) // a whole Uno byte by byte, twice, on a busy machine
 
 let db: Database
 let services: JobServices
@@ -152,6 +154,36 @@ describe('a USBasp behind another one', () => {
     await plugged.plugInByItself()
     await job.prove(await theOne())
     expect(job.view.proof?.kind).toBe('running-version')
+  })
+})
+
+describe('trouble on the wire', () => {
+  test.each([
+    ['a transfer that never ends', { hangAt: 120 }, 'timeout'],
+    ['a stall', { stallAt: 120 }, 'stalled'],
+  ])('by %s is gone with a retry, without a replug', async (_, faults, code) => {
+    const { job, plugged } = await backedUp('usbasp:pair')
+    await job.choose(await practice('ATmega8', '1.10'))
+    const [first] = await services.backups.list()
+    plugged.faults = faults
+    await job.write(consents(job))
+    expect(job.view).toMatchObject({ error: { code }, halfWritten: true, next: 'retry' })
+    plugged.faults = {}
+    await job.retry()
+    expect(job.view).toMatchObject({ error: undefined, halfWritten: false, next: 'prove' })
+    expect(job.view.backup?.id).toBe(first?.id)
+  })
+
+  test('while backing up begins the backup again', async () => {
+    const plugged = await bench.plug('usbasp:pair')
+    const job = new Job(services)
+    await job.connect(await theOne())
+    plugged.faults = { hangAt: 50 }
+    await job.backUp()
+    expect(job.view).toMatchObject({ error: { code: 'timeout' }, next: 'retry', halfWritten: false })
+    plugged.faults = {}
+    await job.retry()
+    expect(job.view).toMatchObject({ error: undefined, next: 'choose' })
   })
 })
 

@@ -32,6 +32,8 @@ export interface JournalEntry {
   readonly id: string
   /** ISO 8601, UTC. */
   readonly startedAt: string
+  /** On a twin of the practice bench. */
+  readonly practice?: true
   readonly programmer: string
   readonly way: { readonly to: 'itself' | 'target'; readonly by: string }
   readonly patient: { readonly kind: string; readonly chip: string }
