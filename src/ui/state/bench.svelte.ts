@@ -43,9 +43,13 @@ export class BenchState {
       const list = await devices.list()
       const { candidates } = list.length > 0 ? await whoIsWho() : { candidates: () => [] }
       if (devices !== this.#devices) return
-      const known = new Map(this.present.map((one) => [one.attached.key, one]))
+      const before = this.present
       this.present = list.map(
-        (attached) => known.get(attached.key) ?? { attached, candidates: candidates(attached.seen) },
+        (attached) =>
+          before.find((one) => one.attached.key === attached.key) ?? {
+            attached,
+            candidates: candidates(attached.seen),
+          },
       )
     } catch (error) {
       this.error = toFlashError(error, 'listing devices')

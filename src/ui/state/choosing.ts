@@ -15,10 +15,10 @@ const read = (choice: Choice): Promise<Wanted> => wantedFromFile(choice, parse)
 export const fromFile = (file: File, base?: number): Promise<Wanted> =>
   read({ kind: 'file', file, name: file.name, base })
 
-export const fromPractice = ({ name, chip, version, build }: PracticeImage): Promise<Wanted> =>
+export const fromPractice = ({ name, chip, version, ...image }: PracticeImage): Promise<Wanted> =>
   read({
     kind: 'practice',
-    file: new Blob([formatIntelHex(build()) as Uint8Array<ArrayBuffer>]),
+    file: new Blob([formatIntelHex(image.build())]),
     name: `${name}.hex`,
     chip,
     version,

@@ -13,6 +13,13 @@ import { filled, PageTracker, planStates, type PageState } from '../parts/memory
 import type { BenchState } from './bench.svelte.ts'
 import type { Stores } from './stores.ts'
 
+interface MapView {
+  readonly id: MemoryId
+  readonly states: readonly PageState[]
+  /** The page at hand. */
+  readonly now: number | undefined
+}
+
 export class JobState {
   view: JobView = $state.raw() as JobView
   /** A step that was opened again; undefined: the one at hand. */
@@ -23,9 +30,9 @@ export class JobState {
   #job: Job
   #attached: Attached | undefined = $state.raw()
   #candidate: Candidate | undefined
-  #trackers = new Map<MemoryId, PageTracker>()
-  /** Counts repaints, because a tracker changes in place. */
-  #painted = $state(0)
+  #trackers: readonly PageTracker[] = []
+  /** What the trackers said when the screen was last painted. */
+  #painted: readonly MapView[] = $state.raw([])
   #scheduled = false
   #newest: JobView
   #wanted: Wanted | undefined
@@ -63,9 +70,11 @@ export class JobState {
     return this.#attached?.link
   }
 
-  /** The plan stays on the screen until its consent is given. */
+  /** A step stays on the screen until its question is answered: what cannot be saved, what is planned. */
   get atHand(): StepName {
-    return this.view.next === 'write' ? 'plan' : this.view.step
+    const { next, step } = this.view
+    if (next === 'acknowledge') return 'back-up'
+    return next === 'write' ? 'plan' : step
   }
 
   get shown(): StepName {
@@ -115,15 +124,13 @@ export class JobState {
   close = (): Promise<void> => this.#job.close()
 
   /** What the map of a memory shows in the step on the screen: what is going on, or what came of that step. */
-  statesOf(id: MemoryId): { states: readonly PageState[]; now: number | undefined } | undefined {
-    void this.#painted
-    const { patient, backup, plan, running } = this.view
+  statesOf(id: MemoryId): Omit<MapView, 'id'> | undefined {
+    const { patient, backup, plan } = this.view
     const layout = patient?.memories.find((memory) => memory.id === id)
     if (layout && this.shown === 'back-up' && backup?.memories.some((memory) => memory.id === id))
       return { states: filled(layout, 'confirmed'), now: undefined }
     if (layout && this.shown === 'plan' && plan) return { states: planStates(layout, plan), now: undefined }
-    const tracker = this.#trackers.get(id)
-    return tracker && { states: [...tracker.states], now: running ? tracker.now : undefined }
+    return this.#painted.find((map) => map.id === id)
   }
 
   #hear(view: JobView): void {
@@ -132,8 +139,7 @@ export class JobState {
     if (view.patient !== before.patient) this.#track(view)
     else if (view.plan !== before.plan || isStart(view, before)) this.#track(view)
     const event = view.running?.event
-    if (event && event !== before.running?.event)
-      for (const tracker of this.#trackers.values()) tracker.follow(event)
+    if (event && event !== before.running?.event) for (const tracker of this.#trackers) tracker.follow(event)
     if (view.error?.is('verify-mismatch', 'backup-mismatch') && view.error !== before.error)
       this.#markMismatch(view.error.detail.memory, view.error.detail.first ?? [view.error.detail])
     if (view.step !== before.step || view.next !== before.next) this.opened = undefined
@@ -142,27 +148,32 @@ export class JobState {
 
   /** Progress waits for the next frame; everything else is shown at once. */
   #show(atOnce: boolean): void {
-    if (atOnce) {
-      this.view = this.#newest
-      this.#painted++
-    } else if (!this.#scheduled) {
+    if (atOnce) this.#paint()
+    else if (!this.#scheduled) {
       this.#scheduled = true
       requestAnimationFrame(() => {
         this.#scheduled = false
-        this.view = this.#newest
-        this.#painted++
+        this.#paint()
       })
     }
   }
 
+  #paint(): void {
+    this.view = this.#newest
+    const { running } = this.view
+    this.#painted = this.#trackers.map(({ layout: { id }, states, now }) => ({
+      id,
+      states: [...states],
+      now: running && now,
+    }))
+  }
+
   #track({ patient, plan }: JobView): void {
-    this.#trackers = new Map(
-      (patient?.memories ?? []).map((memory) => [memory.id, new PageTracker(memory, plan)]),
-    )
+    this.#trackers = patient?.memories.map((memory) => new PageTracker(memory, plan)) ?? []
   }
 
   #markMismatch(memory: string, places: readonly { address: number }[]): void {
-    const tracker = this.#trackers.get(memory as MemoryId)
+    const tracker = this.#trackers.find(({ layout: { id } }) => id === memory)
     for (const { address } of places) tracker?.mark({ address, length: 1 }, 'mismatch')
   }
 }

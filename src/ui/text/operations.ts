@@ -16,4 +16,6 @@ const texts: Record<OperationName, (gaps: { memory: string }) => string> = {
 }
 
 export const operationText = ([, operation = '', memory = '']: readonly string[]): string =>
-  texts[operation as OperationName]?.({ memory: memoryName(memory) }) ?? m.wait()
+  Object.hasOwn(texts, operation)
+    ? texts[operation as OperationName]({ memory: memoryName(memory) })
+    : m.wait()
