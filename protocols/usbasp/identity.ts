@@ -83,5 +83,10 @@ export default {
     const { model, confidence, usable = true, notices = [] } = judgement
     return { model, mode: 'application', confidence, usable, facts: facts(seen, judgement), notices }
   },
-  proven: { identify: ['twin'], backup: ['twin'], flash: ['twin'], verify: ['twin'] },
+  proven: {
+    identify: ['real-firmware', 'twin'],
+    backup: ['real-firmware', 'twin'],
+    flash: ['real-firmware', 'twin'],
+    verify: ['real-firmware', 'twin'],
+  },
 } satisfies Identity
