@@ -81,6 +81,7 @@ test('with no room left a backup is storage-full, and nothing of it stays', asyn
     expect(await small.count('memories')).toBe(0)
   } finally {
     small.close()
+    await deleteDB('small') // waits for what is still closing; the bucket would break it off
     await buckets.delete('small')
   }
 })
