@@ -44,7 +44,9 @@ export class Story {
   heading = (name: string | RegExp): Locator => this.page.getByRole('heading', { name, exact: true })
   /** The steps at the side of a job. */
   step = (name: string): Locator =>
-    this.page.getByRole('navigation', { name: this.words.steps_label }).getByRole('button', { name })
+    this.page
+      .getByRole('navigation', { name: this.words.steps_label })
+      .getByRole('button', { name: new RegExp(`^${name}`) })
   get main(): Locator {
     return this.page.getByRole('main')
   }
@@ -77,7 +79,7 @@ export class Story {
   async breakTransfer(fault: string, after: number): Promise<void> {
     const panel = this.page.getByRole('region', { name: this.words.practice_panel })
     await panel.getByText(this.words.practice_break).click()
-    await panel.getByLabel(this.words.practice_fault, { exact: true }).selectOption({ label: fault })
+    await panel.getByRole('combobox').selectOption({ label: fault })
     await panel.getByLabel(this.words.practice_fault_after).fill(String(after))
     await panel.getByRole('button', { name: this.words.practice_arm }).click()
   }
@@ -128,7 +130,7 @@ export class Story {
 
   async finish(): Promise<void> {
     await this.button(this.words.prove_new_job).click()
-    await expect(this.heading(this.words.bench_title)).toBeVisible()
+    await expect(this.heading(this.words.bench_present)).toBeVisible()
   }
 
   /** The screen says this, in a passage of its own. */

@@ -43,6 +43,7 @@ export class BenchState {
       const list = await devices.list()
       const { candidates } = list.length > 0 ? await whoIsWho() : { candidates: () => [] }
       if (devices !== this.#devices) return
+      this.practice?.noticed(list.length)
       const before = this.present
       this.present = list.map(
         (attached) =>

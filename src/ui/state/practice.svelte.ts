@@ -30,6 +30,11 @@ export class Practice {
     this.standing = 'in'
   }
 
+  /** A fault may have pulled the plug. */
+  noticed(devices: number): void {
+    if (devices === 0 && this.standing !== 'nothing-appeared') this.standing = 'out'
+  }
+
   async unplug(): Promise<void> {
     await this.plugged?.unplug()
     this.standing = 'out'
