@@ -1,0 +1,192 @@
+/**
+ * The technician in the field: everything that can go wrong in a customer's basement goes wrong, and each
+ * time the page says what happened, what is safe and what to do, and the job goes on.
+ */
+import { expect } from '@playwright/test'
+import { hashesOf, readCertificate } from './certificate.ts'
+import { test, type Story } from './story.ts'
+import { en, like } from './words.ts'
+
+const blink = 'Blink 2 practice image for ATmega328P'
+
+/** From the shelf to the plan of another program. */
+async function plan(story: Story, device: string, ...faults: string[]): Promise<void> {
+  await story.plugIn(device, ...faults)
+  await story.backUp()
+  await story.take(blink)
+  await story.consent()
+}
+
+async function certificateOf(story: Story) {
+  const { bytes } = await story.saved(story.button(en.prove_save))
+  return readCertificate(bytes)
+}
+
+for (const [name, device, transfer] of [
+  ['a USBasp', en.practice_usbasp_board, 400],
+  ['an Uno', en.practice_uno, 60],
+] as const)
+  test(`${name} is unplugged while it writes, and the job goes on to its certificate`, async ({ story }) => {
+    await story.openBench()
+    await plan(story, device)
+    await story.breakTransfer(en.fault_unplug, transfer)
+    await story.write()
+
+    await story.told({
+      happened: en.error_gone_writing,
+      safe: `${en.safe_half} ${en.safe_backup}`,
+      now: en.now_continue,
+    })
+    await expect(story.step(en.step_write)).toContainText(en.step_state_failed)
+    await story.button(en.practice_replug).click()
+    await story.button(en.job_continue).click()
+    await story.proveByReading()
+
+    const certificate = await certificateOf(story)
+    const stopped = certificate.steps.filter(({ error }) => error !== undefined)
+    expect(stopped).toMatchObject([{ name: 'write', error: 'device-gone' }])
+    expect(certificate.proof.kind).toBe('read-again')
+    const { before, after } = hashesOf(certificate, 'flash')
+    expect(after).not.toBe(before)
+  })
+
+test('a backup can be stopped at once, and begun again', async ({ story }) => {
+  await story.openBench(5)
+  await story.plugIn(en.practice_usbasp_board)
+  await story.button(en.backup_start).click()
+  await story.button(en.job_stop).click()
+  await story.told({
+    happened: en.error_cancelled,
+    safe: en.safe_nothing_written,
+    now: en.error_cancelled_now,
+  })
+  await story.button(en.job_try_again).click()
+  await story.backedUp()
+})
+
+test('a write stops after the page at hand, says what that means, and goes on', async ({ story }) => {
+  await story.openBench(5)
+  await plan(story, en.practice_usbasp_board)
+  await story.write()
+  await story.reads(like(en.operation_program, { memory: en.memory_flash }))
+  await story.button(en.write_stop).click()
+  await story.told({
+    happened: en.error_cancelled,
+    safe: `${en.safe_half} ${en.safe_backup}`,
+    now: en.error_cancelled_now_half,
+  })
+  await story.button(en.job_continue).click()
+  await story.proveByReading()
+  const { steps } = await certificateOf(story)
+  expect(steps.map(({ error }) => error)).toContain('cancelled')
+})
+
+test('an earlier backup is restored from the library, byte for byte', async ({ page, story }) => {
+  await story.openBench()
+  await plan(story, en.practice_usbasp_board)
+  await story.write()
+  await story.proveByReading()
+  const first = await certificateOf(story)
+  await story.step(en.step_back_up).click()
+  await story.link(en.backup_open).click()
+  await story.button(en.entry_restore).click()
+
+  // It begins with a backup of its own, and needs no choice.
+  await story.button(en.device_start).click()
+  await story.button(en.backup_start).click()
+  await story.planned()
+  await story.consent()
+  await story.write()
+  await story.proveByReading()
+  const second = await certificateOf(story)
+  expect(second.source).toMatchObject({ kind: 'backup', backupId: first.before.backupId })
+  expect(hashesOf(second, 'flash')).toEqual({
+    before: hashesOf(first, 'flash').after,
+    after: hashesOf(first, 'flash').before,
+  })
+  await expect(page.getByRole('alert')).toBeHidden()
+})
+
+test('a half-written chip gets its own backup back', async ({ story }) => {
+  await story.openBench()
+  await plan(story, en.practice_usbasp_board)
+  await story.breakTransfer(en.fault_stall, 400)
+  await story.write()
+  await story.told({ happened: en.error_stalled, safe: en.safe_half, now: en.now_restore })
+  await story.step(en.step_back_up).click()
+  await story.link(en.backup_open).click()
+  await story.button(en.entry_restore).click()
+  await story.planned()
+  await story.consent()
+  await story.write()
+  await story.proveByReading()
+  const { before, after } = hashesOf(await certificateOf(story), 'flash')
+  expect(after).toBe(before)
+})
+
+test('a locked chip is told plainly, and nothing is lost without a word to it', async ({ story }) => {
+  await story.openBench()
+  await story.plugIn(en.practice_usbasp_board, en.dial_locked)
+  await story.reads(en.notice_locked)
+  await story.reads(like(en.unreadable_read_protected, { memory: en.memory_flash }))
+  await story.button(en.backup_start).click()
+
+  const goOn = story.button(en.backup_go_on)
+  await expect(goOn).toBeDisabled()
+  await story.page.getByLabel(en.backup_acknowledge).check()
+  await goOn.click()
+  await story.backedUp()
+  await story.take(blink)
+  await expect(story.button(en.plan_write)).toBeDisabled()
+  await story.reads(like(en.consequence_no_backup, { memory: en.memory_flash }))
+  await story.consent()
+  await story.write()
+  await story.proveByReading()
+  const certificate = await certificateOf(story)
+  expect(certificate.before.unreadable).toContainEqual({ memory: 'flash', reason: 'read-protected' })
+  expect(certificate.consents).toContain('no-backup:flash')
+})
+
+test('a bad contact makes no backup, and the chip is not blamed', async ({ story }) => {
+  await story.openBench()
+  await story.plugIn(en.practice_usbasp_board, en.dial_flicker)
+  await story.button(en.backup_start).click()
+  await story.told({
+    happened: like(en.error_backup, { memory: en.memory_flash, address: '0x0100' }),
+    safe: en.safe_nothing_written,
+    now: en.error_backup_now_contact,
+  })
+  await expect(story.main).not.toContainText(like(en.error_verify_now_cell))
+  await expect(story.button(en.job_try_again)).toBeVisible()
+})
+
+test('without a target the page says where to look', async ({ story }) => {
+  await story.openBench()
+  await story.plug(en.practice_usbasp_board, en.dial_no_target)
+  await story.told({
+    happened: en.error_target_missing,
+    safe: en.safe_nothing_written,
+    now: en.error_target_missing_now_cable,
+  })
+})
+
+test('a target at 1 MHz is found at a slower clock and backed up', async ({ story }) => {
+  await story.openBench()
+  await story.plugIn(en.practice_usbasp_board, en.dial_slow)
+  await story.step(en.step_connect).click()
+  await story.reads(like(en.notice_slow_sck_used_speed))
+  await story.button(like(en.job_back_to)).click()
+  await story.backUp()
+  await expect(story.step(en.step_back_up)).toContainText(like(en.result_backup))
+})
+
+test('an image for another chip is refused with the reason', async ({ story }) => {
+  await story.openBench()
+  await story.plugIn(en.practice_usbasp_board)
+  await story.backUp()
+  await story.page.getByText(en.choose_practice_others, { exact: true }).first().click()
+  await story.button(like(en.offer_take_this, { title: 'Blink 2 practice image for ATmega168' })).click()
+  await expect(story.heading(en.choose_refused)).toBeVisible()
+  await story.reads(like(en.check_chip_refused, { found: 'ATmega168', expected: 'ATmega328P' }))
+  await expect(story.button(en.plan_write)).toBeHidden()
+})
