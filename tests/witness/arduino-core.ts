@@ -30,12 +30,17 @@ function bootLoaders(): string {
   return join(cache, folder)
 }
 
-/** Needs apt and dpkg, but no root. */
+/** Needs apt and dpkg, but no root, unless apt has no package lists yet. */
 function fetchPackage(): void {
   mkdirSync(cache, { recursive: true })
   const run = (command: string, ...args: string[]) =>
     execFileSync(command, args, { cwd: cache, stdio: 'pipe', timeout: 120_000 })
-  run('apt-get', 'download', packageName)
+  try {
+    run('apt-get', 'download', packageName)
+  } catch {
+    run('apt-get', 'update', '-qq') // a new machine knows no packages
+    run('apt-get', 'download', packageName)
+  }
   const file = readdirSync(cache).find((name) => name.endsWith('.deb'))
   if (file === undefined) throw new Error('apt-get download left no file')
   run('dpkg', '-x', file, '.')
