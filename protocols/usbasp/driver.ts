@@ -31,8 +31,10 @@ const none: Arguments = { value: 0, index: 0 }
 
 /** From CONNECT to ENABLEPROG; avrdude's number. */
 const settleMs = 100
-/** 1.06 and later try each slower speed in one ENABLEPROG, which takes more than a second. */
+/** 1.07 and later try each slower speed in one ENABLEPROG, which takes more than a second. */
 const enableTimeoutMs = 10_000
+/** A "no" that took less came from something with the same version that did not try them. */
+const allSpeedsMs = 500
 /** Firmware up to 1.08 counts in one byte, where 255 is a special value; 200 is avrdude's number. */
 const blockBytes = 200
 /** Below this speed a full block takes too long for one transfer. */
@@ -106,17 +108,24 @@ function exactly(expected: number, request: Request, bytes: Uint8Array): Uint8Ar
   throw new FlashError('short-transfer', { during, expected, found: bytes.length })
 }
 
+/** What the driver has to know of the firmware's version. */
+interface Quirks {
+  readonly speedsHz: readonly number[]
+  readonly slowsDown: boolean
+  readonly mayBeLoader: boolean
+}
+
 class UsbaspMaster implements IspMaster {
   readonly speedsHz: readonly number[]
   readonly #device: Device
-  readonly #mayBeLoader: boolean
+  readonly #quirks: Quirks
   #blockBytes = blockBytes
   #triedAllSpeeds = false
 
-  constructor(device: Device, speedsHz: readonly number[], mayBeLoader: boolean) {
+  constructor(device: Device, quirks: Quirks) {
     this.#device = device
-    this.speedsHz = speedsHz
-    this.#mayBeLoader = mayBeLoader
+    this.#quirks = quirks
+    this.speedsHz = quirks.speedsHz
   }
 
   async enter(speedHz: number | undefined, ctx: Context): Promise<boolean> {
@@ -128,8 +137,10 @@ class UsbaspMaster implements IspMaster {
     await ctx.sleep(settleMs)
     const before = ctx.clock.now()
     const [status] = await this.#device.read(Request.EnableProg, none, 1, enableTimeoutMs)
-    if (status === 0 && this.#mayBeLoader) await this.#refuseLoader()
-    this.#triedAllSpeeds = status !== 0 && speedHz === undefined && ctx.clock.now() - before > 500
+    if (status === 0 && this.#quirks.mayBeLoader) await this.#refuseLoader()
+    // The time alone proves nothing: a page may have stood still meanwhile.
+    const tookLong = ctx.clock.now() - before > allSpeedsMs
+    this.#triedAllSpeeds = status !== 0 && speedHz === undefined && this.#quirks.slowsDown && tookLong
     return status === 0
   }
 
@@ -222,7 +233,8 @@ class Usbasp implements Programmer {
     const version = versionText(device.link.seen.deviceVersion)
     // The factory firmware of 1.02 has no SETISPSCK; a boot loader under the same ids has.
     const mayBeLoader = version === '1.02' && choosesSck
-    const fastest = version >= '1.07' ? sckOptionsHz.length : sckOptionsHz.length - 1
+    const slowsDown = version >= '1.07'
+    const fastest = slowsDown ? sckOptionsHz.length : sckOptionsHz.length - 1
     const speedsHz = choosesSck ? sckOptionsHz.slice(1, fastest).reverse() : []
     this.#device = device
     this.#log = log
@@ -238,7 +250,8 @@ class Usbasp implements Programmer {
         to: 'target',
         by: 'isp',
         speedsHz,
-        connect: (ctx, speedHz) => connectAvr(new UsbaspMaster(device, speedsHz, mayBeLoader), ctx, speedHz),
+        connect: (ctx, speedHz) =>
+          connectAvr(new UsbaspMaster(device, { speedsHz, slowsDown, mayBeLoader }), ctx, speedHz),
       },
     ]
   }

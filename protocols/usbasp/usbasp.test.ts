@@ -207,6 +207,19 @@ describe('speed', () => {
     expect(codes(patient.notices)).toEqual(['slow-sck-used'])
   })
 
+  it('a page that stands still for a second does not hide the slower clocks of 1.04', async () => {
+    const { open, ctx, plugged, clock } = await plug(
+      shelf.atmega8.make({ targetHz: 1_000_000 }).twin as UsbTwin,
+    )
+    let stoodMs = 0
+    plugged.onTransfer = () => (stoodMs += 1000)
+    const late = { now: () => clock.now() + stoodMs, sleep: clock.sleep.bind(clock) }
+    await using programmer = await open()
+    const patient = await programmer.ways[0]?.connect(new Context({ clock: late, log: ctx.log }))
+    expect(patient?.chip).toBe('ATmega8')
+    await patient?.[Symbol.asyncDispose]()
+  })
+
   it('below 10 kHz blocks are short', async () => {
     const { patient, ctx, plugged, setup } = await connect('attiny13', { targetHz: 32_000 }, 4000)
     const before = plugged.transfers.count
