@@ -347,6 +347,21 @@ test('a chip that stays busy is a timeout, not an endless wait', async () => {
   })
 })
 
+test('a page that stands still between two questions is not a busy chip', async () => {
+  const { master, ctx } = bench('ATmega328P')
+  const patient = await connectAvr(master, ctx)
+  const execute = master.execute.bind(master)
+  let stoodMs = 0
+  master.execute = (instruction) => {
+    if (instruction[0] !== 0xf0 || stoodMs > 0) return execute(instruction)
+    stoodMs = 10_000
+    return Promise.resolve(1)
+  }
+  const clock = { now: () => ctx.clock.now() + stoodMs, sleep: ctx.clock.sleep.bind(ctx.clock) }
+  await program(patient, 'flash', new Context({ clock }), 0, pattern(128))
+  expect(await read(patient, 'flash', ctx, 0, 128)).toEqual(pattern(128))
+})
+
 test('a stuck bit shows when read back', async () => {
   const { master, ctx } = bench('ATmega8', { dials: { stuckBit: 70 * 8 } })
   const patient = await connectAvr(master, ctx)

@@ -49,8 +49,8 @@ async function release(master: IspMaster, { clock, log }: Context): Promise<void
   }
 }
 
-/** How long a chip may be busy beyond what its data sheet says before it counts as stuck. */
-const patienceMs = 100
+/** How often a chip may say "busy", a millisecond apart, after its data sheet's time before it counts as stuck. */
+const patientPolls = 100
 
 class AvrPatient implements Patient {
   readonly kind: string
@@ -391,11 +391,11 @@ class AvrPatient implements Patient {
   async #ready(during: string, ms: number, ctx: Context): Promise<void> {
     await ctx.clock.sleep(ms)
     if (!this.#part.readyPoll) return
-    const deadline = ctx.clock.now() + patienceMs
-    while ((await this.#master.execute(isp.pollReady, ctx)) & 0x01) {
-      if (ctx.clock.now() > deadline) throw new FlashError('timeout', { during, timeoutMs: ms + patienceMs })
+    for (let polls = 0; polls < patientPolls; polls++) {
+      if (((await this.#master.execute(isp.pollReady, ctx)) & 0x01) === 0) return
       await ctx.clock.sleep(1)
     }
+    throw new FlashError('timeout', { during, timeoutMs: ms + patientPolls })
   }
 
   #refuseOutside(memory: MemoryId, address: number, length: number, available: number): void {

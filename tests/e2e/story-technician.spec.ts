@@ -170,6 +170,16 @@ test('without a target the page says where to look', async ({ story }) => {
   })
 })
 
+test('a target at 1 MHz is found at a slower clock and backed up', async ({ story }) => {
+  await story.openBench()
+  await story.plugIn(en.practice_usbasp_board, en.dial_slow)
+  await story.step(en.step_connect).click()
+  await story.reads(like(en.notice_slow_sck_used_speed))
+  await story.button(like(en.job_back_to)).click()
+  await story.backUp()
+  await expect(story.step(en.step_back_up)).toContainText(like(en.result_backup))
+})
+
 test('an image for another chip is refused with the reason', async ({ story }) => {
   await story.openBench()
   await story.plugIn(en.practice_usbasp_board)
