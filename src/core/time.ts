@@ -45,9 +45,12 @@ export async function within<T>(
   for (const signal of watched) racers.push(aborted(signal, settled.signal))
   if (timeoutMs !== undefined)
     racers.push(
-      clock.sleep(timeoutMs, settled.signal).then(() => {
-        throw new FlashError('timeout', { during, timeoutMs })
-      }),
+      clock
+        .sleep(timeoutMs, settled.signal)
+        .then(() => clock.sleep(0, settled.signal)) // in a page that stood still its timer comes before the answer
+        .then(() => {
+          throw new FlashError('timeout', { during, timeoutMs })
+        }),
     )
   try {
     return await Promise.race(racers)

@@ -1,0 +1,25 @@
+import { expect, test } from 'vitest'
+import { systemClock, within } from './time.ts'
+
+test('an answer that came while the page stood still is not a timeout', async () => {
+  const { port1, port2 } = new MessageChannel()
+  const answer = new Promise((resolve) => {
+    port1.onmessage = ({ data }) => {
+      resolve(data)
+    }
+  })
+  const waiting = within(answer, systemClock, 'asking', 20)
+  port2.postMessage('here')
+  const from = performance.now()
+  while (performance.now() - from < 60); // the page stands still until both are due
+  expect(await waiting).toBe('here')
+  port1.close()
+})
+
+test('no answer is a timeout that names what was under way', async () => {
+  const silence = new Promise<never>(() => undefined)
+  await expect(within(silence, systemClock, 'asking', 5)).rejects.toMatchObject({
+    code: 'timeout',
+    detail: { during: 'asking', timeoutMs: 5 },
+  })
+})
