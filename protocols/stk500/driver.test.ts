@@ -385,6 +385,41 @@ describe('a board on a bad line', () => {
     },
   )
 
+  test.each(['stallAt', 'shortAt'] as const)(
+    '%s: a block whose answer is lost is sent again, wherever that happens',
+    async (fault) => {
+      for (let n = 1; ; n++) {
+        const { open, ctx, plugged, memory } = await bench(variant)
+        await using programmer = await open()
+        await using patient = await wayOf(programmer, 'itself').connect(ctx)
+        const flash = memoryOf(patient, 'flash')
+        const bytes = pattern(2 * flash.pageBytes)
+        const before = plugged.transfers.writes
+        plugged.faults = { [fault]: n }
+        await flash.program(0, bytes, ctx)
+        expect(await flash.read({ address: 0, length: bytes.length }, ctx), `write ${String(n)}`).toEqual(
+          bytes,
+        )
+        expect(memory('flash').subarray(0, bytes.length)).toEqual(bytes)
+        if (plugged.transfers.writes - before < n) break
+      }
+    },
+  )
+
+  test('a board that falls silent in the middle is reported within ten seconds', async () => {
+    const { twin } = shelf.uno.make()
+    if (twin.link !== 'serial') throw new Error('not a serial twin')
+    const { open, ctx, clock } = await bench(twin)
+    await using programmer = await open()
+    await using patient = await wayOf(programmer, 'itself').connect(ctx)
+    twin.receive = () => undefined
+    const from = clock.now()
+    await expect(memoryOf(patient, 'flash').read({ address: 0, length: 128 }, ctx)).rejects.toMatchObject({
+      code: 'device-silent',
+    })
+    expect(clock.now() - from).toBeLessThan(10_000)
+  })
+
   test('unplugged at every write it says so, and works again when it is plugged in', async () => {
     const on = await bench(variant)
     const writes = await countWrites()

@@ -7,7 +7,7 @@
  */
 import { concat, equal, hex, hexBytes } from '#core/bytes.ts'
 import { Context } from '#core/context.ts'
-import { FlashError } from '#core/errors.ts'
+import { FlashError, isFlashError } from '#core/errors.ts'
 import { Progress } from '#core/progress.ts'
 import type {
   Check,
@@ -188,9 +188,9 @@ class LoaderPatient implements Patient {
     const blockBytes = this.#part.flash.pageBytes
     // LOAD_ADDRESS counts in words
     for (let at = address - (address % 2); at < address + length; at += blockBytes) {
-      await this.#beThere(ctx)
       const count = Math.min(blockBytes, address + length - at)
-      const block = await this.#session.askAfter(this.#seek(at), readPage(memType, count), ctx)
+      const request = readPage(memType, count)
+      const block = await this.#patiently(ctx, () => this.#session.askAfter(this.#seek(at), request, ctx))
       const skip = Math.max(0, address - at)
       bytes.set(block.subarray(skip), at + skip - address)
       ctx.progress.advance(count - skip, at + skip)
@@ -206,7 +206,6 @@ class LoaderPatient implements Patient {
     if (address + bytes.length > this.#section.address)
       throw new FlashError('write-protected', { memory: 'flash' })
     for (let at = 0; at < bytes.length; at += pageBytes) {
-      await this.#beThere(ctx)
       const page = bytes.subarray(at, at + pageBytes)
       await this.#programPage(address + at, progPage(MemType.Flash, page), ctx, pageMs)
       ctx.progress.advance(pageBytes, address + at)
@@ -215,7 +214,6 @@ class LoaderPatient implements Patient {
 
   async #programEeprom(address: number, bytes: Uint8Array, ctx: Context): Promise<void> {
     for (let at = 0; at < bytes.length; at += eepromBlock) {
-      await this.#beThere(ctx)
       const block = bytes.subarray(at, at + eepromBlock)
       const request = progPage(MemType.Eeprom, block)
       await this.#programPage(address + at, request, ctx, block.length * eepromByteMs)
@@ -224,9 +222,28 @@ class LoaderPatient implements Patient {
   }
 
   /** The address is answered before the data go out: what follows a broken command is taken for commands. */
-  async #programPage(address: number, request: Request, ctx: Context, workMs: number): Promise<void> {
-    await this.#session.ask(this.#seek(address), ctx)
-    await this.#session.ask([request], ctx, workMs)
+  #programPage(address: number, request: Request, ctx: Context, workMs: number): Promise<unknown> {
+    return this.#patiently(ctx, async () => {
+      await this.#session.ask(this.#seek(address), ctx)
+      await this.#session.ask([request], ctx, workMs)
+    })
+  }
+
+  /**
+   * One block, at a safe boundary. When its answer is lost the board is reset and the block is sent again:
+   * reading or writing it twice leaves the same as once.
+   */
+  async #patiently<T>(ctx: Context, send: () => Promise<T>): Promise<T> {
+    for (let tries = 1; ; tries++) {
+      await this.#beThere(ctx)
+      try {
+        return await send()
+      } catch (error) {
+        if (tries === mostTries || !isFlashError(error, 'timeout', 'unexpected-answer', 'device-refused'))
+          throw error
+        ctx.log(`stk500 block sent again: ${String(error)}`)
+      }
+    }
   }
 
   async #readSignature({ address, length }: Range, ctx: Context): Promise<Uint8Array> {
