@@ -104,6 +104,7 @@ describe('a hostile or damaged link', () => {
     'a name of spaces': [`${required}&name=%20%20`, 'name: empty'],
     'an endless name': [`${required}&name=${'a'.repeat(121)}`, 'name: too-long'],
     'a device that is a path': [`${required}&device=../x`, 'device: not-allowed'],
+    'a device that nobody knows': [`${required}&device=usbasp2`, 'device: unknown-device'],
     'markup as a chip': [`${required}&chip=<b>`, 'chip: not-allowed'],
     'a patient of no kind': [`${required}&patient=dog`, 'patient: not-allowed'],
     'a format of another kind': [`${required}&format=elf`, 'format: not-allowed'],
@@ -150,7 +151,7 @@ const text = (most: number) =>
 const maybe = <T>(arbitrary: fc.Arbitrary<T>) => fc.option(arbitrary, { nil: undefined })
 const links: fc.Arbitrary<FirmwareLink> = fc
   .record({
-    device: maybe(fc.stringMatching(/^[a-z0-9][a-z0-9-]{0,39}$/)),
+    device: maybe(fc.constantFrom('usbasp', 'stk500', 'usbtiny')),
     patient: maybe(fc.constantFrom('itself', 'target')),
     chip: maybe(fc.stringMatching(/^[A-Za-z0-9][\w./-]{0,39}$/)),
     name: maybe(text(120)),

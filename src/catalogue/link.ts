@@ -41,6 +41,7 @@ export type BadLinkReason =
   | 'too-large'
   | 'hidden-characters' // control characters, or such that turn the direction of text
   | 'not-allowed' // a value that this field cannot have
+  | 'unknown-device'
   | 'not-a-number'
   | 'not-a-hash'
   | 'not-a-url'
@@ -72,7 +73,14 @@ const fields = [
 
 const say = (reason: BadLinkReason): BadLinkReason => reason
 
-const word = z.string().check(z.regex(/^[a-z0-9][a-z0-9-]{0,39}$/, say('not-allowed')))
+/** Only the folders' names are of interest; nothing of them is loaded. */
+const devices = Object.keys(import.meta.glob('../../protocols/*/firmware.ts')).map(
+  (path) => path.split('/').at(-2) ?? '',
+)
+const device = z.string().check(
+  z.regex(/^[a-z0-9][a-z0-9-]{0,39}$/, { error: say('not-allowed'), abort: true }),
+  z.refine((id) => devices.includes(id), say('unknown-device')),
+)
 const chip = z.string().check(z.regex(/^[A-Za-z0-9][\w ./-]{0,39}$/, say('not-allowed')))
 const visible = (most: number) =>
   z.string().check(
@@ -100,7 +108,7 @@ const url = z.pipe(
 )
 
 const schema = z.object({
-  device: z.optional(word),
+  device: z.optional(device),
   patient: z.optional(z.enum(['itself', 'target'], say('not-allowed'))),
   chip: z.optional(chip),
   name: z.optional(visible(120)),
