@@ -55,6 +55,11 @@ export class Story {
 
   async openBench(speed: Speed = 25): Promise<void> {
     await this.page.goto('./')
+    await this.practise(speed)
+  }
+
+  /** From the first page, whatever else it shows. */
+  async practise(speed: Speed = 25): Promise<void> {
     await this.button(this.words.practice_start).click()
     await this.page.getByLabel(this.words.practice_speed).selectOption(String(speed))
   }
