@@ -6,6 +6,7 @@
  * than the port's is noise; bridges that report framing errors break the stream, which can be had anew.
  */
 import type { Clock } from '#core/time.ts'
+import { agree, asHeardAt, never, TwinLine } from './twin-line.ts'
 import type { SerialTransfers } from './twin-serial.ts'
 import type { SerialTwin, WireFaults } from './twin.ts'
 
@@ -26,7 +27,7 @@ interface PortOptions {
 interface Session {
   readonly baud: number
   readonly bufferSize: number
-  readonly toTwin: Line
+  readonly toTwin: TwinLine
   /** In the bridge. */
   readonly gathered: number[]
   /** In the computer, and not yet given to the page. */
@@ -46,8 +47,6 @@ const gatherMs = { 'cdc-acm': 4, ch340: 2, cp210x: 2, ftdi: 16 } as const
 const packetBytes = 62
 /** The kernel's terminal buffer; what comes on top is dropped. */
 const kernelBuffer = 4096
-/** A UART takes a byte that is at most this far off. */
-const baudTolerance = 0.04
 const maxBufferSize = 16 * 1024 * 1024
 
 const invalidState = (message: string) => new DOMException(message, 'InvalidStateError')
@@ -62,7 +61,7 @@ export class TwinSerialPort extends EventTarget implements SerialPort {
   readonly #socket: Socket
   readonly #options: PortOptions
   readonly #forget: () => void
-  readonly #fromTwin: Line
+  readonly #fromTwin: TwinLine
   #session: Session | undefined
   #opening = false
   #closing = false
@@ -76,7 +75,7 @@ export class TwinSerialPort extends EventTarget implements SerialPort {
     this.#socket = socket
     this.#options = options
     this.#forget = forget
-    this.#fromTwin = new Line(options.clock, gatherMs[twin.bridge], (portion, baud) => {
+    this.#fromTwin = new TwinLine(options.clock, gatherMs[twin.bridge], (portion, baud) => {
       this.#arrive(portion, baud)
     })
   }
@@ -193,9 +192,9 @@ export class TwinSerialPort extends EventTarget implements SerialPort {
 
   // ---- within -----------------------------------------------------------------------------------
 
-  #lineToTwin(): Line {
+  #lineToTwin(): TwinLine {
     const frameMs = 1
-    return new Line(this.#options.clock, frameMs, (portion, baud) => {
+    return new TwinLine(this.#options.clock, frameMs, (portion, baud) => {
       this.twin.receive(portion, baud)
     })
   }
@@ -210,14 +209,12 @@ export class TwinSerialPort extends EventTarget implements SerialPort {
   #arrive(portion: Uint8Array, baud: number): void {
     const session = this.#session
     if (!session) return
-    let bytes = this.#loseOne(portion)
-    if (Math.abs(session.baud / baud - 1) > baudTolerance) {
-      if (this.twin.bridge === 'ftdi' || this.twin.bridge === 'cp210x') {
-        session.readable?.fail(new DOMException('Parity error', 'ParityError'))
-        session.readable = session.give = undefined
-        return
-      }
-      bytes = noise(bytes)
+    const bytes = asHeardAt(session.baud, this.#loseOne(portion), baud)
+    const reportsErrors = this.twin.bridge === 'ftdi' || this.twin.bridge === 'cp210x'
+    if (reportsErrors && !agree(session.baud, baud)) {
+      session.readable?.fail(new DOMException('Parity error', 'ParityError'))
+      session.readable = session.give = undefined
+      return
     }
     const isFirst = session.gathered.length === 0
     session.gathered.push(...bytes)
@@ -319,78 +316,3 @@ export class TwinSerialPort extends EventTarget implements SerialPort {
     await session.toTwin.below(session.bufferSize)
   }
 }
-
-const never = -1
-
-/** One direction: bytes go one after another at their speed, in portions of a few milliseconds. */
-class Line {
-  readonly #clock: Clock
-  readonly #portionMs: number
-  readonly #arrive: (portion: Uint8Array, baud: number) => void
-  #queue: { readonly bytes: number[]; readonly baud: number }[] = []
-  #waiters: { readonly count: number; resolve: () => void; reject: (error: Error) => void }[] = []
-  #running = false
-  #stopped = false
-
-  constructor(clock: Clock, portionMs: number, arrive: (portion: Uint8Array, baud: number) => void) {
-    this.#clock = clock
-    this.#portionMs = portionMs
-    this.#arrive = arrive
-  }
-
-  push(bytes: Uint8Array, baud: number): void {
-    if (this.#stopped || bytes.length === 0) return
-    const last = this.#queue.at(-1)
-    if (last?.baud === baud) last.bytes.push(...bytes)
-    else this.#queue.push({ bytes: [...bytes], baud })
-    if (!this.#running) void this.#run()
-  }
-
-  /** Resolves when at most `count` bytes are still waiting; rejects when they are dropped before. */
-  below(count: number): Promise<void> {
-    return new Promise((resolve, reject) => {
-      this.#waiters.push({ count, resolve, reject })
-      this.#wake()
-    })
-  }
-
-  /** Drops what has not left yet. */
-  drop(reason: Error): void {
-    this.#queue = []
-    for (const { reject } of this.#waiters.splice(0)) reject(reason)
-  }
-
-  stop(reason: Error): void {
-    this.#stopped = true
-    this.drop(reason)
-  }
-
-  async #run(): Promise<void> {
-    this.#running = true
-    for (let next = this.#queue[0]; next; next = this.#queue[0]) {
-      const bitsPerByte = 10
-      const byteMs = (bitsPerByte * 1000) / next.baud
-      const most = Math.max(1, Math.floor(this.#portionMs / byteMs))
-      const count = Math.min(most, next.bytes.length)
-      await this.#clock.sleep(count * byteMs)
-      if (this.#queue[0] !== next) continue // dropped meanwhile
-      const portion = Uint8Array.from(next.bytes.splice(0, count))
-      if (next.bytes.length === 0) this.#queue.shift()
-      this.#arrive(portion, next.baud)
-      this.#wake()
-    }
-    this.#running = false
-  }
-
-  #wake(): void {
-    if (this.#waiters.length === 0) return
-    const waiting = this.#queue.reduce((sum, { bytes }) => sum + bytes.length, 0)
-    const done = this.#waiters.filter(({ count }) => waiting <= count)
-    this.#waiters = this.#waiters.filter(({ count }) => waiting > count)
-    for (const { resolve } of done) resolve()
-  }
-}
-
-/** What a UART makes of a byte at another speed; the same every time. */
-const noise = (bytes: Uint8Array): Uint8Array =>
-  bytes.map((byte) => ((byte * 0x9d) ^ (byte >> 3) ^ 0x5a) & 0xff)

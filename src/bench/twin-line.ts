@@ -1,0 +1,86 @@
+/**
+ * One direction of a serial line (8N1, ten bits a byte): for the page's port and for the lab's bridges, which
+ * must pace the same bytes in the same way.
+ */
+import type { Clock } from '#core/time.ts'
+
+/** For `below`: not before the line is dropped. */
+export const never = -1
+
+/** A UART takes a byte that is at most this far off. */
+const baudTolerance = 0.04
+
+/** What a port set to `heard` makes of `bytes` sent at `sent` baud: themselves, or the same noise every time. */
+export const asHeardAt = (heard: number, bytes: Uint8Array, sent: number): Uint8Array =>
+  agree(heard, sent) ? bytes : bytes.map((byte) => ((byte * 0x9d) ^ (byte >> 3) ^ 0x5a) & 0xff)
+
+export const agree = (heard: number, sent: number): boolean => Math.abs(heard / sent - 1) <= baudTolerance
+
+/** Bytes go one after another at their speed, in portions of a few milliseconds. */
+export class TwinLine {
+  readonly #clock: Clock
+  readonly #portionMs: number
+  readonly #arrive: (portion: Uint8Array, baud: number) => void
+  #queue: { readonly bytes: number[]; readonly baud: number }[] = []
+  #waiters: { readonly count: number; resolve: () => void; reject: (error: Error) => void }[] = []
+  #running = false
+  #stopped = false
+
+  constructor(clock: Clock, portionMs: number, arrive: (portion: Uint8Array, baud: number) => void) {
+    this.#clock = clock
+    this.#portionMs = portionMs
+    this.#arrive = arrive
+  }
+
+  push(bytes: Uint8Array, baud: number): void {
+    if (this.#stopped || bytes.length === 0) return
+    const last = this.#queue.at(-1)
+    if (last?.baud === baud) last.bytes.push(...bytes)
+    else this.#queue.push({ bytes: [...bytes], baud })
+    if (!this.#running) void this.#run()
+  }
+
+  /** Resolves when at most `count` bytes are still waiting; rejects when they are dropped before. */
+  below(count: number): Promise<void> {
+    return new Promise((resolve, reject) => {
+      this.#waiters.push({ count, resolve, reject })
+      this.#wake()
+    })
+  }
+
+  /** Drops what has not left yet. */
+  drop(reason: Error): void {
+    this.#queue = []
+    for (const { reject } of this.#waiters.splice(0)) reject(reason)
+  }
+
+  stop(reason: Error): void {
+    this.#stopped = true
+    this.drop(reason)
+  }
+
+  async #run(): Promise<void> {
+    this.#running = true
+    for (let next = this.#queue[0]; next; next = this.#queue[0]) {
+      const bitsPerByte = 10
+      const byteMs = (bitsPerByte * 1000) / next.baud
+      const most = Math.max(1, Math.floor(this.#portionMs / byteMs))
+      const count = Math.min(most, next.bytes.length)
+      await this.#clock.sleep(count * byteMs)
+      if (this.#queue[0] !== next) continue // dropped meanwhile
+      const portion = Uint8Array.from(next.bytes.splice(0, count))
+      if (next.bytes.length === 0) this.#queue.shift()
+      this.#arrive(portion, next.baud)
+      this.#wake()
+    }
+    this.#running = false
+  }
+
+  #wake(): void {
+    if (this.#waiters.length === 0) return
+    const waiting = this.#queue.reduce((sum, { bytes }) => sum + bytes.length, 0)
+    const done = this.#waiters.filter(({ count }) => waiting <= count)
+    this.#waiters = this.#waiters.filter(({ count }) => waiting > count)
+    for (const { resolve } of done) resolve()
+  }
+}
