@@ -47,7 +47,7 @@ const layer = (path: string): string =>
 const allowed: Readonly<Record<string, readonly string[]>> = {
   'src/core': [],
   'src/transport': ['src/core'],
-  'src/host': ['src/core', 'src/jobs/view.ts'],
+  'src/host': ['src/core'],
   'src/chips': ['src/core'],
   'src/firmware': ['src/core'],
   'src/worker': ['src/core', 'src/firmware'],

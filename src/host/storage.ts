@@ -8,15 +8,20 @@ export interface StorageUse {
   readonly isKept: boolean
 }
 
-/** Undefined: a browser (or an insecure page) without this. */
+/** Undefined: the browser does not say (an old one, an insecure page, a frame without storage). */
 export async function storageUse(): Promise<StorageUse | undefined> {
   if (!('storage' in navigator)) return undefined
-  const [{ usage, quota }, isKept] = await Promise.all([
-    navigator.storage.estimate(),
-    navigator.storage.persisted(),
-  ])
-  return { used: usage, quota, isKept }
+  try {
+    const [{ usage, quota }, isKept] = await Promise.all([
+      navigator.storage.estimate(),
+      navigator.storage.persisted(),
+    ])
+    return { used: usage, quota, isKept }
+  } catch {
+    return undefined // unknown is a state that its readers have
+  }
 }
 
 /** Asks the browser to keep what is stored; it answers by itself or asks the user. */
-export const keepStorage = (): Promise<boolean> => navigator.storage.persist()
+export const keepStorage = async (): Promise<boolean> =>
+  'storage' in navigator && (await navigator.storage.persist())

@@ -2,8 +2,9 @@
  * What a job needs from the computer around it, from this browser: battery, room, wake lock, leave guard and
  * one writer at a time across tabs.
  */
-import type { Surroundings } from '#jobs/view.ts'
+import type { Surroundings } from '#core/surroundings.ts'
 import { duringJob } from './job-lock.ts'
+import { keepStorage, storageUse } from './storage.ts'
 
 interface BatteryManager {
   readonly charging: boolean
@@ -15,16 +16,20 @@ export const browserSurroundings: Surroundings = {
 
   async battery() {
     if (!('getBattery' in navigator)) return undefined
-    const { charging, level } = await (navigator.getBattery as () => Promise<BatteryManager>)()
-    return { charging, level }
+    try {
+      const { charging, level } = await (navigator.getBattery as () => Promise<BatteryManager>)()
+      return { charging, level }
+    } catch {
+      return undefined // a permissions policy (a frame, a managed browser) is against it: unknown
+    }
   },
 
   async storageRoom() {
-    const { quota, usage } = await navigator.storage.estimate()
-    return quota === undefined || usage === undefined ? undefined : quota - usage
+    const { used, quota } = (await storageUse()) ?? {}
+    return quota === undefined || used === undefined ? undefined : quota - used
   },
 
-  persist: () => navigator.storage.persist(),
+  persist: keepStorage,
 
   async guarded(work) {
     const awake = new AbortController()
@@ -40,18 +45,18 @@ export const browserSurroundings: Surroundings = {
 
   lock: (name) =>
     new Promise((resolve, reject) => {
-      const held = (lock: Lock | null) => {
+      const request = navigator.locks.request(name, { ifAvailable: true }, (lock) => {
         if (!lock) return resolve(undefined)
         return new Promise<void>((release) => {
           resolve({
-            [Symbol.asyncDispose]() {
+            async [Symbol.asyncDispose]() {
               release()
-              return Promise.resolve()
+              await request // only then it is free
             },
           })
         })
-      }
-      navigator.locks.request(name, { ifAvailable: true }, held).catch(reject)
+      })
+      request.catch(reject)
     }),
 }
 
