@@ -9,7 +9,6 @@ import { FlashError } from '#core/errors.ts'
 import type { MemoryId } from '#core/programmer.ts'
 import type { BackupEntry } from './backups.ts'
 import type { StoredCertificate } from './certificates.ts'
-import type { FirmwareFile } from './firmware-files.ts'
 import type { JournalEntry } from './journal.ts'
 
 export interface Schema extends DBSchema {
@@ -18,9 +17,6 @@ export interface Schema extends DBSchema {
   memories: { key: [backupId: string, id: MemoryId]; value: StoredMemory }
   certificates: { key: string; value: StoredCertificate }
   keys: { key: string; value: CryptoKeyPair }
-  settings: { key: string; value: unknown }
-  /** Firmware kept for use without a network, by SHA-256. */
-  firmware: { key: string; value: FirmwareFile }
   journal: { key: string; value: JournalEntry }
 }
 
@@ -37,16 +33,24 @@ export type Upgrade = (
 ) => void
 
 /** `upgrades[n]` leads from version n to version n + 1. */
-export const upgrades: readonly Upgrade[] = [firstVersion]
+export const upgrades: readonly Upgrade[] = [firstVersion, withoutSettingsAndFiles]
 
 function firstVersion(db: Database): void {
   db.createObjectStore('backups', { keyPath: 'id' })
   db.createObjectStore('memories', { keyPath: ['backupId', 'id'] })
   db.createObjectStore('certificates', { keyPath: 'id' })
   db.createObjectStore('keys')
-  db.createObjectStore('settings')
-  db.createObjectStore('firmware', { keyPath: 'sha256' })
   db.createObjectStore('journal', { keyPath: 'id' })
+  const untyped = db as unknown as IDBPDatabase
+  untyped.createObjectStore('settings')
+  untyped.createObjectStore('firmware', { keyPath: 'sha256' })
+}
+
+/** Nothing was ever kept in them. */
+function withoutSettingsAndFiles(db: Database): void {
+  const untyped = db as unknown as IDBPDatabase
+  untyped.deleteObjectStore('settings')
+  untyped.deleteObjectStore('firmware')
 }
 
 /**

@@ -4,10 +4,8 @@ import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import { Backups, type BackupDraft } from './backups.ts'
 import { Certificates, type StoredCertificate } from './certificates.ts'
 import { openDatabase, storing, upgrades, type Database } from './db.ts'
-import { FirmwareFiles } from './firmware-files.ts'
 import { Journal } from './journal.ts'
 import { Keys, verifySignature } from './keys.ts'
-import { SettingsStore, defaultSettings } from './settings.ts'
 
 let db: Database
 beforeEach(async () => {
@@ -189,6 +187,17 @@ describe('what goes wrong below', () => {
     await expect(openDatabase('store-test')).rejects.toMatchObject({ code: 'storage-failed' })
   })
 
+  test('from the first version keeps the backups and leaves the stores behind that nobody used', async () => {
+    db.close()
+    await deleteDB('store-test')
+    const first = await openDatabase('store-test', upgrades.slice(0, 1))
+    const { backup } = await new Backups(first).add(draft())
+    first.close()
+    db = await openDatabase('store-test')
+    expect([...db.objectStoreNames]).toEqual(['backups', 'certificates', 'journal', 'keys', 'memories'])
+    await expect(new Backups(db).receiptFor(backup.id, backup.sha256)).resolves.toBeDefined()
+  })
+
   test('an older tab lets go when a newer one upgrades, and keeps what was stored', async () => {
     const { backup } = await new Backups(db).add(draft())
     const steps: number[] = []
@@ -235,42 +244,6 @@ describe('the signing key', () => {
       .mockRejectedValue(new DOMException('no', 'NotSupportedError'))
     expect(await new Keys(db).sign(new Uint8Array())).toBeUndefined()
     none.mockRestore()
-  })
-})
-
-describe('settings', () => {
-  test('change one by one and are there again', async () => {
-    const settings = new SettingsStore(db)
-    await settings.save({ practice: true })
-    await settings.save({ language: 'de' })
-    expect(await settings.load()).toEqual({ ...defaultSettings, practice: true, language: 'de' })
-  })
-
-  test('that make no sense fall back one by one', async () => {
-    await db.put('settings', { practice: 'perhaps', expert: true, language: 'tlh' }, 'settings-1')
-    expect(await new SettingsStore(db).load()).toEqual({ ...defaultSettings, expert: true })
-    await db.put('settings', 'nonsense', 'settings-1')
-    expect(await new SettingsStore(db).load()).toEqual(defaultSettings)
-  })
-})
-
-describe('firmware files', () => {
-  test('are found by their hash and refused when they rotted', async () => {
-    const files = new FirmwareFiles(db)
-    const { sha256 } = await files.keep({
-      name: 'main.hex',
-      bytes: Uint8Array.of(1, 2, 3),
-      version: '1.05',
-      chip: undefined,
-      url: undefined,
-    })
-    expect(sha256).toBe('039058c6f2c0cb492c533b0a4d14ef77cc0f78abccced5287d84a1a2011cfb81')
-    const file = await files.get(sha256)
-    expect(file?.bytes).toEqual(Uint8Array.of(1, 2, 3))
-    if (file) await db.put('firmware', { ...file, bytes: Uint8Array.of(1, 2, 4) })
-    await expect(files.get(sha256)).rejects.toMatchObject({ code: 'hash-mismatch' })
-    await files.remove(sha256)
-    expect(await files.list()).toEqual([])
   })
 })
 

@@ -90,7 +90,7 @@ describe('an upgrade', () => {
   test('from an older version keeps what is stored', async () => {
     const { backup } = await new Backups(db).add(draft(8192))
     db.close()
-    db = await openDatabase(name, [...upgrades, (older) => older.createObjectStore('next' as 'settings')])
+    db = await openDatabase(name, [...upgrades, (older) => older.createObjectStore('next' as 'keys')])
     expect([...db.objectStoreNames]).toContain('next')
     await expect(new Backups(db).receiptFor(backup.id)).resolves.toBeDefined()
   })

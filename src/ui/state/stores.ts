@@ -2,16 +2,12 @@
 import { Backups } from '#store/backups.ts'
 import { Certificates } from '#store/certificates.ts'
 import { openDatabase } from '#store/db.ts'
-import { FirmwareFiles } from '#store/firmware-files.ts'
 import { Keys } from '#store/keys.ts'
-import { SettingsStore } from '#store/settings.ts'
 
 export interface Stores {
   readonly backups: Backups
   readonly certificates: Certificates
-  readonly files: FirmwareFiles
   readonly keys: Keys
-  readonly settings: SettingsStore
 }
 
 export async function openStores(): Promise<Stores> {
@@ -19,8 +15,6 @@ export async function openStores(): Promise<Stores> {
   return {
     backups: new Backups(db),
     certificates: new Certificates(db),
-    files: new FirmwareFiles(db),
     keys: new Keys(db),
-    settings: new SettingsStore(db),
   }
 }
