@@ -1,0 +1,58 @@
+/** Which writes the first page offers to continue or to forget, with the real locks between tabs. */
+import { deleteDB } from 'idb'
+import { afterEach, beforeEach, expect, test } from 'vitest'
+import { whileWriting } from '#host/job-lock.ts'
+import { openDatabase, type Database } from '#store/db.ts'
+import { Journal, type JournalEntry } from '#store/journal.ts'
+import { forgetWrite, interruptedWrites } from '#ui/state/interrupted.ts'
+
+const name = 'interrupted-test'
+let db: Database
+let journal: Journal
+beforeEach(async () => {
+  await deleteDB(name)
+  db = await openDatabase(name)
+  journal = new Journal(db)
+})
+afterEach(async () => {
+  db.close()
+  await deleteDB(name)
+})
+
+const entry = (id: string, practice = false): JournalEntry => ({
+  id,
+  startedAt: '2026-01-31T14:02:00.000Z',
+  ...(practice && { practice }),
+  programmer: 'USBasp',
+  way: { to: 'target', by: 'isp' },
+  patient: { kind: 'avr:1e9307', chip: 'ATmega8' },
+  backupId: crypto.randomUUID(),
+  acknowledged: [],
+  wanted: {
+    contents: new Map(),
+    firmware: undefined,
+    source: { kind: 'file', name: 'a.hex', version: undefined, sha256: '', sizeBytes: 0 },
+  },
+  rule: { outside: 'keep', reserved: 'refuse' },
+  consents: [],
+})
+const listed = async (practice = false) => (await interruptedWrites(journal, practice)).map(({ id }) => id)
+
+test('a write that runs in any tab is neither offered nor forgotten', async () => {
+  await journal.open(entry('lost'))
+  await journal.open(entry('running'))
+  await whileWriting('running', async () => {
+    expect(await listed()).toEqual(['lost'])
+    await forgetWrite(journal, 'running')
+  })
+  expect(await listed()).toContain('running')
+  await forgetWrite(journal, 'running')
+  expect(await listed()).toEqual(['lost'])
+})
+
+test('practice and real devices never meet in the journal', async () => {
+  await journal.open(entry('real'))
+  await journal.open(entry('practice', true))
+  expect(await listed(false)).toEqual(['real'])
+  expect(await listed(true)).toEqual(['practice'])
+})
