@@ -45,7 +45,20 @@ export function parseManifest(bytes: Uint8Array): Manifest {
     throw new FlashError('backup-corrupt', { name: 'manifest.json', why: 'not JSON' }, { cause })
   }
   const parsed = manifest.safeParse(json)
-  if (parsed.success) return parsed.data as Manifest // JSON has no undefined: absent keys stand for it
+  if (parsed.success) {
+    refuseRepeated(parsed.data.backups)
+    return parsed.data as Manifest // JSON has no undefined: absent keys stand for it
+  }
   const path = parsed.error.issues[0]?.path.map(String).join('.') ?? ''
   throw new FlashError('backup-corrupt', { name: `manifest.json ${path}`.trim(), why: 'schema' })
+}
+
+/** The store has one place for each. */
+function refuseRepeated(backups: readonly Pick<BackupEntry, 'id' | 'name' | 'memories'>[]): void {
+  const ids = new Set<string>()
+  for (const { id, name, memories } of backups) {
+    if (ids.has(id) || new Set(memories.map((memory) => memory.id)).size < memories.length)
+      throw new FlashError('backup-corrupt', { name, why: 'twice' })
+    ids.add(id)
+  }
 }

@@ -132,6 +132,21 @@ describe('a corrupt archive is refused by name and nothing of it is stored:', ()
     await expectRefused(packed({ ...files, [name]: flash }), name, 'hash')
   })
 
+  test('one backup twice', async () => {
+    await expectRefused(await withManifest(({ backups }) => backups.push(...backups)), backup.name, 'twice')
+  })
+
+  test('one memory twice', async () => {
+    await expectRefused(
+      await withManifest(({ backups: [one] }) => {
+        const memories = one?.['memories'] as unknown[]
+        memories.push(memories[0])
+      }),
+      backup.name,
+      'twice',
+    )
+  })
+
   test('a shortened memory', async () => {
     const files = await unpacked()
     const name = flashFile(files)
