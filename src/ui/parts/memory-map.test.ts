@@ -5,7 +5,10 @@ import {
   cellsOf,
   columnsFor,
   contentStates,
+  coveredStates,
   countStates,
+  layoutOfFile,
+  pageCount,
   PageTracker,
   planStates,
   zoomTo,
@@ -109,4 +112,27 @@ test('a large memory is looked into in sixteenths that begin at round addresses 
   const part = zoomTo(whole, 0xf0_5000)
   expect(part).toEqual({ address: 0xf0_0000, length: 0x10_0000 - 4096 })
   expect(zoomTo({ ...whole, ...part }, 0xf4_1000)).toEqual({ address: 0xf4_0000, length: 0x4_0000 })
+})
+
+test('a file whose two bytes are 4 GiB apart has no more pages than can be counted at once', () => {
+  const ends = [
+    { address: 0, length: 1 },
+    { address: 0xffff_ffff, length: 1 },
+  ]
+  const layout = layoutOfFile({ address: 0, length: 2 ** 32 })
+  expect(pageCount(layout)).toBeLessThanOrEqual(65_537)
+  expect(countStates(coveredStates(layout, ends)).get('content')).toBe(2)
+})
+
+test.each([
+  [
+    { address: 0x100, length: 1000 },
+    { address: 0, length: 1280, pageBytes: 64 },
+  ],
+  [
+    { address: 0x0800_0123, length: 0x2_0000 },
+    { address: 0x0800_0100, length: 0x2_0100, pageBytes: 256 },
+  ],
+])('the picture of a file at %o begins and ends with a page', (span, layout) => {
+  expect(layoutOfFile(span)).toEqual({ id: 'flash', ...layout })
 })

@@ -36,6 +36,18 @@ export interface MapLayout extends Range {
 
 export const pageCount = ({ length, pageBytes }: MapLayout): number => Math.ceil(length / pageBytes)
 
+/** More pages than this are no picture, and a file of two bytes may name addresses 4 GiB apart. */
+const mostPages = 65_536
+
+/** What a file covers, without knowing its chip; what is low begins at 0, as chips do. */
+export function layoutOfFile({ address, length }: Range): MapLayout {
+  const least = length > 0x1_0000 ? 256 : 64
+  const pageBytes = Math.max(least, 2 ** Math.ceil(Math.log2(length / mostPages)))
+  const first = address < 0x1_0000 ? 0 : address - (address % pageBytes)
+  const pages = Math.max(1, Math.ceil((address + length - first) / pageBytes))
+  return { id: 'flash', address: first, length: pages * pageBytes, pageBytes }
+}
+
 /** The whole memory in one state. */
 export const filled = (layout: MapLayout, state: PageState): PageState[] =>
   Array<PageState>(pageCount(layout)).fill(state)
@@ -160,11 +172,8 @@ export function cellsOf(
 /** How many pages are in each state that occurs, in order of attention. */
 export function countStates(states: readonly PageState[]): ReadonlyMap<PageState, number> {
   const counts = new Map<PageState, number>()
-  for (const state of pageStates) {
-    const pages = states.reduce((sum, one) => sum + Number(one === state), 0)
-    if (pages > 0) counts.set(state, pages)
-  }
-  return counts
+  for (const state of states) counts.set(state, (counts.get(state) ?? 0) + 1)
+  return new Map([...counts].sort(([a], [b]) => pageStates.indexOf(a) - pageStates.indexOf(b)))
 }
 
 /**
