@@ -11,6 +11,7 @@ import type { SerialPortHandle } from '#transport/links.ts'
 import { ArduinoIsp } from './arduino-isp.ts'
 import { awaitSketch, findBoard, speeds, type Answering, type Board } from './find-board.ts'
 import { connectLoader } from './loader-patient.ts'
+import { loaderFact } from './loaders.ts'
 import { Session } from './session.ts'
 
 async function open(port: SerialPortHandle, ctx: Context): Promise<Programmer> {
@@ -41,7 +42,7 @@ class Arduino implements Programmer {
       { name: 'protocol', value: 'STK500v1' },
       { name: 'baud', value: [programmer, loader].flatMap((one) => one?.baud ?? []).join(' / ') },
       ...(programmer ? programmerFacts(programmer) : []),
-      ...(loader ? [loaderFact(loader)] : []),
+      ...(loader ? [{ ...loaderFact(loader.speaker), source: 'GET_PARAMETER' }] : []),
       ...(part ? [{ name: 'chip', value: part.name, source: 'READ_SIGN' } as const] : []),
     ]
     this.notices = programmer ? [{ code: 'no-sck-choice', level: 'info' }] : []
@@ -102,11 +103,5 @@ const programmerFacts = ({ speaker: { name, version } }: Answering): Fact[] => [
     ? []
     : [{ name: 'firmware-version', value: version, source: 'GET_PARAMETER' } as const]),
 ]
-
-const loaderFact = ({ speaker: { name = 'STK500v1', version } }: Answering): Fact => ({
-  name: 'bootloader',
-  value: version === undefined ? name : `${name} ${version}`,
-  source: 'GET_PARAMETER',
-})
 
 export default { open: (port, _seen, ctx) => open(port, ctx) } satisfies Driver<SerialPortHandle>

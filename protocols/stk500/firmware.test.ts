@@ -33,7 +33,6 @@ describe('recognising', () => {
       version: '4.4',
       confidence: 'certain',
       evidence: ['STK500 command decoder at 0x7e0a', 'version word 4.4 at 0x7ffe'],
-      appears: { link: 'serial' },
     })
   })
 
@@ -45,7 +44,11 @@ describe('recognising', () => {
   test('the image of a boot loader alone, whatever the chip', () => {
     const bytes = loaderImage({ bytes: 512, version: [8, 3] })
     const image = [{ address: 0x7e00, bytes }]
-    expect(recognise(image, undefined)).toMatchObject({ name: 'Optiboot', version: '8.3' })
+    expect(recognise(image, undefined)).toMatchObject({
+      name: 'Optiboot',
+      version: '8.3',
+      appears: { link: 'serial', says: [{ name: 'bootloader', value: 'Optiboot 8.3' }] },
+    })
   })
 
   test('ArduinoISP by its sign-on text, with and without a boot loader', () => {

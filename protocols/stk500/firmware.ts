@@ -4,14 +4,15 @@
  */
 import { blank, hex } from '#core/bytes.ts'
 import { findStrings, type FoundString } from '#core/find.ts'
-import type { KnownFirmware, RecogniseFirmware, Segment } from '#core/programmer.ts'
+import type { Fact, KnownFirmware, RecogniseFirmware, Segment } from '#core/programmer.ts'
 import { hasContent } from '#chips/avr-code.ts'
 import { avrPartByName, findAvrPart, type AvrPart } from '#chips/avr-parts.ts'
 import { practiceText } from './images.ts'
-import { bootSizes, findLoader, type Loader } from './loaders.ts'
+import { bootSizes, findLoader, loaderFact, type Loader } from './loaders.ts'
 
 const signOn = 'AVR ISP'
-const appears = { link: 'serial' } as const
+/** As the driver names the sketch that answers so. */
+const arduinoIspFact: Fact = { name: 'firmware', value: 'ArduinoISP' }
 
 const recognise: RecogniseFirmware = (flash, chip) => {
   const part = chip === undefined ? undefined : avrPartByName(chip)
@@ -59,7 +60,10 @@ function withLoader(
     version,
     confidence: 'certain',
     evidence: [...(sketch ? [textAt(sketch)] : []), ...evidence],
-    appears,
+    // Any other sketch answers nobody: its loader would answer whether or not it runs.
+    ...(sketch || !application
+      ? { appears: { link: 'serial', says: [...(sketch ? [arduinoIspFact] : []), loaderFact(loader)] } }
+      : {}),
     ...(part ? { chips: [part.name] } : {}),
   }
 }
@@ -70,7 +74,7 @@ const arduinoIsp = (sketch: FoundString): KnownFirmware => ({
   version: undefined,
   confidence: 'possible', // other programmers answer with the same text
   evidence: [textAt(sketch)],
-  appears,
+  appears: { link: 'serial', says: [arduinoIspFact] },
 })
 
 function practiceImage(found: FoundString, loader: Loader | undefined): KnownFirmware {

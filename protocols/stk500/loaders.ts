@@ -7,6 +7,7 @@
  * Optiboot, and Debian's builds of them.
  */
 import { hex, hexBytes } from '#core/bytes.ts'
+import type { Fact } from '#core/programmer.ts'
 import type { AvrPart } from '#chips/avr-parts.ts'
 
 export interface Loader {
@@ -59,6 +60,18 @@ export function findLoader(top: Uint8Array, address: number, part?: AvrPart): Lo
     ],
   }
 }
+
+/** As a programmer and an image have it alike, so that the two can be compared. */
+export const loaderFact = ({
+  name = 'STK500v1',
+  version,
+}: {
+  name?: string | undefined
+  version: string | undefined
+}): Fact => ({
+  name: 'bootloader',
+  value: version === undefined ? name : `${name} ${version}`,
+})
 
 interface Decoder {
   /** Offsets of the first and the last compare. */

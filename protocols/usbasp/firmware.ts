@@ -12,6 +12,9 @@ import { builds, originalMaker, originalProduct, practiceMark } from './builds.t
 const usbIds: readonly string[] = ['16c0:05dc', '16c0:092f', '03eb:c7b4']
 /** Programmers have their descriptors right behind the vectors; a boot loader sits at the end of flash. */
 const loadersBegin = 0x1000
+const hidClass = 3
+/** The longest of a USBasp has 75. */
+const mostConfigurationBytes = 256
 /** Chips that a USBasp was ever made with. */
 const boards = /^ATmega(8|48P?|88P?|168P?|328P?)$/
 
@@ -36,7 +39,21 @@ const recognise: RecogniseFirmware = (flash) => {
       ...[maker, product].flatMap((found) => (found ? [`"${found.text}" at ${hex(found.address, 4)}`] : [])),
       ...(chips.length ? [`vector table of ${chips.join(', ')}`] : []),
     ],
-    appears: { link: 'usb', vendorId, productId },
+    appears: {
+      link: 'usb',
+      vendorId,
+      productId,
+      says: [
+        { name: 'firmware-version', value: version },
+        ...(isOriginal
+          ? ([
+              { name: 'manufacturer', value: originalMaker },
+              { name: 'product', value: originalProduct },
+            ] as const)
+          : []),
+        ...(hasHidUart(flash) ? [{ name: 'capabilities', value: 'HID UART' } as const] : []),
+      ],
+    },
     ...(chips.length ? { chips } : {}),
   }
 }
@@ -47,6 +64,26 @@ function nameOf(found: FoundUsbDescriptor, product: string, isOriginal: boolean,
   if (found.address >= loadersBegin) return 'USBaspLoader'
   const build = isOriginal ? builds[found.version] : undefined
   return build ? `${product} (${build})` : product
+}
+
+/** Whether a configuration has an interface for the serial port in HID's clothes; GETCAPABILITIES then says so. */
+const hasHidUart = (flash: readonly Segment[]): boolean =>
+  flash.some(({ bytes }) =>
+    bytes.some((byte, at) => {
+      const isConfiguration = byte === 9 && bytes[at + 1] === 2 && bytes[at + 5] === 1
+      const length = isConfiguration ? (bytes[at + 2] ?? 0) | ((bytes[at + 3] ?? 0) << 8) : 0
+      return interfaceClasses(bytes.subarray(at, at + Math.min(length, mostConfigurationBytes))).includes(
+        hidClass,
+      )
+    }),
+  )
+
+/** USB 2.0, 9.6.5; of something that is no configuration the run of descriptors ends soon. */
+function interfaceClasses(configuration: Uint8Array): number[] {
+  const classes: number[] = []
+  for (let at = 0; at < configuration.length; at += configuration[at] || configuration.length)
+    if (configuration[at] === 9 && configuration[at + 1] === 4) classes.push(configuration[at + 5] ?? 0)
+  return classes
 }
 
 /** By the vector table; of those with the same one, the chips that are large enough. */

@@ -47,7 +47,7 @@ const recognise: RecogniseFirmware = (flash) => {
       ),
       ...(chips.length ? [`vector table of ${chips.join(', ')}`] : []),
     ],
-    appears: { link: 'usb', vendorId, productId },
+    appears: { link: 'usb', vendorId, productId, says: [{ name: 'firmware-version', value: version }] },
     ...(chips.length ? { chips } : {}),
   }
 }

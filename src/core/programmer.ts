@@ -259,10 +259,21 @@ export interface KnownFirmware {
   readonly confidence: Recognition['confidence']
   /** In the field's words, e.g. `USB descriptor 16c0:05dc bcdDevice 1.04 at 0x0a3c`. */
   readonly evidence: readonly string[]
-  /** As what it will appear when plugged in by itself, and so can be proven. */
-  readonly appears?: { readonly link: Seen['link']; readonly vendorId?: number; readonly productId?: number }
+  /** As what it will appear when plugged in by itself. */
+  readonly appears?: Appearance
   /** Chips it runs on, when it can be told. */
   readonly chips?: readonly string[]
+}
+
+export interface Appearance {
+  readonly link: Seen['link']
+  readonly vendorId?: number
+  readonly productId?: number
+  /**
+   * What it then says of itself, as facts of its driver or descriptors; of a list (`TPI, UART`) one item. All
+   * of it must be found for a proof that it runs; without any, asking proves nothing.
+   */
+  readonly says?: readonly Fact[]
 }
 
 /** protocols/x/firmware.ts: recognises this family's firmware in a flash content; pure, quick. */

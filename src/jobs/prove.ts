@@ -26,8 +26,9 @@ export interface ProofResult {
   readonly facts: readonly Fact[]
 }
 
+/** By asking only where the firmware says of itself what can be compared. */
 export const proofFor = (firmware: KnownFirmware | undefined): ProofWanted =>
-  firmware?.appears ? 'plug-in-by-itself' : 'read-again'
+  firmware?.appears?.says?.length ? 'plug-in-by-itself' : 'read-again'
 
 /** @throws `not-proven` with what was expected and found, and whatever opening the device throws */
 export async function proveRunning(
@@ -36,19 +37,26 @@ export async function proveRunning(
   ctx: Context,
 ): Promise<ProofResult> {
   const wanted = nameOf(expected.name, expected.version)
+  const says = expected.appears?.says ?? []
   const candidate = candidates(attached.seen).find(({ identity }) => identity.id === expected.family)
   const ownFacts = candidate?.recognition.facts ?? describe(attached.seen).facts
-  const refuse = (facts: readonly Fact[]) =>
-    new FlashError('not-proven', { expected: wanted, found: tell(facts) })
-  if (!isWhatAppears(attached, expected) || (!candidate && attached.link === 'serial')) throw refuse(ownFacts)
-
-  const facts = candidate?.recognition.usable ? await factsOf(attached, candidate, ctx) : ownFacts
-  const version = valueOf(facts, 'firmware-version') ?? valueOf(ownFacts, 'firmware-version')
-  if (expected.version !== undefined && version !== expected.version) throw refuse([...ownFacts, ...facts])
-  return { kind: 'running-version', expected: wanted, found: tell([...ownFacts, ...facts]), facts }
+  const isWhatAppears = says.length > 0 && appearsAs(attached, expected)
+  const opened = isWhatAppears && candidate?.recognition.usable ? await factsOf(attached, candidate, ctx) : []
+  const facts = opened.length > 0 ? opened : ownFacts
+  const missing = says.filter((said) => !isSaid(said, facts))
+  const found = tell([...ownFacts, ...opened])
+  if (isWhatAppears && missing.length === 0)
+    return { kind: 'running-version', expected: wanted, found, facts }
+  throw new FlashError('not-proven', {
+    expected: nameOf(wanted, ...missing.map(({ value }) => value).filter((value) => !wanted.includes(value))),
+    found: nameOf(
+      found,
+      ...missing.map(({ name }) => valueOf(facts, name)).filter((value) => value && !found.includes(value)),
+    ),
+  })
 }
 
-function isWhatAppears({ seen }: Attached, { appears }: KnownFirmware): boolean {
+function appearsAs({ seen }: Attached, { appears }: KnownFirmware): boolean {
   if (!appears || appears.link !== seen.link) return false
   const { vendorId, productId } = appears
   return (
@@ -56,6 +64,9 @@ function isWhatAppears({ seen }: Attached, { appears }: KnownFirmware): boolean 
     (productId === undefined || productId === seen.productId)
   )
 }
+
+const isSaid = ({ name, value }: Fact, facts: readonly Fact[]): boolean =>
+  facts.some((fact) => fact.name === name && (fact.value === value || fact.value.split(', ').includes(value)))
 
 async function factsOf(...args: Parameters<typeof openProgrammer>): Promise<readonly Fact[]> {
   await using programmer = await openProgrammer(...args)
@@ -72,7 +83,7 @@ function tell(facts: readonly Fact[]): string {
   const version = valueOf(facts, 'firmware-version')
   const firmware = valueOf(facts, 'firmware')
   const named = firmware && version && firmware.includes(version) ? undefined : firmware
-  const others = (['model', 'product', 'usb-id'] as const).map((name) => valueOf(facts, name))
+  const others = (['bootloader', 'model', 'product', 'usb-id'] as const).map((name) => valueOf(facts, name))
   return nameOf([named, ...others].find(Boolean), version) || '?'
 }
 

@@ -116,12 +116,13 @@ const copies = (facts: readonly Fact[]): Fact[] => facts.map((fact) => ({ ...fac
 function firmwareOf(firmware: KnownFirmware | undefined): Pick<CertificateContent['after'], 'firmware'> {
   if (!firmware) return {}
   const { evidence, chips, appears, ...rest } = firmware
+  const { says, ...ids } = appears ?? {}
   return {
     firmware: {
       ...rest,
       evidence: [...evidence],
       ...(chips && { chips: [...chips] }),
-      ...(appears && { appears: { ...appears } }),
+      ...(appears && { appears: { ...ids, link: appears.link, ...(says && { says: copies(says) }) } }),
     },
   }
 }

@@ -7,14 +7,17 @@ import { practiceImages } from '#bench/practice-images.ts'
 import type { Dials } from '#bench/twin.ts'
 import { VirtualClock } from '#bench/virtual-clock.ts'
 import { formatIntelHex } from '#firmware/intel-hex.ts'
+import { avrPartByName } from '#chips/avr-parts.ts'
 import { Backups } from '#store/backups.ts'
 import { Certificates } from '#store/certificates.ts'
 import { openDatabase, type Database } from '#store/db.ts'
 import { Keys } from '#store/keys.ts'
 import { Devices, type Attached } from '#transport/devices.ts'
 import { parse } from '#worker/client.ts'
+import { arduinoIspImage, loaderImage } from '../../protocols/stk500/images.ts'
 import { verifyCertificate } from './certificate.ts'
 import { wantedFromBackup, wantedFromFile } from './choose.ts'
+import { proofFor } from './prove.ts'
 import { Job, type JobServices, type Surroundings, type Wanted } from './job.ts'
 
 vi.setConfig({ testTimeout: 60_000 }) // a whole Uno byte by byte, twice, on a busy machine
@@ -104,12 +107,31 @@ describe('a USBasp behind another one', () => {
 
   test('that says another version than was written is not proven', async () => {
     const { job, plugged } = await backedUp('usbasp:pair')
-    const wanted = await practice('ATmega8', '1.10')
-    await job.choose({ ...wanted, firmware: wanted.firmware && { ...wanted.firmware, version: '1.11' } })
+    const { firmware, ...wanted } = await practice('ATmega8', '1.10')
+    const says = [{ name: 'firmware-version', value: '1.11' } as const]
+    await job.choose({ ...wanted, firmware: firmware && { ...firmware, appears: { link: 'usb', says } } })
     await job.write(consents(job))
     await plugged.plugInByItself()
     await job.prove(await theOne())
     expect(job.view).toMatchObject({ error: { code: 'not-proven' }, next: 'prove', certificateId: undefined })
+  })
+
+  test('whose abilities are not those of the image is not proven, and both are said', async () => {
+    const { job, plugged } = await backedUp('usbasp:pair')
+    const { firmware, ...wanted } = await practice('ATmega8', '1.10')
+    expect(firmware?.appears?.says).toContainEqual({ name: 'capabilities', value: 'HID UART' })
+    const says = [...(firmware?.appears?.says ?? []), { name: 'capabilities', value: 'SPI flash' } as const]
+    await job.choose({ ...wanted, firmware: firmware && { ...firmware, appears: { link: 'usb', says } } })
+    await job.write(consents(job))
+    await plugged.plugInByItself()
+    await job.prove(await theOne())
+    expect(job.view.error).toMatchObject({
+      code: 'not-proven',
+      detail: {
+        expected: expect.stringContaining('SPI flash') as string,
+        found: 'USBasp 1.10 TPI, HID UART',
+      },
+    })
   })
 
   test('gets firmware for another chip refused', async () => {
@@ -154,6 +176,56 @@ describe('a USBasp behind another one', () => {
     await plugged.plugInByItself()
     await job.prove(await theOne())
     expect(job.view.proof?.kind).toBe('running-version')
+  })
+})
+
+describe('an ATmega328P that becomes an Arduino', () => {
+  const atmega328p = avrPartByName('ATmega328P')
+  if (!atmega328p) throw new Error('no ATmega328P')
+
+  /** Written by ISP; what is plugged in then is chosen for the proof. */
+  async function written(address: number, bytes: Uint8Array, board: string): Promise<Job> {
+    await bench.clear()
+    const { job } = await backedUp('usbasp:atmega328p')
+    const file = new Blob([formatIntelHex([{ address, bytes }])])
+    await job.choose(await wantedFromFile({ kind: 'file', file, name: 'image.hex' }, parse))
+    await job.write(consents(job))
+    expect(job.view.error).toBeUndefined()
+    await bench.plug(board)
+    await job.prove((await devices.list()).find(({ link }) => link === 'serial'))
+    return job
+  }
+  const optiboot = (version: [number, number]) => loaderImage({ bytes: 512, version })
+
+  test('is proven by the version of its boot loader', async () => {
+    const { view } = await written(0x7e00, optiboot([4, 4]), 'stk500:uno')
+    expect(view.error).toBeUndefined()
+    expect(view.proof).toMatchObject({
+      kind: 'running-version',
+      expected: 'Optiboot 4.4',
+      found: 'Optiboot 4.4',
+    })
+  })
+
+  test('is not proven by a boot loader of another version', async () => {
+    const { view } = await written(0x7e00, optiboot([8, 3]), 'stk500:uno')
+    expect(view.error?.detail).toEqual({ expected: 'Optiboot 8.3', found: 'Optiboot 4.4' })
+  })
+
+  test('is proven as ArduinoISP only by a board that runs ArduinoISP', async () => {
+    const { view } = await written(0, arduinoIspImage(atmega328p), 'stk500:uno')
+    expect(view.error).toMatchObject({
+      code: 'not-proven',
+      detail: { expected: 'ArduinoISP', found: 'Optiboot 4.4' },
+    })
+    const { view: other } = await written(0, arduinoIspImage(atmega328p), 'stk500:arduino-isp-atmega8')
+    expect(other.proof).toMatchObject({ kind: 'running-version', found: 'ArduinoISP 1.18' })
+  })
+
+  test('with a sketch that answers nobody is read again, whatever its loader would say', async () => {
+    const { job } = await backedUp('stk500:uno')
+    expect(job.view.firmware).toMatchObject({ name: expect.stringContaining('with Optiboot') as string })
+    expect(proofFor(job.view.firmware)).toBe('read-again')
   })
 })
 

@@ -51,7 +51,12 @@ export const firmware = z.object({
   confidence: z.enum(['certain', 'likely', 'possible']),
   evidence: list(text, 20),
   appears: z.optional(
-    z.object({ link: z.enum(['usb', 'serial']), vendorId: z.optional(usbId), productId: z.optional(usbId) }),
+    z.object({
+      link: z.enum(['usb', 'serial']),
+      vendorId: z.optional(usbId),
+      productId: z.optional(usbId),
+      says: z.optional(facts),
+    }),
   ),
   chips: z.optional(list(text, 100)),
 })

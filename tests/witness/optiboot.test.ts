@@ -154,7 +154,13 @@ describe.each([optibootAtmega8, duemilanove, diecimila, mega1280])('$file', (loa
 
   test('it is recognised in the flash', () => {
     const known = recogniseFirmware(imageOf(loader.file).segments, loader.chip)
-    expect(known).toMatchObject({ confidence: 'certain', chips: [loader.chip], appears: { link: 'serial' } })
+    // what the driver finds in the running loader, above
+    const says = [{ name: 'bootloader', value: loader.name }]
+    expect(known).toMatchObject({
+      confidence: 'certain',
+      chips: [loader.chip],
+      appears: { link: 'serial', says },
+    })
     expect([known?.name, known?.version].filter(Boolean).join(' ')).toBe(loader.name)
   })
 })
