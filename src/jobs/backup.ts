@@ -65,6 +65,13 @@ export async function readOnce(patient: Patient, ctx: Context): Promise<ReadCont
   }
 }
 
+/** One memory, twice. */
+export async function readTwice(memory: Readable, ctx: Context): Promise<Uint8Array> {
+  const bytes = await readWhole(memory, ctx)
+  await refuseDifference(memory, bytes, await readWhole(memory, ctx), ctx)
+  return bytes
+}
+
 async function refuseDifference(
   memory: Readable,
   one: Uint8Array,

@@ -15,14 +15,23 @@ const firmware = (version: string | undefined, changes: Partial<KnownFirmware> =
   ...changes,
 })
 
-const backup = (changes: { kind?: string; serial?: string; calibration?: number } = {}): Backup => {
-  const { kind = 'avr:1e9307', serial, calibration } = changes
+interface Changes {
+  id?: string
+  sha256?: string
+  kind?: string
+  serial?: string
+  calibration?: number
+  practice?: true
+}
+const backup = (changes: Changes = {}): Backup => {
+  const { id = 'now', sha256 = 'aa'.repeat(32), kind = 'avr:1e9307', serial, calibration, practice } = changes
   return {
-    id: 'backup',
+    id,
     createdAt: '2026-01-01T00:00:00.000Z',
     name: 'old',
     note: '',
     origin: {
+      ...(practice && { practice }),
       programmer: { model: 'USBasp', facts: [] },
       way: { to: 'target', by: 'isp' },
       patient: { kind, chip: 'ATmega8', facts: [], serial },
@@ -34,9 +43,12 @@ const backup = (changes: { kind?: string; serial?: string; calibration?: number 
         : [{ id: 'calibration', address: 0, length: 1, sha256: '', bytes: Uint8Array.of(calibration) }],
     unreadable: [],
     source: 'read',
-    sha256: 'aa'.repeat(32),
+    sha256,
   }
 }
+/** Made earlier, with another content. */
+const earlier = (changes: Changes = {}): Backup =>
+  backup({ id: 'earlier', sha256: 'bb'.repeat(32), ...changes })
 
 const wanted = (changes: Partial<Wanted> = {}, source: Partial<WantedSource> = {}): Wanted => ({
   contents: new Map([['flash', [{ address: 0, bytes: code(64) }]]]),
@@ -155,17 +167,26 @@ describe('the chip', () => {
 
 describe('a restored backup', () => {
   test.each([
-    ['of the same serial number', backup({ serial: 'A' }), backup({ serial: 'A' }), 'passed serial'],
-    ['of another serial number', backup({ serial: 'A' }), backup({ serial: 'B' }), 'warning other-serial'],
+    ['of the same serial number', earlier({ serial: 'A' }), backup({ serial: 'A' }), 'passed serial'],
+    ['of another serial number', earlier({ serial: 'A' }), backup({ serial: 'B' }), 'warning other-serial'],
     [
       'with other calibration bytes',
-      backup({ calibration: 1 }),
+      earlier({ calibration: 1 }),
       backup({ calibration: 2 }),
       'warning other-calibration',
     ],
-    ['of another chip', backup({ kind: 'avr:1e930a' }), backup(), 'refused other-kind'],
-    ['that cannot be told apart', backup({ calibration: 1 }), backup({ calibration: 1 }), 'passed unsure'],
-    ['with nothing to tell by', backup(), backup(), 'passed unsure'],
+    ['of another chip', earlier({ kind: 'avr:1e930a' }), backup(), 'refused other-kind'],
+    ['that cannot be told apart', earlier({ calibration: 1 }), backup({ calibration: 1 }), 'warning unsure'],
+    ['of this very job', backup(), backup(), 'passed this-job'],
+    [
+      'of a content that is there still',
+      earlier({ sha256: backup().sha256 }),
+      backup(),
+      'passed same-content',
+    ],
+    ['from practice', earlier({ practice: true }), backup(), 'refused practice'],
+    ['of a device, in practice', earlier(), backup({ practice: true }), 'refused practice'],
+    ['with nothing to tell by', earlier(), backup(), 'warning unsure'],
   ])('%s', (_, restored, now, expected) => {
     expect(verdict('same-device', { restored, backup: now })).toBe(expected)
   })

@@ -156,8 +156,8 @@ function checkHash({ source: { sha256, promisedSha256 } }: Wanted): Check[] {
 // ---- backups -------------------------------------------------------------------------------------
 
 /**
- * Is a backup restored to the unit it came from? A serial number decides; without one, different factory
- * calibration bytes say no, and equal ones leave it open.
+ * Is a backup restored to the unit it came from? A serial number decides, or that nothing has changed since;
+ * without them, different factory calibration bytes say no, and equal ones leave it open.
  */
 function checkOrigin({ restored, backup }: CheckRequest): Check[] {
   if (!restored) return []
@@ -171,13 +171,17 @@ function checkOrigin({ restored, backup }: CheckRequest): Check[] {
     }),
   ]
   if (from.kind !== to.kind) return say('refused', 'other-kind')
+  if ((restored.origin.practice ?? false) !== (backup.origin.practice ?? false))
+    return say('refused', 'practice')
+  if (restored.id === backup.id) return say('passed', 'this-job')
+  if (restored.sha256 === backup.sha256) return say('passed', 'same-content')
   if (from.serial !== undefined && to.serial !== undefined)
     return from.serial === to.serial ? say('passed', 'serial') : say('warning', 'other-serial')
   const [old, now] = [restored, backup].map(
     ({ memories }) => memories.find(({ id }) => id === 'calibration')?.bytes,
   )
   if (old && now && !equal(old, now)) return say('warning', 'other-calibration')
-  return say('passed', 'unsure')
+  return say('warning', 'unsure')
 }
 
 function checkBackup({ backup, isProven }: CheckRequest): Check {

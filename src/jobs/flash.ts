@@ -28,6 +28,12 @@ export interface FlashOptions {
   readonly safety: Receipt | NoBackup
   /** Called once, before the first byte is changed, and waited for: from here on the patient may be half-written. */
   readonly beforeFirstChange: () => Promise<void>
+  /**
+   * Called when it is the same patient, but its program has written its EEPROM since: gives a plan and a receipt
+   * that know the new content. Absent: that is `target-changed` too.
+   */
+  readonly renew?:
+    ((patient: Patient, ctx: Context) => Promise<Pick<FlashOptions, 'plan' | 'safety'>>) | undefined
 }
 
 export interface Flashed {
@@ -40,26 +46,32 @@ export interface Flashed {
  * `cancelled` at a page boundary · whatever the patient throws
  */
 export async function flash(options: FlashOptions, ctx: Context): Promise<Flashed> {
-  const { connect, plan, safety, beforeFirstChange } = options
+  const { connect, renew, beforeFirstChange } = options
+  let { plan, safety } = options
   refuseUnlessSafe(plan, safety)
   const steps = ctx.progress.steps({ reach: 2, look: 1, ...weights(plan) })
-  let patient = await connect(ctx.under(steps.reach))
+  let patient: Patient | undefined = await connect(ctx.under(steps.reach))
   try {
     steps.reach.finish()
-    await lookAgain(patient, plan, ctx.under(steps.look))
+    if (await hasNewEeprom(patient, plan, ctx.under(steps.look), renew !== undefined)) {
+      ;({ plan, safety } = (await renew?.(patient, ctx.under(steps.look))) ?? options)
+      refuseUnlessSafe(plan, safety)
+    }
     steps.look.finish()
     if (plan.erase === 'chip' || plan.programBytes > 0) await beforeFirstChange()
     if (plan.erase === 'chip') {
       await eraseChip(patient, ctx.under(steps.erase))
       if (!canFinish(patient, plan)) {
-        await release(patient, ctx)
+        const old = patient
+        patient = undefined
+        await release(old, ctx)
         patient = await ctx.critical((critical) => connect(critical))
       }
     }
     steps.erase.finish()
     await writeAll(patient, plan, ctx, steps.program, steps.verify)
   } finally {
-    await release(patient, ctx)
+    if (patient) await release(patient, ctx)
   }
   return { programmedBytes: plan.programBytes, verifiedBytes: plan.verifyBytes }
 }
@@ -94,25 +106,39 @@ function weights(plan: Plan) {
 // ---- is it still the same -------------------------------------------------------------------------
 
 /**
- * Small memories whole; of large ones the first page, the last one and the last that is not blank. Another
- * chip of the same kind, or one that somebody wrote meanwhile, differs there or is caught by the verify.
+ * Small memories and an EEPROM that will be written whole; of the flash the first page, the last one and the last
+ * that is not blank. Another chip of the same kind, or one that somebody flashed meanwhile, differs there or is
+ * caught by the verify. True: it is the same, but for its EEPROM.
  */
-async function lookAgain(patient: Patient, plan: Plan, ctx: Context): Promise<void> {
+async function hasNewEeprom(
+  patient: Patient,
+  plan: Plan,
+  ctx: Context,
+  mayDiffer: boolean,
+): Promise<boolean> {
   if (patient.kind !== plan.patientKind)
     throw new FlashError('target-changed', { expected: plan.patientKind, found: patient.kind })
+  let isNew = false
   for (const memory of patient.memories.filter(isReadable)) {
-    const before = plan.before.get(memory.id)
-    if (!before) continue
-    for (const range of samples(memory, before)) {
-      const expected = before.subarray(range.address - memory.address).subarray(0, range.length)
-      const found = await memory.read(range, ctx)
-      if (!equal(expected, found))
-        throw new FlashError('target-changed', {
-          expected: `${memory.id} ${hexBytes(expected.subarray(0, 16))}`,
-          found: `${memory.id} ${hexBytes(found.subarray(0, 16))}`,
-        })
+    const { id } = memory
+    const before = plan.before.get(id)
+    if (!before || (id === 'eeprom' && !plan.expected.has(id))) continue
+    for (const range of id === 'eeprom' ? [memory] : samples(memory, before)) {
+      const { address, length } = range
+      const expected = before.subarray(address - memory.address).subarray(0, length)
+      const found = await memory.read({ address, length }, ctx)
+      if (equal(expected, found)) continue
+      isNew = id === 'eeprom' && mayDiffer
+      if (!isNew) throw new FlashError('target-changed', whereDifferent(id, expected, found))
     }
   }
+  return isNew
+}
+
+function whereDifferent(id: MemoryId, expected: Uint8Array, found: Uint8Array) {
+  const at = expected.findIndex((byte, i) => byte !== found[i])
+  const tell = (bytes: Uint8Array) => `${id} ${hexBytes(bytes.subarray(at, at + 8))}`
+  return { expected: tell(expected), found: tell(found) }
 }
 
 function samples({ address, length, pageBytes }: Memory, before: Uint8Array): Range[] {

@@ -195,8 +195,13 @@ describe('consent', () => {
 
   test('to one image is none to the next', async () => {
     surroundings.battery = () => Promise.resolve(undefined)
-    const job = await planned(new TestProgrammer(usedChip()))
+    const programmer = new TestProgrammer(usedChip())
+    const job = await planned(programmer)
+    programmer.before = (_, operation) => {
+      if (operation === 'erase') throw new FlashError('timeout', { during: 'erasing', timeoutMs: 1 })
+    }
     await job.write(['warning-overridden', 'something-else'])
+    expect(job.view.error?.code).toBe('timeout')
     await job.choose(wanted({ flash: [{ address: 0, bytes: code(50, 3) }] }))
     await job.write([])
     expect(job.view.error?.code).toBe('bug')
@@ -289,6 +294,7 @@ describe('an unplug', () => {
     expect(begin).toBeGreaterThan(0)
 
     for (let unplugAt = begin; unplugAt <= whole.operations.length - 1; unplugAt += 3) {
+      if (whole.operations[unplugAt - 1] === 'release') continue
       const programmer = new TestProgrammer(usedChip())
       const job = await planned(programmer)
       programmer.before = (count) => {
@@ -326,6 +332,135 @@ describe('an unplug', () => {
     expect(other.chip.memories).toEqual(before)
     await job.resumeAfterReplug(new TestProgrammer(programmer.chip))
     expect(job.view.next).toBe('prove')
+  })
+})
+
+describe('another unit of the same chip', () => {
+  async function interrupted() {
+    const programmer = new TestProgrammer(usedChip())
+    const job = await planned(programmer)
+    programmer.before = (_, operation) => {
+      if (operation === 'program flash 0x60') programmer.unplug()
+    }
+    await job.write([])
+    expect(job.view).toMatchObject({ halfWritten: true, next: 'replug' })
+    return { job, half: programmer.chip }
+  }
+  const withByte = (id: MemoryId, at: number, value: number) => {
+    const chip = usedChip()
+    chip.at(id)[at] = value
+    return chip
+  }
+
+  test.each([
+    ['a program of its own', withByte('flash', 150, 0x01)],
+    ['its own EEPROM', withByte('eeprom', 3, 0x01)],
+    ['other fuses', withByte('fuses', 0, 0xff)],
+    ['another calibration', withByte('calibration', 0, 0x9b)],
+  ])('with %s is not written over when it is plugged in instead', async (_, chip) => {
+    const { job, half } = await interrupted()
+    const before = chip.snapshot()
+    await job.resumeAfterReplug(new TestProgrammer(chip))
+    expect(job.view).toMatchObject({ halfWritten: true, error: { code: 'target-changed' } })
+    expect(chip.memories).toEqual(before)
+    await job.resumeAfterReplug(new TestProgrammer(half))
+    expect(job.view).toMatchObject({ halfWritten: false, next: 'prove' })
+  })
+
+  test('nor after a reload', async () => {
+    const { job: first, half } = await interrupted()
+    await first.close()
+    const [entry] = await services.backups.journal.list()
+    if (!entry) throw new Error('the journal is empty')
+    const job = await Job.reopen(services, entry)
+    const chip = withByte('eeprom', 3, 0x01)
+    const before = chip.snapshot()
+    await job.resumeAfterReplug(new TestProgrammer(chip))
+    expect(job.view).toMatchObject({ halfWritten: true, error: { code: 'target-changed' } })
+    expect(chip.memories).toEqual(before)
+    await job.resumeAfterReplug(new TestProgrammer(half))
+    expect(job.view).toMatchObject({ halfWritten: false, next: 'prove' })
+  })
+
+  test('is not taken for practice, nor practice for it', async () => {
+    await interrupted()
+    const [entry] = await services.backups.journal.list()
+    if (!entry) throw new Error('the journal is empty')
+    await expect(Job.reopen({ ...services, practice: true }, entry)).rejects.toThrow()
+  })
+})
+
+describe('an EEPROM that the target itself writes', () => {
+  test('is saved as it is before the erase, and comes back', async () => {
+    const programmer = new TestProgrammer(usedChip())
+    const job = await planned(programmer)
+    const first = job.view.backup
+    programmer.chip.at('eeprom')[20] = 7 // an hours counter went on
+    await job.write([])
+    expect(job.view).toMatchObject({ error: undefined, next: 'prove' })
+    expect(programmer.chip.at('eeprom')[20]).toBe(7)
+    expect(job.view.backup?.id).not.toBe(first?.id)
+    const kept = await services.backups.get(job.view.backup?.id ?? '')
+    expect(kept?.memories.find(({ id }) => id === 'eeprom')?.bytes[20]).toBe(7)
+    expect(await services.backups.list()).toHaveLength(2)
+  })
+
+  test('and that cannot be read twice alike is not erased', async () => {
+    const programmer = new TestProgrammer(usedChip())
+    const job = await planned(programmer)
+    programmer.before = (count, operation) => {
+      if (operation.startsWith('read eeprom')) programmer.chip.at('eeprom').fill(count & 0x7f, 20, 21)
+    }
+    await job.write([])
+    expect(job.view).toMatchObject({ error: { code: 'backup-mismatch' }, halfWritten: false })
+    expect(programmer.operations).not.toContain('erase')
+  })
+})
+
+describe('while something runs', () => {
+  test('a choice is not heard, so that what was consented to is what is finished', async () => {
+    const programmer = new TestProgrammer(usedChip())
+    const job = await planned(programmer)
+    const { wanted: chosen, plan } = job.view
+    programmer.before = (_, operation) => {
+      if (operation !== 'program flash 0x60') return
+      void job.choose(wanted({ flash: [{ address: 0, bytes: code(50, 3) }] }))
+      void job.planWith({ outside: 'blank' })
+      void job.backUp({ acknowledged: [{ memory: 'eeprom', reason: 'read-protected' }] })
+      programmer.unplug()
+    }
+    await job.write([])
+    expect(job.view).toMatchObject({ next: 'replug', halfWritten: true })
+    expect(job.view.wanted).toBe(chosen)
+    expect(job.view.plan).toBe(plan)
+    await job.resumeAfterReplug(new TestProgrammer(programmer.chip))
+    expect(job.view).toMatchObject({ next: 'prove', wanted: chosen })
+    expect(programmer.chip.at('flash').subarray(0, 100)).toEqual(image)
+  })
+
+  test('nor after the write, whose proof it would lose', async () => {
+    const job = await planned(new TestProgrammer(usedChip()))
+    await job.write([])
+    await job.choose(wanted({ flash: [{ address: 0, bytes: code(50, 3) }] }))
+    await job.prove()
+    expect(job.view).toMatchObject({ error: undefined, next: 'nothing' })
+  })
+})
+
+test('an interrupted write is certified with all that it wrote, not only its rest', async () => {
+  const whole = await planned(new TestProgrammer(usedChip()))
+  await whole.write([])
+  const programmer = new TestProgrammer(usedChip())
+  const job = await planned(programmer)
+  programmer.before = (_, operation) => {
+    if (operation === 'program lock 0x0') programmer.unplug()
+  }
+  await job.write([])
+  await job.resumeAfterReplug(new TestProgrammer(programmer.chip))
+  const { erase, programmedBytes } = job.view.outcome ?? {}
+  expect({ erase, programmedBytes }).toEqual({
+    erase: 'chip',
+    programmedBytes: whole.view.outcome?.programmedBytes,
   })
 })
 
@@ -384,6 +519,24 @@ describe('a stop', () => {
     expect(programmer.disposed).toBe(1)
     await writing
   })
+})
+
+test('a patient that stays dark is proven by reading, with the tool plugged in again', async () => {
+  const programmer = new TestProgrammer(usedChip())
+  const job = await planned(programmer, {
+    ...wanted(),
+    firmware: {
+      ...{ family: 'usbasp', name: 'USBasp', version: '1.10', confidence: 'certain', evidence: [] },
+      appears: { link: 'usb', says: [{ name: 'firmware-version', value: '1.10' }] },
+    },
+  })
+  await job.write(job.view.plan?.consequences.map(({ id }) => id) ?? [])
+  expect(job.view).toMatchObject({ next: 'prove', proofWanted: 'plug-in-by-itself' })
+  programmer.unplug() // the whole thing was taken apart, and the patient shows nothing
+  await job.prove()
+  expect(job.view).toMatchObject({ next: 'replug', proofWanted: 'read-again' })
+  await job.resumeAfterReplug(new TestProgrammer(programmer.chip))
+  expect(job.view).toMatchObject({ next: 'nothing', proof: { kind: 'read-again' } })
 })
 
 describe('a wrong read-back', () => {
@@ -456,6 +609,22 @@ describe('trouble with the house', () => {
     expect(programmer.operations).not.toContain('erase')
     await job.choose(wanted())
     expect(job.view.checks?.find(({ code }) => code === 'backup-proven')?.result).toBe('refused')
+  })
+
+  test('a backup that rotted since is not restored', async () => {
+    const old = await planned(new TestProgrammer(usedChip()))
+    const job = await planned(new TestProgrammer(usedChip({ eeprom: code(12, 50) })))
+    const { backup } = old.view
+    if (!backup) throw new Error('no backup')
+    const stored = await db.get('memories', [backup.id, 'flash'])
+    stored?.bytes.fill(0, 300, 301)
+    if (stored) await db.put('memories', stored)
+    await job.choose(wantedFromBackup(backup))
+    expect(job.view).toMatchObject({
+      plan: undefined,
+      next: 'choose-again',
+      error: { code: 'backup-corrupt' },
+    })
   })
 
   test('a store that fails during the backup leaves no backup and says so', async () => {

@@ -15,7 +15,15 @@ import type { Certificates } from '#store/certificates.ts'
 import type { JournalEntry, Wanted } from '#store/journal.ts'
 import type { Keys } from '#store/keys.ts'
 import type { Attached } from '#transport/devices.ts'
-import { acknowledge, atRisk, contentsOf, readContents, readOnce } from './backup.ts'
+import {
+  acknowledge,
+  atRisk,
+  contentsOf,
+  readContents,
+  readOnce,
+  readTwice,
+  type NoBackup,
+} from './backup.ts'
 import { issueCertificate } from './certificate.ts'
 import { checkAll } from './check.ts'
 import { faultOf, ruleFor } from './choose.ts'
@@ -24,8 +32,10 @@ import { flash, release } from './flash.ts'
 import { recogniseFirmware } from './identify.ts'
 import { layoutOf, planFlash, planLines, type Memories, type Plan, type PlanRule } from './plan.ts'
 import { proofFor, proveByReading, proveRunning, type ProofResult } from './prove.ts'
+import { isReadable } from './reading.ts'
 import { certificateOf, entryOf, outcomeOf } from './record.ts'
 import { nothingYet, Runner, unnamed } from './runner.ts'
+import { refuseStranger } from './same-unit.ts'
 import type { JobView, Surroundings } from './view.ts'
 
 export * from './view.ts'
@@ -64,6 +74,8 @@ export class Job {
   #acknowledged: readonly Unreadable[] = []
   #consents: readonly string[] = []
   #isRuleChosen = false
+  /** What a write that was not seen to end may have left in the patient. */
+  #unfinished: { readonly wanted: Wanted; readonly rule: PlanRule; readonly before: Memories } | undefined
 
   constructor(services: JobServices) {
     this.#services = services
@@ -82,6 +94,9 @@ export class Job {
    * @throws `backup-corrupt` when the backup that is needed for that is gone
    */
   static async reopen(services: JobServices, entry: JournalEntry): Promise<Job> {
+    const [isPractice, wasPractice] = [services.practice === true, entry.practice === true]
+    if (isPractice !== wasPractice)
+      throw new FlashError('bug', { during: 'going on with practice on a device, or the other way round' })
     const job = new Job(services)
     const { backups } = services
     await backups.receiptFor(entry.backupId)
@@ -91,6 +106,7 @@ export class Job {
     job.#consents = entry.consents
     job.#isRuleChosen = true
     job.#connectOptions = { ends: entry.way }
+    job.#unfinished = { wanted: entry.wanted, rule: entry.rule, before: new Map() }
     job.#runner.again = () => job.#resume()
     job.#runner.set({
       id: entry.id,
@@ -113,10 +129,12 @@ export class Job {
 
   /** Opens the programmer, unless it is open already, and finds out what is behind it. */
   connect(source: Attached | Programmer, options: ConnectOptions = {}): Promise<void> {
-    this.#connectOptions = options
     return this.#runner.run('connect', async (ctx) => {
+      this.#connectOptions = options
       this.#acknowledged = this.#consents = []
       this.#isRuleChosen = false
+      this.#unfinished = undefined
+      this.#runner.forget()
       // A half-written patient keeps its entry in the journal; what comes now is another job.
       const id = this.view.halfWritten ? crypto.randomUUID() : this.view.id
       this.#runner.set({ ...nothingYet, id })
@@ -127,34 +145,37 @@ export class Job {
 
   /** Reads everything twice and stores it; or, with a backup made, records what was acknowledged. */
   async backUp({ acknowledged = [] }: { acknowledged?: readonly Unreadable[] } = {}): Promise<void> {
+    const { backup, running } = this.view
+    if (running) return
     this.#acknowledged = [...this.#acknowledged, ...acknowledged]
-    const { backup } = this.view
     if (!backup) return this.#runner.run('back-up', (ctx) => this.#backUp(ctx))
     this.#runner.set({ unacknowledged: this.#unacknowledged(backup.unreadable), step: 'choose' })
   }
 
-  /** Checks and plan follow by themselves. */
+  /** Checks and plan follow by themselves. Not any more when it is written: that is to be proven first. */
   choose(wanted: Wanted): Promise<void> {
-    const { rule } = this.view
-    this.#consents = []
-    this.#runner.set({ wanted, rule: this.#isRuleChosen ? rule : ruleFor(this.view.firmware, wanted) })
-    return this.#checkAndPlan()
+    return this.#checkAndPlan(() => ({
+      wanted,
+      rule: this.#isRuleChosen ? this.view.rule : ruleFor(this.view.firmware, wanted),
+    }))
   }
 
   /** Plans again by another rule. */
   planWith(rule: Partial<PlanRule>): Promise<void> {
-    this.#isRuleChosen = true
-    this.#consents = []
-    this.#runner.set({ rule: { ...this.view.rule, ...rule } })
-    return this.#checkAndPlan()
+    return this.#checkAndPlan(() => {
+      this.#isRuleChosen = true
+      return { rule: { ...this.view.rule, ...rule } }
+    })
   }
 
   /** `consents`: the ids of all `plan.consequences`. */
   write(consents: readonly string[]): Promise<void> {
-    this.#consents = [...this.#consents, ...consents]
     return this.#runner.run(
       'write',
-      (ctx) => this.#write(ctx),
+      (ctx) => {
+        this.#consents = [...this.#consents, ...consents]
+        return this.#write(ctx)
+      },
       () => this.#resume(),
     )
   }
@@ -163,7 +184,10 @@ export class Job {
   prove(attached?: Attached): Promise<void> {
     return this.#runner.run('prove', async (ctx) => {
       const firmware = this.view.wanted?.firmware
-      if (!attached || !firmware?.appears) return this.#certify(await this.#proveByReading(ctx))
+      if (!attached || !firmware?.appears) {
+        this.#runner.set({ proofWanted: 'read-again' })
+        return this.#certify(await this.#proveByReading(ctx))
+      }
       // A serial port or a device that proves itself has to be free for that.
       if (attached.key === this.#connection?.key) await this.#letGo()
       return this.#certify(await proveRunning(attached, firmware, ctx))
@@ -309,19 +333,33 @@ export class Job {
 
   // ---- checking and planning ---------------------------------------------------------------------
 
-  #checkAndPlan(): Promise<void> {
-    this.#runner.set({ checks: undefined, plan: undefined, outcome: undefined, proof: undefined })
-    return this.#runner.run('check', async (ctx) => {
-      this.#runner.done('back-up', 'check')
+  /** `change`: what the user decided; it counts only when nothing else runs. */
+  async #checkAndPlan(change: () => Partial<JobView>): Promise<void> {
+    if (this.view.outcome) return this.#log('a choice after the write was not heard')
+    const work = async (ctx: Context) => {
       if (this.view.halfWritten) await this.#readPresent(ctx)
-      const checks = await this.#check()
-      this.#runner.done('choose', 'check')
-      this.#runner.set({ checks })
-      if (checks.some(({ result }) => result === 'refused')) return
+      if (await this.#isRefused()) return
       this.#runner.done('check', 'plan')
       this.#plan()
       this.#runner.done('plan', 'write')
-    })
+    }
+    await this.#runner.run(
+      'check',
+      (ctx) => {
+        this.#consents = []
+        this.#runner.set({ ...change(), checks: undefined, plan: undefined })
+        this.#runner.done('back-up', 'check')
+        return work(ctx)
+      },
+      () => this.#runner.run('check', work),
+    )
+  }
+
+  async #isRefused(): Promise<boolean> {
+    const checks = await this.#check()
+    this.#runner.set({ checks })
+    if (this.view.step === 'check') this.#runner.done('choose', 'check')
+    return checks.some(({ result }) => result === 'refused')
   }
 
   async #check(): Promise<NonNullable<JobView['checks']>> {
@@ -329,9 +367,11 @@ export class Job {
     const patient = this.#patient
     if (!wanted || !backup || !patient) throw new FlashError('bug', { during: 'checking without a backup' })
     const { backups, surroundings } = this.#services
+    const { backupId, sha256 } = wanted.source
+    if (backupId !== undefined) await backups.receiptFor(backupId, sha256) // it may have rotted since
     const [isProven, restored, known, battery, storageRoom] = await Promise.all([
       this.#receiptFor(backup).then(Boolean),
-      wanted.source.backupId === undefined ? undefined : backups.get(wanted.source.backupId),
+      backupId === undefined ? undefined : backups.get(backupId),
       faultOf(wanted),
       surroundings.battery(),
       surroundings.storageRoom(),
@@ -357,50 +397,77 @@ export class Job {
   }
 
   #plan(): Plan {
-    const { wanted, rule, checks = [] } = this.view
-    const patient = this.#patient
-    if (!wanted || !patient) throw new FlashError('bug', { during: 'planning without an image' })
-    const plan = planFlash({
-      ...{ rule, checks, wanted: wanted.contents, present: this.#present, kept: this.#kept },
-      layout: layoutOf(patient),
-      readBytesPerSecond: this.#bytesPerSecond,
-    })
+    const plan = this.#planFrom(this.#present)
     for (const line of planLines(plan)) this.#log(line)
     this.#runner.set({ plan })
     return plan
   }
 
+  #planFrom(present: Memories): Plan {
+    const { wanted, rule, checks = [] } = this.view
+    const patient = this.#patient
+    if (!wanted || !patient) throw new FlashError('bug', { during: 'planning without an image' })
+    return planFlash({
+      ...{ rule, checks, wanted: wanted.contents, present, kept: this.#kept },
+      layout: layoutOf(patient),
+      readBytesPerSecond: this.#bytesPerSecond,
+    })
+  }
+
   // ---- writing -----------------------------------------------------------------------------------
 
   async #write(ctx: Context): Promise<void> {
-    const { plan, backup, wanted } = this.view
+    const { plan, backup, wanted, rule, halfWritten } = this.view
     if (!plan || !backup || !wanted) throw new FlashError('bug', { during: 'writing without a plan' })
     const missing = plan.consequences.filter(({ id }) => !this.#consents.includes(id))
     if (missing.length > 0 || this.view.unacknowledged.length > 0)
       throw new FlashError('bug', {
         during: `writing without consent to ${missing.map(({ id }) => id).join(', ')}`,
       })
-    const receipt = await this.#services.backups.receiptFor(backup.id, backup.sha256)
-    const safety = this.#acknowledged.length > 0 ? acknowledge(this.#acknowledged, receipt) : receipt
+    const safety = this.#safety(await this.#services.backups.receiptFor(backup.id, backup.sha256))
     const startedAt = new Date().toISOString()
     const beforeFirstChange = async () => {
       const [acknowledged, consents] = [this.#acknowledged, this.#consents]
-      await this.#services.backups.journal.open(
-        entryOf(this.view, backup, wanted, { acknowledged, consents }),
-      )
+      const { backup: kept = backup } = this.view
+      await this.#services.backups.journal.open(entryOf(this.view, kept, wanted, { acknowledged, consents }))
+      this.#unfinished = { wanted, rule, before: this.#present }
       this.#runner.set({ halfWritten: true })
     }
-    const done = await this.#services.surroundings.guarded(() =>
-      flash({ connect: this.#meet, plan, safety, beforeFirstChange }, ctx),
+    const renew = halfWritten ? undefined : this.#renew // what is half-written must stay as it was kept
+    await this.#services.surroundings.guarded(() =>
+      flash({ connect: this.#meet, plan, safety, renew, beforeFirstChange }, ctx),
     )
-    this.#present = new Map([...this.#present, ...plan.expected])
+    const { plan: written = plan, backup: kept = backup } = this.view
+    this.#present = new Map([...this.#present, ...written.expected])
     await this.#services.backups.journal.close(this.view.id)
+    this.#unfinished = undefined
     this.#runner.set({
       halfWritten: false,
-      outcome: await outcomeOf(startedAt, done, backup, plan),
+      outcome: await outcomeOf(startedAt, kept, written, halfWritten ? this.#planFrom(this.#kept) : written),
       proofWanted: proofFor(wanted.firmware),
     })
     this.#runner.done('write', 'prove')
+  }
+
+  #safety(receipt: Receipt): Receipt | NoBackup {
+    return this.#acknowledged.length > 0 ? acknowledge(this.#acknowledged, receipt) : receipt
+  }
+
+  /** The patient's program wrote its EEPROM after the backup: now that it stands still, that is saved too. */
+  readonly #renew = async (patient: Patient, ctx: Context) => {
+    const { backup } = this.view
+    const eeprom = patient.memories.filter(isReadable).find(({ id }) => id === 'eeprom')
+    if (!backup || !eeprom) throw new FlashError('bug', { during: 'saving an EEPROM that is not there' })
+    const bytes = await readTwice(eeprom, ctx)
+    const { origin, firmware, unreadable } = backup
+    const memories = backup.memories.map((memory) => (memory.id === 'eeprom' ? { ...memory, bytes } : memory))
+    const { backups } = this.#services
+    const renewed = await backups.add({ origin, firmware, unreadable, memories })
+    this.#log('the EEPROM has changed since the backup, and is saved anew')
+    this.#kept = contentsOf(renewed.backup)
+    this.#present = new Map([...this.#present, ['eeprom', bytes]])
+    this.#runner.set({ backup: renewed.backup })
+    return { plan: this.#plan(), safety: this.#safety(renewed.receipt) }
   }
 
   /** After an interruption: what is in the patient now is read, planned again against the same backup, and finished. */
@@ -409,20 +476,33 @@ export class Job {
       if (!this.view.halfWritten) return this.#write(ctx)
       const { read, [unnamed]: rest } = ctx.progress.steps({ read: 1, [unnamed]: 3 })
       await this.#readPresent(ctx.under(read))
-      if (!this.view.checks) this.#runner.set({ checks: await this.#check() })
+      if (await this.#isRefused()) throw new FlashError('bug', { during: 'going on with what is refused' })
       const plan = this.#plan()
       if (plan.consequences.every(({ id }) => this.#consents.includes(id))) await this.#write(ctx.under(rest))
     })
   }
 
+  /** What is in a half-written patient, if it is still the one that was being written. */
   async #readPresent(ctx: Context): Promise<void> {
     const patient = await this.#meet(ctx)
     try {
       const { memories } = await readOnce(patient, ctx)
-      this.#present = new Map(memories.map(({ id, bytes }): [MemoryId, Uint8Array] => [id, bytes]))
+      const present = new Map(memories.map(({ id, bytes }): [MemoryId, Uint8Array] => [id, bytes]))
+      refuseStranger(present, this.#sources(patient))
+      this.#present = present
     } finally {
       await release(patient, ctx)
     }
+  }
+
+  #sources(patient: Patient): readonly Memories[] {
+    if (!this.#unfinished) return [this.#kept]
+    const { wanted, rule, before } = this.#unfinished
+    const kept = this.#kept
+    const { expected } = planFlash({
+      ...{ layout: layoutOf(patient), wanted: wanted.contents, present: kept, kept, rule },
+    })
+    return [kept, expected, before]
   }
 
   // ---- proving -----------------------------------------------------------------------------------

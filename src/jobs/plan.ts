@@ -75,6 +75,7 @@ export interface Consequence {
     | 'lock-bits' // can only be cleared by a chip erase
     | 'bootloader-replaced'
     | 'other-device' // a backup of another device
+    | 'maybe-other-device' // a backup that nothing ties to this one of its kind
     | 'warning-overridden' // a check warned
   readonly typed: boolean
   readonly values: Readonly<Record<string, string>>
@@ -298,6 +299,9 @@ const ownConsequence: Partial<Record<Check['code'], Consequence['code'] | 'none'
   'nothing-to-do': 'none',
 }
 
+/** What a tick is enough for: it can be undone, or is unlikely. */
+const ticked: ReadonlySet<Consequence['code']> = new Set(['bootloader-replaced', 'maybe-other-device'])
+
 function consequencesOf(
   lost: readonly MemoryId[],
   ranges: readonly PlannedRange[],
@@ -316,13 +320,14 @@ function consequencesOf(
 
   const warnings = checks.filter(({ result }) => result === 'warning')
   for (const { code, values } of warnings) {
-    const own = ownConsequence[code]
+    const isUnsure = code === 'same-device' && values['why'] === 'unsure'
+    const own = isUnsure ? 'maybe-other-device' : ownConsequence[code]
     if (own === undefined || own === 'none') continue
     const { fuse = '', bit = '', danger } = values
     consequences.push({
       id: own === 'fuse-danger' ? `${own}:${fuse}.${bit}` : own,
       code: own,
-      typed: own !== 'bootloader-replaced' && danger !== 'caution',
+      typed: !ticked.has(own) && danger !== 'caution',
       values,
     })
   }

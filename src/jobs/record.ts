@@ -5,7 +5,6 @@ import { sha256 } from '#firmware/hash.ts'
 import type { Backup } from '#store/backups.ts'
 import type { JournalEntry, Wanted } from '#store/journal.ts'
 import type { CertificateContent } from './certificate.ts'
-import type { Flashed } from './flash.ts'
 import type { Plan } from './plan.ts'
 import type { ProofResult } from './prove.ts'
 import type { JobView, Outcome } from './view.ts'
@@ -19,11 +18,12 @@ export interface DoneStep {
   readonly error?: string
 }
 
+/** `whole`: what the write as a whole was; after an interruption `plan` is only its rest. */
 export async function outcomeOf(
   startedAt: string,
-  { programmedBytes, verifiedBytes }: Flashed,
   backup: Backup,
   plan: Plan,
+  whole: Plan,
 ): Promise<Outcome> {
   const hashes = await Promise.all(
     [...plan.expected].map(async ([memory, bytes]) => ({
@@ -32,7 +32,14 @@ export async function outcomeOf(
       after: await sha256(bytes),
     })),
   )
-  return { startedAt, finishedAt: new Date().toISOString(), programmedBytes, verifiedBytes, hashes }
+  return {
+    startedAt,
+    finishedAt: new Date().toISOString(),
+    erase: whole.erase,
+    programmedBytes: whole.programBytes,
+    verifiedBytes: plan.verifyBytes,
+    hashes,
+  }
 }
 
 /** What the journal needs to finish a write that is about to begin. */
@@ -102,7 +109,7 @@ export function certificateOf(
     consents: [...consents],
     steps: [...steps],
     written: {
-      erase: plan.erase,
+      erase: outcome.erase,
       programmedBytes: outcome.programmedBytes,
       verifiedBytes: outcome.verifiedBytes,
     },

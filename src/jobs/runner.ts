@@ -73,6 +73,11 @@ export class Runner {
     return running ? [...this.#record, stepOf(running.step, this.#startedAt)] : this.#record
   }
 
+  /** Another job begins. */
+  forget(): void {
+    this.#record = []
+  }
+
   set(changes: Partial<JobView>): void {
     const view = { ...this.#view, ...changes }
     this.#view = { ...view, next: nextOf(view, this.#services.presence()) }
@@ -162,6 +167,15 @@ const stepOf = (name: StepName, startedAt: Date, error?: FlashError): DoneStep =
   ...(error && { error: error.code }),
 })
 
+/** Errors of a choice, which no other try will mend. */
+const ofTheChoice = [
+  'does-not-fit',
+  'write-protected',
+  'read-protected',
+  'backup-corrupt',
+  'bad-file',
+] as const
+
 function nextOf(view: JobView, presence: Presence): Next {
   const { running, step, done, error, proofWanted } = view
   if (running) return 'wait'
@@ -169,7 +183,8 @@ function nextOf(view: JobView, presence: Presence): Next {
   if (step === 'prove' && proofWanted === 'plug-in-by-itself') return 'prove'
   if (step === 'connect') return error && presence === 'here' ? 'retry' : 'connect'
   if (presence !== 'here') return 'replug'
-  if (step === 'check' || step === 'plan') return 'choose-again'
+  if (step === 'check' || step === 'plan')
+    return error && !error.is(...ofTheChoice) ? 'retry' : 'choose-again'
   if (error && step !== 'prove') return 'retry'
   if (step === 'choose') return view.unacknowledged.length > 0 ? 'acknowledge' : 'choose'
   return step

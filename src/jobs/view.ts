@@ -94,6 +94,7 @@ export interface Running {
 export interface Outcome {
   readonly startedAt: string
   readonly finishedAt: string
+  readonly erase: 'chip' | 'none'
   readonly programmedBytes: number
   readonly verifiedBytes: number
   readonly hashes: readonly { memory: string; before: string | undefined; after: string }[]

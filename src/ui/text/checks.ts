@@ -180,7 +180,9 @@ const checks: Record<CheckCode, Texts> = {
       serial: m.check_device_passed,
       'same-content': m.check_device_content,
       unsure: m.check_device_unsure,
+      'this-job': m.check_device_this_job,
       'other-kind': m.check_device_refused,
+      practice: m.check_device_practice,
       'other-serial': m.check_device_serial,
       'other-calibration': m.check_device_calibration,
     },
@@ -245,6 +247,7 @@ const consequences: Record<Consequence['code'], Sentence> = {
   'lock-bits': m.consequence_lock_bits,
   'bootloader-replaced': m.consequence_bootloader_replaced,
   'other-device': m.consequence_other_device,
+  'maybe-other-device': m.consequence_maybe_other_device,
   'warning-overridden': m.consequence_warning_overridden,
 }
 

@@ -381,6 +381,7 @@ describe('a check', () => {
       'lock-bits': {},
       'bootloader-replaced': { address: '0x7e00' },
       'other-device': {},
+      'maybe-other-device': {},
       'warning-overridden': { checks: 'version, host-battery' },
     }
     for (const [code, values] of Object.entries(consequences)) {
