@@ -9,6 +9,7 @@ import type { JobState } from './job.svelte.ts'
 import { Locale } from './locale.svelte.ts'
 import { Router } from './router.svelte.ts'
 import type { Stores } from './stores.ts'
+import type { Update } from './update.svelte.ts'
 
 export class App {
   readonly platform = detectPlatform()
@@ -18,6 +19,8 @@ export class App {
   job: JobState | undefined = $state.raw()
   /** Chosen before a device was: by a link, or a backup to restore. The next job starts with it. */
   wanted: Wanted | undefined = $state.raw()
+  /** The copy of the app for offline use, once it is looked after. */
+  update: Update | undefined = $state.raw()
   /** What could not be done outside a job. */
   error: FlashError | undefined = $state.raw()
   #stores: Promise<Stores> | undefined
@@ -63,8 +66,10 @@ export class App {
     }
   }
 
-  async endJob(): Promise<void> {
+  /** Back to the bench. */
+  endJob = async (): Promise<void> => {
     const job = this.job
+    this.router.go('bench')
     this.job = undefined
     await job?.close()
   }

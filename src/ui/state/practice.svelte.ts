@@ -11,8 +11,9 @@ export class Practice {
   readonly shelf: readonly ShelfEntry[]
   readonly speed: number
   plugged: Plugged | undefined = $state.raw()
-  /** How the plugged thing stands. */
-  standing: 'in' | 'out' | 'by-itself' | 'nothing-appeared' = $state('in')
+  /** How it was put in last, and whether it is out now. */
+  #put: 'in' | 'by-itself' | 'nothing-appeared' = $state('in')
+  #isOut = $state(false)
 
   private constructor(bench: PracticeBench, shelf: readonly ShelfEntry[], speed: number) {
     this.bench = bench
@@ -24,28 +25,37 @@ export class Practice {
     return new Practice(new PracticeBench({ clock: new VirtualClock({ speed }) }), await shelf(), speed)
   }
 
+  get standing(): 'in' | 'out' | 'by-itself' | 'nothing-appeared' {
+    return this.#isOut && this.#put !== 'nothing-appeared' ? 'out' : this.#put
+  }
+
   async plug(id: string, dials: Dials): Promise<void> {
     await this.bench.clear()
     this.plugged = await this.bench.plug(id, dials)
-    this.standing = 'in'
+    this.#stands('in')
   }
 
   /** A fault may have pulled the plug. */
   noticed(devices: number): void {
-    if (devices === 0 && this.standing !== 'nothing-appeared') this.standing = 'out'
+    this.#isOut = devices === 0
   }
 
   async unplug(): Promise<void> {
     await this.plugged?.unplug()
-    this.standing = 'out'
+    this.#isOut = true
   }
 
   async replug(): Promise<void> {
     await this.plugged?.replug()
-    this.standing = 'in'
+    this.#stands('in')
   }
 
   async plugInByItself(): Promise<void> {
-    this.standing = (await this.plugged?.plugInByItself()) ? 'by-itself' : 'nothing-appeared'
+    this.#stands((await this.plugged?.plugInByItself()) ? 'by-itself' : 'nothing-appeared')
+  }
+
+  #stands(put: 'in' | 'by-itself' | 'nothing-appeared'): void {
+    this.#put = put
+    this.#isOut = false
   }
 }

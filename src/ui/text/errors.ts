@@ -40,12 +40,15 @@ export interface ErrorText {
   readonly safe: string
   readonly now: readonly string[]
   readonly copy: readonly CopyText[]
+  /** The field's own words, for who wants them. */
+  readonly details: string | undefined
 }
 
 /** What a code has to say; without `safe` the situation says it. */
 interface Told extends Help {
   readonly happened: string
   readonly safe?: string
+  readonly details?: string
 }
 
 type Teller<C extends ErrorCode> = (detail: ErrorDetails[C], situation: Situation) => Told
@@ -105,12 +108,14 @@ const texts = {
     now: [m.now_replug(), m.now_again(), m.now_report()],
   }),
   'device-silent': ({ tried }) => ({
-    happened: tried.length ? m.error_silent({ tried: list(tried) }) : m.error_silent_untold(),
+    happened: m.error_silent(),
+    details: list(tried),
     now: [m.error_silent_now_port(), m.error_silent_now_reset(), m.error_silent_now_sketch()],
   }),
 
   'target-missing': ({ tried }) => ({
-    happened: tried.length ? m.error_target_missing({ tried: list(tried) }) : m.error_target_missing_untold(),
+    happened: m.error_target_missing(),
+    details: list(tried),
     now: missingTarget(),
   }),
   'target-unknown': ({ signature }) =>
@@ -379,9 +384,15 @@ function safeText({ backupAt, halfWritten, written = false, about }: Situation):
 
 export function errorText(error: FlashError, situation: Situation): ErrorText {
   const tell = texts[error.code] as Teller<ErrorCode>
-  const { happened, safe, now, copy = [] } = tell(error.detail, situation)
+  const { happened, safe, now, copy = [], details } = tell(error.detail, situation)
   const { halfWritten, backupAt } = situation
   const after = halfWritten && error.code !== 'cancelled' ? [m.now_continue()] : []
   const restore = halfWritten && backupAt !== undefined ? [m.now_restore({ time: moment(backupAt) })] : []
-  return { happened, safe: safe ?? safeText(situation), now: [...now, ...after, ...restore], copy }
+  return {
+    happened,
+    safe: safe ?? safeText(situation),
+    now: [...now, ...after, ...restore],
+    copy,
+    details: details || undefined,
+  }
 }

@@ -20,6 +20,10 @@ export function moment(iso: string, today: Date = new Date()): string {
   }).format(at)
 }
 
+/** `14:02:31`. */
+export const clock = (iso: string): string =>
+  new Intl.DateTimeFormat(region(), { timeStyle: 'medium' }).format(new Date(iso))
+
 /** Date and time, whatever day it is. */
 export const dateTime = (iso: string): string =>
   new Intl.DateTimeFormat(region(), { dateStyle: 'medium', timeStyle: 'short' }).format(new Date(iso))

@@ -1,4 +1,5 @@
 /** What can be practised, and with which faults, in words. Entries without a text stand under "more". */
+import type { ShelfEntry } from '#bench/bench.ts'
 import type { Dials } from '#bench/twin.ts'
 import { m } from './generated/messages.js'
 
@@ -9,12 +10,27 @@ const entries: Readonly<Record<string, { title: () => string; help: () => string
   'stk500:arduino-isp-atmega8': { title: m.practice_arduino_isp, help: m.practice_arduino_isp_help },
 }
 
-/** Entries with a text, in the order in which a newcomer wants them. */
+/** Entries with a help, in the order in which a newcomer wants them. */
 export const practiceFirst: readonly string[] = Object.keys(entries)
 
-export const practiceHelp = (id: string): { title: string; help: string } | undefined => {
+const others: Readonly<Record<string, () => string>> = {
+  'stk500:uno-optiboot8': m.practice_uno_optiboot8,
+  'stk500:nano-old': m.practice_nano_old,
+  'stk500:diecimila': m.practice_diecimila,
+  'stk500:optiboot-atmega8': m.practice_optiboot_atmega8,
+  'stk500:arduino-isp-atmega328p': m.practice_arduino_isp_atmega328p,
+  'stk500:arduino-isp-attiny85': m.practice_arduino_isp_attiny85,
+  'usbasp:atmega8': m.practice_usbasp_atmega8,
+  'usbasp:attiny85': m.practice_usbasp_attiny85,
+  'usbasp:attiny13': m.practice_usbasp_attiny13,
+  'usbasp:clone': m.practice_clone,
+  'usbasp:other': m.practice_other,
+}
+
+/** A twin that has no words here yet is called what its protocol calls it. */
+export const practiceText = ({ id, name }: ShelfEntry): { title: string; help?: string } => {
   const entry = entries[id]
-  return entry && { title: entry.title(), help: entry.help() }
+  return entry ? { title: entry.title(), help: entry.help() } : { title: others[id]?.() ?? name }
 }
 
 /** The faults a device can have from the start, with the value that turns each on. */
