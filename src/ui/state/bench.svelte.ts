@@ -22,6 +22,7 @@ export class BenchState {
   practice: Practice | undefined = $state.raw()
   #devices: Devices = $state.raw(new Devices(browserSource()))
   #stop: () => void
+  #refreshes = 0
 
   constructor() {
     this.#stop = this.#devices.onChange(() => void this.refresh())
@@ -37,12 +38,13 @@ export class BenchState {
     return this.practice?.bench.clock ?? systemClock
   }
 
+  /** Of several at once the newest counts. */
   async refresh(): Promise<void> {
-    const devices = this.#devices
+    const turn = ++this.#refreshes
     try {
-      const list = await devices.list()
+      const list = await this.#devices.list()
       const { candidates } = list.length > 0 ? await whoIsWho() : { candidates: () => [] }
-      if (devices !== this.#devices) return
+      if (turn !== this.#refreshes) return
       this.practice?.noticed(list.length)
       const before = this.present
       this.present = list.map(
@@ -53,8 +55,13 @@ export class BenchState {
           },
       )
     } catch (error) {
-      this.error = toFlashError(error, 'listing devices')
+      if (turn === this.#refreshes) this.error = toFlashError(error, 'listing devices')
     }
+  }
+
+  /** Loads what a chooser needs: after a click it has to open within seconds, however slow the network. */
+  prepare(): void {
+    whoIsWho().catch(() => undefined) // the click tries again, and says so
   }
 
   /** Opens the chooser; needs a click. Undefined: nothing was chosen, or `error` says why not. */
@@ -78,8 +85,12 @@ export class BenchState {
   }
 
   async forget({ attached }: Present): Promise<void> {
-    await attached.forget()
-    await this.refresh()
+    try {
+      await attached.forget()
+      await this.refresh()
+    } catch (error) {
+      this.error = toFlashError(error, 'forgetting a device')
+    }
   }
 
   async startPractice(speed: number): Promise<void> {
