@@ -44,7 +44,7 @@ export interface ErrorDetails {
   'verify-mismatch': MismatchDetail
   'backup-mismatch': MismatchDetail
   'backup-corrupt': { name: string; why: string }
-  'not-proven': { expected: string; found: string }
+  'not-proven': { expected: string; found: string; why?: NotThePatient }
   // the house
   'storage-full': { needed?: number; available?: number }
   'storage-failed': { during: string }
@@ -78,6 +78,12 @@ export interface MismatchDetail {
   /** The first few differences. */
   first?: readonly { address: number; expected: number; found: number }[]
 }
+
+/**
+ * What was asked for its version is not the patient. tool: the programmer that wrote it · was-there: plugged in
+ * already when the write ended · like-the-tool: it cannot be told from the programmer, which is gone
+ */
+export type NotThePatient = 'tool' | 'was-there' | 'like-the-tool'
 
 /**
  * bad-contact: reading it again gave something else · changing: it settled on something new, so somebody

@@ -31,7 +31,7 @@ import { Connection, originOf, patientView, type ConnectOptions } from './connec
 import { flash, release } from './flash.ts'
 import { recogniseFirmware } from './identify.ts'
 import { layoutOf, planFlash, planLines, type Memories, type Plan, type PlanRule } from './plan.ts'
-import { proofFor, proveByReading, proveRunning, type ProofResult } from './prove.ts'
+import { proofFor, proveByReading, proveRunning, refuseBystander, type ProofResult } from './prove.ts'
 import { isReadable } from './reading.ts'
 import { certificateOf, entryOf, outcomeOf } from './record.ts'
 import { nothingYet, Runner, unnamed } from './runner.ts'
@@ -180,14 +180,21 @@ export class Job {
     )
   }
 
-  /** With the device that was plugged in by itself; without: by reading again. */
-  prove(attached?: Attached): Promise<void> {
+  /**
+   * With the device that was plugged in by itself; without: by reading again. `present`: keys of what was
+   * plugged in when the write ended, which is not the patient.
+   */
+  prove(attached?: Attached, present: readonly string[] = []): Promise<void> {
     return this.#runner.run('prove', async (ctx) => {
       const firmware = this.view.wanted?.firmware
       if (!attached || !firmware?.appears) {
         this.#runner.set({ proofWanted: 'read-again' })
         return this.#certify(await this.#proveByReading(ctx))
       }
+      const tool = this.#source
+      const isToolGone = this.#connection?.isGone ?? true
+      if (this.view.backup?.origin.way.to === 'target' && tool && !('ways' in tool))
+        refuseBystander(attached, firmware, { tool, isToolGone, present })
       // A serial port or a device that proves itself has to be free for that.
       if (attached.key === this.#connection?.key) await this.#letGo()
       return this.#certify(await proveRunning(attached, firmware, ctx))

@@ -30,6 +30,38 @@ export interface ProofResult {
 export const proofFor = (firmware: KnownFirmware | undefined): ProofWanted =>
   firmware?.appears?.says?.length ? 'plug-in-by-itself' : 'read-again'
 
+/** What was plugged in when the write through a programmer ended: none of it is the patient. */
+export interface Bystanders {
+  readonly tool: Attached
+  readonly isToolGone: boolean
+  /** Keys; without the tool's, or with it. */
+  readonly present: readonly string[]
+}
+
+/** @throws `not-proven` when it is not the patient, or may be the tool plugged in again */
+export function refuseBystander(
+  attached: Attached,
+  expected: KnownFirmware,
+  { tool, isToolGone, present }: Bystanders,
+): void {
+  const { key, seen } = attached
+  const why =
+    key === tool.key
+      ? 'tool'
+      : present.includes(key)
+        ? 'was-there'
+        : isToolGone && JSON.stringify(seen) === JSON.stringify(tool.seen)
+          ? 'like-the-tool'
+          : undefined
+  if (!why) return
+  const facts = candidates(seen)[0]?.recognition.facts ?? describe(seen).facts
+  throw new FlashError('not-proven', {
+    expected: nameOf(expected.name, expected.version),
+    found: tell(facts),
+    why,
+  })
+}
+
 /** @throws `not-proven` with what was expected and found, and whatever opening the device throws */
 export async function proveRunning(
   attached: Attached,

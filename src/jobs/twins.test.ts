@@ -134,6 +134,37 @@ describe('a USBasp behind another one', () => {
     })
   })
 
+  test('is not proven by the programmer that wrote it, nor by a third one that was there all along', async () => {
+    const { job } = await backedUp('usbasp:pair', { version: '1.10' })
+    const tool = await theOne()
+    await job.choose(await practice('ATmega8', '1.10'))
+    await job.write(consents(job))
+    await bench.plug('usbasp:atmega8', { version: '1.10' })
+    const present = await devices.list()
+    for (const [attached, why] of present.map((one) => [one, one.key === tool.key ? 'tool' : 'was-there'])) {
+      await job.prove(
+        attached as Attached,
+        present.map(({ key }) => key),
+      )
+      expect(job.view).toMatchObject({
+        error: { code: 'not-proven', detail: { why } },
+        certificateId: undefined,
+      })
+    }
+    await job.prove() // the programmer was not let go
+    expect(job.view.proof?.kind).toBe('read-again')
+  })
+
+  test('that cannot be told from the programmer, which is gone, is not proven', async () => {
+    const { job, plugged } = await backedUp('usbasp:pair', { version: '1.10' })
+    await job.choose(await practice('ATmega8', '1.10'))
+    await job.write(consents(job))
+    await plugged.unplug()
+    await plugged.replug()
+    await job.prove(await theOne())
+    expect(job.view.error).toMatchObject({ code: 'not-proven', detail: { why: 'like-the-tool' } })
+  })
+
   test('gets firmware for another chip refused', async () => {
     const { job } = await backedUp('usbasp:pair')
     const [other] = (await practiceImages('usbasp')).filter(({ chip }) => chip !== 'ATmega8')

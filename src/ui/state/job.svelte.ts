@@ -39,6 +39,8 @@ export class JobState {
   #scheduled = false
   #newest: JobView
   #wanted: Wanted | undefined
+  /** Keys of what was plugged in when the write ended: none of it is the patient by itself. */
+  #presentAtEnd: readonly string[] = []
 
   /** `wanted` is chosen by itself after the backup. */
   constructor(bench: BenchState, stores: Stores, wanted?: Wanted) {
@@ -121,7 +123,7 @@ export class JobState {
 
   choose = (wanted: Wanted): Promise<void> => this.#job.choose(wanted)
   write = (consents: readonly string[]): Promise<void> => this.#job.write(consents)
-  prove = (attached?: Attached): Promise<void> => this.#job.prove(attached)
+  prove = (attached?: Attached): Promise<void> => this.#job.prove(attached, this.#presentAtEnd)
   retry = (): Promise<void> => this.#job.retry()
   async resumeAfterReplug(attached: Attached): Promise<void> {
     this.#attached = attached
@@ -146,6 +148,8 @@ export class JobState {
     this.#newest = view
     if (view.patient !== before.patient) this.#track(view)
     else if (view.plan !== before.plan || isStart(view, before)) this.#track(view)
+    if (view.outcome && !before.outcome)
+      this.#presentAtEnd = this.bench.present.map(({ attached }) => attached.key)
     const event = view.running?.event
     if (event && event !== before.running?.event) for (const tracker of this.#trackers) tracker.follow(event)
     if (view.error?.is('verify-mismatch', 'backup-mismatch') && view.error !== before.error)
