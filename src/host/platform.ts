@@ -1,11 +1,8 @@
 /** The system that the browser runs on, as far as a page can tell; access help depends on it. */
 export interface Platform {
   readonly os: 'windows' | 'macos' | 'linux' | 'chromeos' | 'android' | 'other'
-  /** Linux: the browser comes in a sandbox that needs a permission of its own. */
-  readonly packaged?: 'snap' | 'flatpak'
 }
 
-/** A page cannot see how its browser was packaged, so `packaged` stays open: the help names both ways. */
 export function detectPlatform(agent: string = navigator.userAgent): Platform {
   if (agent.includes('Android')) return { os: 'android' }
   if (agent.includes('CrOS')) return { os: 'chromeos' }

@@ -68,25 +68,24 @@ const groupTexts = (): CopyText[] => [
   { label: m.access_copy_uucp(), text: 'sudo usermod -aG uucp "$USER"' },
 ]
 
-function linux(wanted: Wanted, packaged: Platform['packaged']): Help {
+/** A page cannot see how its browser was installed, so both ways are offered. */
+const sandboxTexts = (): CopyText[] => [...snapTexts(), ...flatpakTexts()]
+
+function linux(wanted: Wanted): Help {
   const rule = ruleTexts(wanted)
   const known = wanted.vendorId !== undefined && wanted.productId !== undefined
-  if (packaged === 'snap')
-    return { now: [m.access_linux_snap(), m.access_linux_then_rule()], copy: [...snapTexts(), ...rule] }
-  if (packaged === 'flatpak')
-    return { now: [m.access_linux_flatpak(), m.access_linux_then_rule()], copy: [...flatpakTexts(), ...rule] }
   if (wanted.api === 'serial')
     return {
-      now: [m.access_linux_group(), m.access_linux_maybe_snap()],
-      copy: [...groupTexts(), ...(known ? rule : []), ...snapTexts()],
+      now: [m.access_linux_group(), m.access_linux_maybe_sandbox()],
+      copy: [...groupTexts(), ...(known ? rule : []), ...sandboxTexts()],
     }
   return {
     now: [
       known ? m.access_linux_rule() : m.access_linux_no_id(),
       m.access_linux_replug(),
-      m.access_linux_maybe_snap(),
+      m.access_linux_maybe_sandbox(),
     ],
-    copy: [...rule, ...snapTexts()],
+    copy: [...rule, ...sandboxTexts()],
   }
 }
 
@@ -111,10 +110,10 @@ function windows({ api, vendorId, productId }: Wanted): Help {
 }
 
 /** The system does not let the browser open the device, or has no driver for it. */
-export function accessHelp(wanted: Wanted, { os, packaged }: Platform): Help {
+export function accessHelp(wanted: Wanted, { os }: Platform): Help {
   switch (os) {
     case 'linux':
-      return linux(wanted, packaged)
+      return linux(wanted)
     case 'windows':
       return windows(wanted)
     case 'macos':
@@ -133,7 +132,7 @@ export function accessHelp(wanted: Wanted, { os, packaged }: Platform): Help {
   }
 }
 
-/** Another program has the device. */
+/** Another program has the device; on Linux a serial port without rights looks the same to a page. */
 export function busyHelp(api: 'usb' | 'serial', { os }: Platform): Help {
   const again = m.now_again()
   switch (os) {
@@ -150,10 +149,17 @@ export function busyHelp(api: 'usb' | 'serial', { os }: Platform): Help {
             ],
           }
         : {
-            now: [m.access_busy_linux_serial(), again],
+            now: [
+              m.access_linux_group(),
+              m.access_busy_linux_serial(),
+              m.access_linux_maybe_sandbox(),
+              again,
+            ],
             copy: [
+              ...groupTexts(),
               { label: m.access_copy_holders_serial(), text: 'sudo fuser -v /dev/ttyACM* /dev/ttyUSB*' },
               { label: m.access_copy_modemmanager(), text: 'sudo systemctl stop ModemManager' },
+              ...sandboxTexts(),
             ],
           }
     case 'windows':

@@ -76,7 +76,12 @@ const texts = {
     holder === 'other-tab'
       ? { happened: m.error_busy_tab(), now: [m.error_busy_tab_now(), m.now_again()] }
       : {
-          happened: api === 'usb' ? m.error_busy_usb() : m.error_busy_serial(),
+          happened:
+            api === 'usb'
+              ? m.error_busy_usb()
+              : platform.os === 'linux'
+                ? m.error_busy_serial_linux()
+                : m.error_busy_serial(),
           ...busyHelp(api, platform),
         },
   'driver-missing': (detail, { platform }) => ({

@@ -153,8 +153,6 @@ const platforms: readonly Platform[] = [
   { os: 'windows' },
   { os: 'macos' },
   { os: 'linux' },
-  { os: 'linux', packaged: 'snap' },
-  { os: 'linux', packaged: 'flatpak' },
   { os: 'chromeos' },
   { os: 'android' },
   { os: 'other' },
@@ -195,10 +193,7 @@ describe('an error', () => {
     },
   )
 
-  const on = (os: Platform['os'], packaged?: Platform['packaged']): Situation => ({
-    platform: packaged ? { os, packaged } : { os },
-    halfWritten: false,
-  })
+  const on = (os: Platform['os']): Situation => ({ platform: { os }, halfWritten: false })
   const denied = new FlashError('permission-denied', { api: 'usb', vendorId: 0x16c0, productId: 0x05dc })
   const copied = (error: FlashError, situation: Situation) =>
     errorText(error, situation).copy.map(({ text }) => text)
@@ -211,8 +206,21 @@ describe('an error', () => {
     expect(undo).toContain('rm /etc/udev/rules.d/70-reflasher-16c0-05dc.rules')
   })
 
-  test('denied in a snap begins with the permission that a snap needs', () => {
-    expect(copied(denied, on('linux', 'snap'))[0]).toBe('sudo snap connect chromium:raw-usb')
+  test('a browser on Linux may be a snap or a Flatpak: both permissions are offered', () => {
+    const commands = copied(denied, on('linux')).join('\n')
+    expect(commands).toContain('sudo snap connect chromium:raw-usb')
+    expect(commands).toContain('flatpak override --user --device=all')
+  })
+
+  test('a serial port that Linux does not open names the group first, then who may hold it, then sandboxes', () => {
+    const closed = new FlashError('device-busy', { api: 'serial' })
+    const commands = copied(closed, on('linux'))
+    expect(
+      commands.map((command) => /dialout|uucp|fuser|ModemManager|snap|flatpak/.exec(command)?.[0]),
+    ).toEqual([...['dialout', 'uucp', 'fuser', 'ModemManager', 'snap', 'flatpak', 'flatpak']])
+    speak('en')
+    expect(errorText(closed, on('linux')).happened).toContain('no right to it, or another program')
+    expect(errorText(closed, on('windows')).happened).toBe('Another program holds the serial port.')
   })
 
   test('denied on a serial port of Linux names the group', () => {
