@@ -37,9 +37,14 @@ const enableTimeoutMs = 10_000
 const allSpeedsMs = 500
 /** Firmware up to 1.08 counts in one byte, where 255 is a special value; 200 is avrdude's number. */
 const blockBytes = 200
-/** Below this speed a full block takes too long for one transfer. */
+/**
+ * Below this speed a full block takes too long for one transfer: 200 bytes at 500 Hz 13 s. (The jumper for a slow
+ * SCK, which the driver cannot see, means 8 kHz: then it takes a second.)
+ */
 const slowHz = 10_000
 const slowBlockBytes = 20
+/** A search down to below `slowHz` takes seven speeds, each three times 20 ms; one to 187.5 kHz takes 206 ms. */
+const slowSearchMs = 400
 /** EEPROM bytes take 9.6 ms each whatever the chip; this keeps a transfer well below its time limit. */
 const eepromBlockBytes = 32
 
@@ -138,9 +143,11 @@ class UsbaspMaster implements IspMaster {
     const before = ctx.clock.now()
     const [status] = await this.#device.read(Request.EnableProg, none, 1, enableTimeoutMs)
     if (status === 0 && this.#quirks.mayBeLoader) await this.#refuseLoader()
+    const tookMs = ctx.clock.now() - before
+    const searched = speedHz === undefined && this.#quirks.slowsDown
+    if (searched && tookMs > slowSearchMs) this.#blockBytes = slowBlockBytes
     // The time alone proves nothing: a page may have stood still meanwhile.
-    const tookLong = ctx.clock.now() - before > allSpeedsMs
-    this.#triedAllSpeeds = status !== 0 && speedHz === undefined && this.#quirks.slowsDown && tookLong
+    this.#triedAllSpeeds = status !== 0 && searched && tookMs > allSpeedsMs
     return status === 0
   }
 

@@ -231,6 +231,20 @@ describe('speed', () => {
     expect(setup.memory('flash').slice(32, 96)).toEqual(bytes)
   })
 
+  it.each([16_000, 4000])(
+    '1.10, which slows down by itself, reads and writes a target of %i Hz',
+    async (targetHz) => {
+      const { patient, ctx, plugged, setup } = await connect('attiny13', { version: '1.10', targetHz })
+      const before = plugged.transfers.count
+      expect(await memory(patient, 'flash').read(ctx, 0, 200)).toEqual(setup.memory('flash').slice(0, 200))
+      expect(plugged.transfers.count - before).toBe(10 * 2)
+      await patient.eraseChip?.run(ctx)
+      const bytes = pattern(64, 9)
+      await memory(patient, 'flash').program(32, bytes, ctx)
+      expect(setup.memory('flash').slice(32, 96)).toEqual(bytes)
+    },
+  )
+
   it('a speed that is asked for is not changed when it fails', async () => {
     const { open, ctx } = await plug(shelf.atmega8.make({ targetHz: 1_000_000 }).twin as UsbTwin)
     await using programmer = await open()
