@@ -10,6 +10,8 @@ export interface Described {
   readonly chip?: string
   /** Three bytes, as hex. */
   readonly signature?: string
+  /** Read on the practice bench; false: from a device. */
+  readonly practice?: boolean
   readonly memories: Readonly<Record<string, Uint8Array>>
 }
 
@@ -31,22 +33,25 @@ export function archiveFiles(backups: readonly Described[], change?: (manifest: 
   const manifest = {
     format: 'reflasher-backups',
     version: 1,
-    backups: backups.map(({ name, chip = 'ATmega328P', signature = '1e950f', memories }, i) => {
-      const listed = Object.entries(memories).map(([id, bytes]) => {
-        const file = `${String(i + 1)}/${id}.bin`
-        files[file] = bytes
-        return { id, address: 0, length: bytes.length, sha256: sha256(bytes), file }
-      })
-      return {
-        ...{ id: crypto.randomUUID(), createdAt: new Date(2026, 0, 1 + i).toISOString(), name, note: '' },
-        origin: {
-          programmer: { model: 'USBasp', facts: [] },
-          way: { to: 'target', by: 'isp' },
-          patient: { kind: `avr:${signature}`, chip, facts: [] },
-        },
-        ...{ memories: listed, unreadable: [], source: 'read', sha256: wholeHash(listed) },
-      }
-    }),
+    backups: backups.map(
+      ({ name, chip = 'ATmega328P', signature = '1e950f', practice = true, memories }, i) => {
+        const listed = Object.entries(memories).map(([id, bytes]) => {
+          const file = `${String(i + 1)}/${id}.bin`
+          files[file] = bytes
+          return { id, address: 0, length: bytes.length, sha256: sha256(bytes), file }
+        })
+        return {
+          ...{ id: crypto.randomUUID(), createdAt: new Date(2026, 0, 1 + i).toISOString(), name, note: '' },
+          origin: {
+            ...(practice && { practice }),
+            programmer: { model: 'USBasp', facts: [] },
+            way: { to: 'target', by: 'isp' },
+            patient: { kind: `avr:${signature}`, chip, facts: [] },
+          },
+          ...{ memories: listed, unreadable: [], source: 'read', sha256: wholeHash(listed) },
+        }
+      },
+    ),
   }
   change?.(manifest)
   return { 'manifest.json': strToU8(JSON.stringify(manifest)), ...files }

@@ -281,7 +281,8 @@ test('the backup of another chip is refused, that of another device needs a warn
   const other = board('The other mill', { calibration: changed(held('calibration'), [0, 0x11]) })
   const old = { ...board('The old mill'), chip: 'ATmega8', signature: '1e9307' }
   await openLibrary(story)
-  await importArchive(story, archive(old, other))
+  const real = { ...board('A mill in the field'), practice: false }
+  await importArchive(story, archive(old, real, other))
   await story.link('The old mill').click()
   await story.button(en.entry_restore).click()
   await story.reads(like(en.pending_backup, { name: 'The old mill' }))
@@ -292,9 +293,16 @@ test('the backup of another chip is refused, that of another device needs a warn
   await story.reads(like(en.check_device_refused, { from: 'ATmega8', to: 'ATmega328P' }))
   await expect(story.button(en.plan_write)).toBeHidden()
 
-  await openLibrary(story)
-  await story.link('The other mill').click()
-  await story.button(en.entry_restore).click()
+  const restoreNow = async (name: string) => {
+    await openLibrary(story)
+    await story.link(name).click()
+    await story.button(en.entry_restore).click()
+  }
+  await restoreNow('A mill in the field')
+  await story.reads(en.check_device_practice)
+  await expect(story.button(en.plan_write)).toBeHidden()
+
+  await restoreNow('The other mill')
   await story.planned()
   await story.reads(en.check_device_calibration)
   await story.reads(en.consequence_other_device)
