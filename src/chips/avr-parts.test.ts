@@ -41,6 +41,21 @@ describe.each(avrParts)('$name', (part) => {
   })
 })
 
+test.each([
+  ['ATmega8', 4],
+  ['ATmega328P', 1],
+  ['ATtiny13', 2],
+  ['ATtiny25', 2],
+  ['ATtiny45', 2],
+  ['ATtiny85', 2],
+  ['ATtiny84', 1],
+  ['ATtiny2313', 2],
+  ['ATtiny88', 1],
+  ['ATtiny167', 1],
+])('%s has %i calibration bytes', (name, bytes) => {
+  expect(avrPartByName(name)?.calibrationBytes).toBe(bytes)
+})
+
 test('signatures and names are unique', () => {
   const signatures = avrParts.map(({ signature }) => signature.join())
   expect(new Set(signatures).size).toBe(signatures.length)

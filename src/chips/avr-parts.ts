@@ -194,6 +194,7 @@ const usb1286 = {
 const tiny85 = {
   ...tiny,
   chipEraseMs: 4.5,
+  calibrationBytes: 2,
   flash: flash(8 * KiB, 64),
   eeprom: eeprom(512, 4),
   fuses: fuses(0x62, 0xdf, 0xff),
@@ -203,7 +204,7 @@ const tiny85 = {
 } as const
 const tiny45 = { ...tiny85, flash: flash(4 * KiB, 64), eeprom: eeprom(256, 4) } as const
 const tiny25 = { ...tiny85, flash: flash(2 * KiB, 32), eeprom: eeprom(128, 4) } as const
-const tinyX4 = { fuseLayout: 'tiny24', vectors: rjmp(17) } as const
+const tinyX4 = { calibrationBytes: 1, fuseLayout: 'tiny24', vectors: rjmp(17) } as const
 
 export const avrParts: readonly AvrPart[] = [
   {
@@ -378,6 +379,7 @@ export const avrParts: readonly AvrPart[] = [
     signature: [0x1e, 0x93, 0x11],
     fuseMs: 4.5,
     chipEraseMs: 9,
+    calibrationBytes: 1,
     eeprom: eeprom(64, 3.6),
     fuses: fuses(0x6e, 0xdf, 0xff),
     fuseLayout: 'tiny88',
@@ -389,6 +391,7 @@ export const avrParts: readonly AvrPart[] = [
     name: 'ATtiny167',
     signature: [0x1e, 0x94, 0x87],
     chipEraseMs: 15,
+    calibrationBytes: 1,
     flash: flash(16 * KiB, 128),
     fuseLayout: 'tiny167',
     vectors: jmp(20),
