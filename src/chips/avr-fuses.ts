@@ -57,9 +57,10 @@ export interface FuseMeaning {
 
 /**
  * lost: the chip cannot be reached by ISP afterwards · clock: it cannot be reached unless that clock is
- * there · caution: it can be reached, but may behave in another way
+ * there · slow: only by a programmer that is slow enough · caution: it can be reached, but may behave in
+ * another way
  */
-export type FuseDanger = 'lost' | 'clock' | 'caution'
+export type FuseDanger = 'lost' | 'clock' | 'slow' | 'caution'
 
 export interface FuseReading {
   readonly bit: FuseBit
@@ -257,13 +258,14 @@ export function describeFuses(part: AvrPart, bytes: Uint8Array): readonly FuseRe
 
 /** What changes, by name; empty when only bits differ that do not exist. */
 export function fuseChanges(part: AvrPart, from: Uint8Array, to: Uint8Array): readonly FuseChange[] {
+  const clock = describeFuses(part, to).find(({ bit }) => bit === 'CKSEL')?.meaning.id
   return fieldsOf(part).flatMap((field) => {
     const before = valueOf(field, from)
     const after = valueOf(field, to)
     if (before === after) return []
     const { bit, byte, mask } = field
     const meanings = { from: meaningOf(part, bit, before), to: meaningOf(part, bit, after) }
-    return [{ bit, byte, mask, ...meanings, danger: dangerOf(bit, meanings.from, meanings.to) }]
+    return [{ bit, byte, mask, ...meanings, danger: dangerOf(bit, meanings.from, meanings.to, clock) }]
   })
 }
 
@@ -306,9 +308,20 @@ function meaningOf(part: AvrPart, bit: FuseBit, value: number): FuseMeaning {
 
 const harmless: readonly FuseBit[] = ['SUT', 'CKOUT', 'EESAVE', 'CFD']
 
-function dangerOf(bit: FuseBit, from: FuseMeaning, to: FuseMeaning): FuseDanger | undefined {
+/** `clock`: what the chip runs from afterwards. */
+function dangerOf(
+  bit: FuseBit,
+  from: FuseMeaning,
+  to: FuseMeaning,
+  clock: FuseMeaning['id'] | undefined,
+): FuseDanger | undefined {
   if (bit === 'SPIEN') return to.id === 'off' ? 'lost' : undefined
   if (bit === 'RSTDISBL' || bit === 'DWEN') return to.id === 'on' ? 'lost' : undefined
+  if (bit === 'CKSEL' && from.id !== to.id && to.id === slowest) return 'slow'
+  if (bit === 'CKDIV8' && to.id === 'on' && clock === slowest) return 'slow' // 16 kHz
   if (bit === 'CKSEL' && !to.id.startsWith('internal-') && from.id !== to.id) return 'clock'
   return harmless.includes(bit) ? undefined : 'caution'
 }
+
+/** Needs an SCK below 32 kHz, which many programmers do not have: ArduinoISP has 125 kHz only. */
+const slowest: ClockSource = 'internal-128khz'

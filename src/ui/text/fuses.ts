@@ -65,6 +65,7 @@ const meanings: Record<FuseMeaning['id'], (gaps: Gaps) => string> = {
 const dangers: Record<FuseDanger, () => string> = {
   lost: m.fuse_danger_lost,
   clock: m.fuse_danger_clock,
+  slow: m.fuse_danger_slow,
   caution: m.fuse_danger_caution,
 }
 
