@@ -11,3 +11,6 @@ export function detectPlatform(agent: string = navigator.userAgent): Platform {
   if (agent.includes('Linux')) return { os: 'linux' }
   return { os: 'other' }
 }
+
+/** The browser's own words for itself, for a log. */
+export const browserName = (): string => navigator.userAgent

@@ -71,6 +71,7 @@ export class JobState {
         guarded: (work) => browserSurroundings.guarded(() => whileWriting(this.#job.view.id, work)),
       },
       clock: this.bench.clock,
+      log: this.bench.log.add,
       practice: this.practising,
       onChange: (view) => this.#hear(view),
     }
@@ -146,6 +147,7 @@ export class JobState {
   #hear(view: JobView): void {
     const before = this.#newest
     this.#newest = view
+    this.bench.log.follow(view, before)
     if (view.patient !== before.patient) this.#track(view)
     else if (view.plan !== before.plan || isStart(view, before)) this.#track(view)
     if (view.outcome && !before.outcome)

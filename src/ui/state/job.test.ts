@@ -8,6 +8,7 @@ import type { JournalEntry } from '#store/journal.ts'
 import { Keys } from '#store/keys.ts'
 import type { BenchState } from './bench.svelte.ts'
 import { JobState } from './job.svelte.ts'
+import { SessionLog } from './session-log.ts'
 
 let db: Database
 beforeEach(async () => {
@@ -49,6 +50,6 @@ test('a write of the practice bench is never continued on a device', async () =>
     consents: [],
   }
   const stores = { backups, certificates: new Certificates(db), keys: new Keys(db) }
-  const atDevices = { practice: undefined } as BenchState
+  const atDevices = { practice: undefined, log: new SessionLog() } as BenchState
   await expect(JobState.reopen(atDevices, stores, entry)).rejects.toMatchObject({ code: 'bug' })
 })

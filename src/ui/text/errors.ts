@@ -42,6 +42,8 @@ export interface ErrorText {
   readonly copy: readonly CopyText[]
   /** The field's own words, for who wants them. */
   readonly details: string | undefined
+  /** Whether the log should be saved for a report. */
+  readonly asksForReport: boolean
 }
 
 /** What a code has to say; without `safe` the situation says it. */
@@ -49,6 +51,8 @@ interface Told extends Help {
   readonly happened: string
   readonly safe?: string
   readonly details?: string
+  /** Nobody expects this to happen. */
+  readonly report?: true
 }
 
 type Teller<C extends ErrorCode> = (detail: ErrorDetails[C], situation: Situation) => Told
@@ -97,20 +101,23 @@ const texts = {
     happened: m.error_timeout({ seconds: count(timeoutMs / 1000) }),
     now: [m.now_replug(), m.now_cable()],
   }),
-  stalled: () => ({ happened: m.error_stalled(), now: [m.now_replug(), m.now_again(), m.now_report()] }),
+  stalled: () => ({ happened: m.error_stalled(), now: [m.now_replug(), m.now_again()], report: true }),
   'short-transfer': ({ expected, found }) => ({
     happened: m.error_short({ expected: count(expected), found: count(found) }),
-    now: [m.now_replug(), m.now_cable(), m.now_report()],
+    now: [m.now_replug(), m.now_cable()],
+    report: true,
   }),
   'transfer-failed': () => ({ happened: m.error_transfer(), now: [m.now_replug(), m.now_cable()] }),
 
   'unexpected-answer': ({ found }) => ({
     happened: m.error_unexpected({ found }),
-    now: [m.now_replug(), m.error_unexpected_now(), m.now_report()],
+    now: [m.now_replug(), m.error_unexpected_now()],
+    report: true,
   }),
   'device-refused': ({ status }) => ({
     happened: m.error_refused({ status }),
-    now: [m.now_replug(), m.now_again(), m.now_report()],
+    now: [m.now_replug(), m.now_again()],
+    report: true,
   }),
   'device-silent': ({ tried }) => ({
     happened: m.error_silent(),
@@ -230,7 +237,11 @@ const texts = {
     happened: m.error_storage(),
     now: [m.error_storage_now(), m.error_storage_now_export()],
   }),
-  bug: () => ({ happened: m.error_bug(), now: [m.error_bug_now(), m.now_report()] }),
+  bug: (_, { halfWritten }) => ({
+    happened: m.error_bug(),
+    now: [halfWritten ? m.error_bug_now_half() : m.error_bug_now()],
+    report: true,
+  }),
 } satisfies { [C in ErrorCode]: Teller<C> }
 
 const unsupported: Record<ErrorDetails['browser-unsupported']['api'], () => Told> = {
@@ -389,15 +400,16 @@ function safeText({ backupAt, halfWritten, written = false, about }: Situation):
 
 export function errorText(error: FlashError, situation: Situation): ErrorText {
   const tell = texts[error.code] as Teller<ErrorCode>
-  const { happened, safe, now, copy = [], details } = tell(error.detail, situation)
+  const { happened, safe, now, copy = [], details, report = false } = tell(error.detail, situation)
   const { halfWritten, backupAt } = situation
   const after = halfWritten && error.code !== 'cancelled' ? [m.now_continue()] : []
   const restore = halfWritten && backupAt !== undefined ? [m.now_restore({ time: moment(backupAt) })] : []
   return {
     happened,
     safe: safe ?? safeText(situation),
-    now: [...now, ...after, ...restore],
+    now: [...now, ...after, ...restore, ...(report ? [m.now_report()] : [])],
     copy,
-    details: details || undefined,
+    details: details || (report ? error.message : undefined),
+    asksForReport: report,
   }
 }

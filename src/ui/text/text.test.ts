@@ -248,6 +248,26 @@ describe('an error', () => {
     expect(now.at(-1)).toContain('restore the backup')
   })
 
+  test('that nobody expects asks for a report, with the log to save and the details to read', () => {
+    speak('en')
+    const { now, details, asksForReport } = errorText(
+      new FlashError('stalled', { during: 'reading' }),
+      on('linux'),
+    )
+    expect(now.at(-1)).toContain('save the log below')
+    expect(details).toContain('reading')
+    expect(asksForReport).toBe(true)
+    expect(errorText(new FlashError('device-gone', {}), on('linux')).asksForReport).toBe(false)
+  })
+
+  test('of ours promises a continuation only when a write had begun', () => {
+    speak('en')
+    const told = (halfWritten: boolean) =>
+      errorText(new FlashError('bug', {}), { ...on('linux'), halfWritten }).now.join(' ')
+    expect(told(false)).not.toMatch(/continue/i)
+    expect(told(true)).toMatch(/continue this write/)
+  })
+
   test('after the verify it never says that nothing was written', () => {
     const { safe } = errorText(new FlashError('device-gone', {}), {
       platform: { os: 'linux' },
