@@ -122,10 +122,10 @@ interface Quirks {
 
 class UsbaspMaster implements IspMaster {
   readonly speedsHz: readonly number[]
+  triedAllSpeeds = false
   readonly #device: Device
   readonly #quirks: Quirks
   #blockBytes = blockBytes
-  #triedAllSpeeds = false
 
   constructor(device: Device, quirks: Quirks) {
     this.#device = device
@@ -134,7 +134,6 @@ class UsbaspMaster implements IspMaster {
   }
 
   async enter(speedHz: number | undefined, ctx: Context): Promise<boolean> {
-    if (speedHz !== undefined && this.#triedAllSpeeds) return false
     this.#blockBytes = speedHz !== undefined && speedHz < slowHz ? slowBlockBytes : blockBytes
     if (this.speedsHz.length > 0)
       await this.#device.read(Request.SetIspSck, { value: encodeSck(speedHz), index: 0 }, 1)
@@ -147,7 +146,7 @@ class UsbaspMaster implements IspMaster {
     const searched = speedHz === undefined && this.#quirks.slowsDown
     if (searched && tookMs > slowSearchMs) this.#blockBytes = slowBlockBytes
     // The time alone proves nothing: a page may have stood still meanwhile.
-    this.#triedAllSpeeds = status !== 0 && searched && tookMs > allSpeedsMs
+    this.triedAllSpeeds = status !== 0 && searched && tookMs > allSpeedsMs
     return status === 0
   }
 

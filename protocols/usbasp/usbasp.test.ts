@@ -2,7 +2,7 @@
 import { describe, expect, it, onTestFinished } from 'vitest'
 import { blank, equal } from '#core/bytes.ts'
 import { cancelSource, Context } from '#core/context.ts'
-import { FlashError, type ErrorCode } from '#core/errors.ts'
+import { FlashError, isFlashError, type ErrorCode } from '#core/errors.ts'
 import type { MemoryId, Notice, Patient, Programmer, Recognition } from '#core/programmer.ts'
 import { Progress } from '#core/progress.ts'
 import { TwinUsb, type PluggedTwin } from '#bench/twin-usb.ts'
@@ -172,6 +172,18 @@ describe.each(twinVersions)('firmware %s', (version) => {
     expect(await failure(programmer.ways[0]?.connect(ctx) ?? Promise.resolve())).toBe('target-missing')
     expect(clock.now() - before).toBeLessThan(3000)
   })
+})
+
+it.each([
+  ['1.04', 7, 'auto: no answer'],
+  ['1.10', 1, 'auto (all speeds): no answer'],
+])('%s tells only speeds as tried at which something was sent', async (version, count, first) => {
+  const setup = shelf.atmega8.make({ version, noTarget: true })
+  const { open, ctx } = await plug(setup.twin as UsbTwin)
+  await using programmer = await open()
+  const error: unknown = await programmer.ways[0]?.connect(ctx).catch((error: unknown) => error)
+  expect(isFlashError(error, 'target-missing') && error.detail.tried).toHaveLength(count)
+  expect(isFlashError(error, 'target-missing') && error.detail.tried[0]).toBe(first)
 })
 
 describe('facts', () => {

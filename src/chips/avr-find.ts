@@ -37,10 +37,13 @@ export async function findAvr(
     const part = signature && readings.length === 1 ? findAvrPart(signature) : undefined
     if (part) return { part, speedHz: hz, slowed: tried.length > 0 }
     const found = readings.map((reading) => hexBytes(reading)).join(' / ') || 'no answer'
-    tried.push(`${hz === undefined ? 'auto' : frequency(hz)}: ${found}`)
+    const searched = hz === undefined && master.triedAllSpeeds
+    const choice = searched ? 'auto (all speeds)' : 'auto'
+    tried.push(`${hz === undefined ? choice : frequency(hz)}: ${found}`)
     ctx.log(`isp ${tried.at(-1) ?? ''}`)
     if (signature?.[0] === 0x1e && readings.length === 1) unknown ??= found
     await master.leave(ctx)
+    if (searched) break
   }
   throw unknown === undefined
     ? new FlashError('target-missing', { tried })

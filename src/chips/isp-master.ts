@@ -17,6 +17,8 @@ export interface IspMaster {
    * answered, or this programmer cannot tell (then the signature tells).
    */
   enter(speedHz: number | undefined, ctx: Context): Promise<boolean>
+  /** The last `enter` at its own choice went down through every speed: there is no slower one left to try. */
+  readonly triedAllSpeeds?: boolean
   /** Shifts one instruction; resolves with the answer, the fourth byte shifted in. */
   execute(instruction: Instruction, ctx: Context): Promise<number>
   /** Releases the target: it runs. */
