@@ -35,6 +35,11 @@ export class App {
     return this.#stores
   }
 
+  /** Whether something runs that another job, or another bench, would stop. */
+  get isBusy(): boolean {
+    return this.job?.view.running !== undefined
+  }
+
   /** Begins a job on this device and shows it. */
   async startJob(
     { attached, candidates }: Present,
@@ -43,6 +48,7 @@ export class App {
     this.error = undefined
     try {
       const [{ JobState }, stores] = await Promise.all([import('./job.svelte.ts'), this.stores()])
+      if (this.isBusy) return this.router.go('job')
       await this.job?.close()
       this.job = new JobState(this.bench, stores, this.wanted)
       this.wanted = undefined
@@ -58,12 +64,35 @@ export class App {
     this.error = undefined
     try {
       const [{ JobState }, stores] = await Promise.all([import('./job.svelte.ts'), this.stores()])
+      if (this.isBusy) return this.router.go('job')
       await this.job?.close()
       this.job = await JobState.reopen(this.bench, stores, entry)
       this.router.go('job')
     } catch (error) {
       this.error = toFlashError(error, 'continuing a job')
     }
+  }
+
+  /** What was chosen outside the job at hand: it takes it, now or after its backup; if not, the next one does. */
+  async take(wanted: Wanted): Promise<void> {
+    const taken = this.job?.take(wanted)
+    if (taken) {
+      this.router.go('job')
+      await taken
+    } else {
+      this.wanted = wanted
+      this.router.go('bench')
+    }
+  }
+
+  /** To the practice bench at this speed, or back to real devices. A job stays with its device, so it ends. */
+  async moveTo(practiceSpeed: number | undefined): Promise<void> {
+    if (this.isBusy) return this.router.go('job')
+    const job = this.job
+    this.job = undefined
+    await job?.close()
+    if (practiceSpeed === undefined) this.bench.stopPractice()
+    else await this.bench.startPractice(practiceSpeed)
   }
 
   /** Back to the bench. */

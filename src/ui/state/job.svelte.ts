@@ -122,6 +122,18 @@ export class JobState {
     await this.choose(wanted)
   }
 
+  /** For what was chosen elsewhere. Before the choice is due it waits for that; undefined: it is too late. */
+  take(wanted: Wanted): Promise<void> | undefined {
+    const { programmer, backup, next, running, halfWritten, outcome } = this.view
+    if (programmer && (!backup || next === 'acknowledge')) {
+      this.#wanted = wanted
+      return Promise.resolve()
+    }
+    if (running || outcome) return undefined
+    const isDue = next === 'choose' || next === 'choose-again' || next === 'write' || halfWritten
+    return isDue ? this.choose(wanted) : undefined
+  }
+
   choose = (wanted: Wanted): Promise<void> => this.#job.choose(wanted)
   write = (consents: readonly string[]): Promise<void> => this.#job.write(consents)
   prove = (attached?: Attached): Promise<void> => this.#job.prove(attached, this.#presentAtEnd)

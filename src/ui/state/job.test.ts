@@ -1,10 +1,11 @@
 import 'fake-indexeddb/auto'
 import { deleteDB } from 'idb'
-import { afterEach, beforeEach, expect, test } from 'vitest'
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import { Backups } from '#store/backups.ts'
 import { Certificates } from '#store/certificates.ts'
 import { openDatabase, type Database } from '#store/db.ts'
-import type { JournalEntry } from '#store/journal.ts'
+import type { JobView } from '#jobs/view.ts'
+import type { JournalEntry, Wanted } from '#store/journal.ts'
 import { Keys } from '#store/keys.ts'
 import type { BenchState } from './bench.svelte.ts'
 import { JobState } from './job.svelte.ts'
@@ -19,9 +20,15 @@ afterEach(async () => {
   await deleteDB('job-state-test')
 })
 
+const stores = () => ({
+  backups: new Backups(db),
+  certificates: new Certificates(db),
+  keys: new Keys(db),
+})
+const atDevices = { practice: undefined, log: new SessionLog() } as BenchState
+
 test('a write of the practice bench is never continued on a device', async () => {
-  const backups = new Backups(db)
-  const { backup } = await backups.add({
+  const { backup } = await new Backups(db).add({
     origin: {
       practice: true,
       programmer: { model: 'USBasp', facts: [] },
@@ -49,7 +56,33 @@ test('a write of the practice bench is never continued on a device', async () =>
     rule: { outside: 'keep', reserved: 'refuse' },
     consents: [],
   }
-  const stores = { backups, certificates: new Certificates(db), keys: new Keys(db) }
-  const atDevices = { practice: undefined, log: new SessionLog() } as BenchState
-  await expect(JobState.reopen(atDevices, stores, entry)).rejects.toMatchObject({ code: 'bug' })
+  await expect(JobState.reopen(atDevices, stores(), entry)).rejects.toMatchObject({ code: 'bug' })
+})
+
+describe('what is chosen elsewhere', () => {
+  const wanted = {} as Wanted
+  const [backup, programmer, running, outcome] = [{}, {}, {}, {}] as never[]
+
+  /** Whether a job in this state takes it: at once, later, or not at all. */
+  function asked(view: Partial<JobView>): 'at once' | 'later' | 'too late' {
+    const job = new JobState(atDevices, stores())
+    const choose = vi.spyOn(job, 'choose').mockResolvedValue()
+    job.view = { ...job.view, programmer, ...view }
+    if (!job.take(wanted)) return 'too late'
+    return choose.mock.calls.length > 0 ? 'at once' : 'later'
+  }
+
+  test.each<[ReturnType<typeof asked>, string, Partial<JobView>]>([
+    ['later', 'before there is a backup', { next: 'wait', running }],
+    ['later', 'while a loss is to be acknowledged', { backup, next: 'acknowledge' }],
+    ['at once', 'when firmware is asked for', { backup, next: 'choose' }],
+    ['at once', 'in place of what a check refused', { backup, next: 'choose-again' }],
+    ['at once', 'in place of what is planned', { backup, next: 'write' }],
+    ['at once', 'when a write was broken off', { backup, next: 'retry', halfWritten: true }],
+    ['too late', 'while something runs', { backup, next: 'wait', running, halfWritten: true }],
+    ['too late', 'once it is written', { backup, next: 'prove', outcome }],
+    ['too late', 'without a programmer', { programmer: undefined, next: 'connect' }],
+  ])('is taken %s %s', (expected, _when, view) => {
+    expect(asked(view)).toBe(expected)
+  })
 })
