@@ -9,6 +9,7 @@ import type { Inspection } from '#firmware/inspect.ts'
 import { recogniseFirmware } from '#jobs/identify.ts'
 import { parse, type Parsed } from '#worker/client.ts'
 import type { App } from './app.svelte.ts'
+import { rawKind } from './choosing.ts'
 
 export interface Inspected {
   readonly file: File
@@ -50,7 +51,8 @@ export class Inspector {
 }
 
 async function inspectFile(file: File, base: number | undefined, signal: AbortSignal): Promise<Inspected> {
-  const options = base === undefined ? { name: file.name } : { name: file.name, base }
+  const begin = base ?? ((await rawKind(file).catch(() => undefined)) === 'unknown' ? 0 : undefined)
+  const options = begin === undefined ? { name: file.name } : { name: file.name, base: begin }
   const [parsed, { inspect }, { findFile, findImage }] = await Promise.all([
     parse(file, options, signal),
     import('#firmware/inspect.ts'),
