@@ -25,6 +25,8 @@ export interface ErrorDetails {
   // the protocol
   'unexpected-answer': { during: string; sent?: string; found: string }
   'device-refused': { during: string; status: string }
+  /** Asked, and is something else. */
+  'wrong-device': { expected: string; found: string }
   'device-silent': { tried: readonly string[] }
   // the target
   'target-missing': { tried: readonly string[] }
@@ -34,7 +36,6 @@ export interface ErrorDetails {
   'write-protected': { memory: string }
   // the file or link
   'bad-file': BadFileDetail
-  'wrong-device': { expected: string; found: string }
   'does-not-fit': { memory: string; address: number; length: number; available: number }
   'bad-link': { field: string; why: string }
   'download-blocked': { url: string; why: string }

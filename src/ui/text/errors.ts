@@ -14,6 +14,7 @@ import type {
   FlashError,
   LikelyCause,
   MismatchDetail,
+  NotThePatient,
 } from '#core/errors.ts'
 import type { Platform } from '#host/platform.ts'
 import type { BadLinkReason } from '#catalogue/link.ts'
@@ -158,7 +159,7 @@ const texts = {
   }),
   'wrong-device': ({ expected, found }) => ({
     happened: m.error_wrong_device({ expected, found }),
-    now: [m.error_wrong_device_now({ found })],
+    now: [m.error_wrong_device_now(), m.now_replug()],
   }),
   'does-not-fit': ({ memory, address, length, available }) => ({
     happened: m.error_fit({
@@ -220,8 +221,8 @@ const texts = {
       now: [m.error_corrupt_now()],
     }
   },
-  'not-proven': ({ expected, found }) => ({
-    happened: m.error_not_proven({ expected, found }),
+  'not-proven': ({ expected, found, why }) => ({
+    happened: why ? notThePatient[why]() : m.error_not_proven({ expected, found }),
     safe: m.safe_written(),
     now: [m.error_not_proven_now_itself(), m.error_not_proven_now_read()],
   }),
@@ -243,6 +244,12 @@ const texts = {
     report: true,
   }),
 } satisfies { [C in ErrorCode]: Teller<C> }
+
+const notThePatient: Record<NotThePatient, () => string> = {
+  tool: m.error_not_proven_tool,
+  'was-there': m.error_not_proven_was_there,
+  'like-the-tool': m.error_not_proven_like_the_tool,
+}
 
 const unsupported: Record<ErrorDetails['browser-unsupported']['api'], () => Told> = {
   usb: () => ({

@@ -116,7 +116,7 @@ const details: { [C in ErrorCode]: readonly ErrorDetails[C][] } = {
     { format: 'link', why: 'bad-compression' },
     { format: 'link', why: 'bad-structure' },
   ],
-  'wrong-device': [{ expected: 'ATmega8', found: 'ATmega328P' }],
+  'wrong-device': [{ expected: 'USBasp', found: 'maker Lamp' }],
   'does-not-fit': [{ memory: 'flash', address: 0x1f40, length: 512, available: 192 }],
   'bad-link': [
     { field: 'sha256', why: 'not-a-hash' },
@@ -143,7 +143,12 @@ const details: { [C in ErrorCode]: readonly ErrorDetails[C][] } = {
     { name: '001-ATmega8/flash.bin', why: 'hash' },
     { name: 'archive', why: 'not a ZIP file' },
   ],
-  'not-proven': [{ expected: 'USBasp 1.04', found: 'USBasp 1.02' }],
+  'not-proven': [
+    { expected: 'USBasp 1.04', found: 'USBasp 1.02' },
+    { expected: 'USBasp 1.04', found: 'USBasp 1.04', why: 'tool' },
+    { expected: 'USBasp 1.04', found: 'USBasp 1.04', why: 'was-there' },
+    { expected: 'USBasp 1.04', found: 'USBasp 1.04', why: 'like-the-tool' },
+  ],
   'storage-full': [{ needed: 40_000, available: 1000 }, {}],
   'storage-failed': [{ during: 'storing a backup' }],
   bug: [{}, { during: 'planning' }],
@@ -197,6 +202,14 @@ describe('an error', () => {
   const denied = new FlashError('permission-denied', { api: 'usb', vendorId: 0x16c0, productId: 0x05dc })
   const copied = (error: FlashError, situation: Situation) =>
     errorText(error, situation).copy.map(({ text }) => text)
+
+  test('about a stranger on a shared id speaks of the device, not of a file', () => {
+    speak('en')
+    const stranger = new FlashError('wrong-device', { expected: 'USBasp', found: 'maker Lamp' })
+    const { happened, now } = errorText(stranger, on('linux'))
+    expect(happened).toContain('“maker Lamp” is no USBasp')
+    expect([happened, ...now].join(' ')).not.toMatch(/file|firmware/)
+  })
 
   test('denied on Linux offers a rule for exactly this device, and the way back', () => {
     const [rule, undo] = copied(denied, on('linux'))
