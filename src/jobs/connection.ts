@@ -44,25 +44,41 @@ export class Connection implements AsyncDisposable {
     this.#lock = lock
   }
 
-  /** @throws `device-busy` when another tab has it, `device-refused` when nobody can drive it, and what the driver throws */
+  /**
+   * @throws `device-busy` when another tab has it, `device-refused` when nobody can drive it, `wrong-device` when
+   * it has not the way of before, and what the driver throws
+   */
   static async open(
     source: Attached | Programmer,
     options: ConnectOptions,
     surroundings: Surroundings,
     ctx: Context,
   ): Promise<Connection> {
-    if ('ways' in source) return new Connection(source, options, undefined, undefined)
-    const candidate = options.candidate ?? candidates(source.seen)[0]
+    if ('ways' in source)
+      return new Connection(source, options, undefined, undefined).#withItsWay(options.ends)
+    // What was chosen for one device says nothing of another that was plugged in since.
+    const possible = candidates(source.seen)
+    const chosen = possible.find(({ identity }) => identity.id === options.candidate?.identity.id)
+    const candidate = chosen ?? possible[0]
     if (!candidate) throw new FlashError('device-refused', { during: 'opening', status: 'not recognised' })
     const lock = await surroundings.lock(lockName(source.seen))
     if (!lock) throw new FlashError('device-busy', { api: source.link, holder: 'other-tab' })
+    let programmer: Programmer | undefined
     try {
-      const programmer = await openProgrammer(source, candidate, ctx)
-      return new Connection(programmer, { ...options, candidate }, source.key, lock)
+      programmer = await openProgrammer(source, candidate, ctx)
+      return new Connection(programmer, { ...options, candidate }, source.key, lock).#withItsWay(options.ends)
     } catch (error) {
+      await programmer?.[Symbol.asyncDispose]()
       await lock[Symbol.asyncDispose]()
       throw error
     }
+  }
+
+  /** @throws `wrong-device` when the way that was gone before does not begin here */
+  #withItsWay(ends: ConnectOptions['ends']): this {
+    if (this.way >= 0) return this
+    const expected = ends?.by === 'isp' ? 'ISP programmer' : 'boot loader'
+    throw new FlashError('wrong-device', { expected, found: this.model })
   }
 
   get isGone(): boolean {
@@ -74,7 +90,7 @@ export class Connection implements AsyncDisposable {
 
   get #theWay(): Way {
     const way = this.programmer.ways[this.way]
-    if (!way) throw new FlashError('target-missing', { tried: [`way ${String(this.way)}`] })
+    if (!way) throw new FlashError('bug', { during: `going way ${String(this.way)}` })
     return way
   }
 

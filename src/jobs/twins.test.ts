@@ -17,6 +17,7 @@ import { parse } from '#worker/client.ts'
 import { arduinoIspImage, loaderImage } from '../../protocols/stk500/images.ts'
 import { verifyCertificate } from './certificate.ts'
 import { wantedFromBackup, wantedFromFile } from './choose.ts'
+import { candidates } from './identify.ts'
 import { proofFor } from './prove.ts'
 import { Job, type JobServices, type Surroundings, type Wanted } from './job.ts'
 
@@ -207,6 +208,31 @@ describe('a USBasp behind another one', () => {
     await plugged.plugInByItself()
     await job.prove(await theOne())
     expect(job.view.proof?.kind).toBe('running-version')
+  })
+})
+
+describe('another kind of device after a replug', () => {
+  const replugged = async (id: string): Promise<Job> => {
+    const plugged = await bench.plug('usbasp:pair')
+    const attached = await theOne()
+    const [candidate] = candidates(attached.seen)
+    const job = new Job(services)
+    await job.connect(attached, { candidate })
+    await plugged.unplug()
+    await bench.plug(id)
+    await job.resumeAfterReplug(await theOne())
+    return job
+  }
+
+  test('is opened by its own driver, and said to be no ISP programmer', async () => {
+    const { view } = await replugged('stk500:uno')
+    expect(view.error?.detail).toEqual({ expected: 'ISP programmer', found: 'Arduino Uno' })
+    expect(view.error?.code).toBe('wrong-device')
+  })
+
+  test('that is an ISP programmer too is taken', async () => {
+    const { view } = await replugged('stk500:arduino-isp-atmega8')
+    expect(view).toMatchObject({ error: undefined, programmer: { model: 'Arduino Uno' } })
   })
 })
 
