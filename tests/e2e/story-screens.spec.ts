@@ -95,8 +95,6 @@ for (const { name, width, height, language } of windows)
     await expect(page.getByRole('alert')).toBeVisible()
     await look('1-connect-stopped', 'act')
     await page.goto('./#/')
-    await page.getByText(words.practice_faults, { exact: true }).click()
-    await page.getByLabel(words.dial_no_target).uncheck()
     await story.plugIn(words.practice_usbasp_pair)
     await story.breakTransfer(words.fault_hang, 100_000) // the open panel must fit too
     await look('2-back-up', 'act')
@@ -128,3 +126,23 @@ for (const { name, width, height, language } of windows)
     await look('library-entry', 'act')
     await page.close()
   })
+
+test('light or dark is for the user to choose, and is chosen before the first picture of the next visit', async ({
+  page,
+  story,
+}) => {
+  const ground = () => page.evaluate(() => getComputedStyle(document.documentElement).backgroundColor)
+  await page.emulateMedia({ colorScheme: 'light' })
+  await page.goto('./#/settings')
+  const light = await ground()
+  await page.getByLabel(en.settings_scheme_dark).check()
+  const dark = await ground()
+  expect(dark).not.toBe(light)
+  await page.reload({ waitUntil: 'commit' })
+  await page.waitForFunction(() => document.querySelector('main'))
+  expect(await ground()).toBe(dark)
+  await expect(page.getByLabel(en.settings_scheme_dark)).toBeChecked()
+  await page.getByLabel(en.settings_scheme_auto).check()
+  expect(await ground()).toBe(light)
+  await expect(story.heading(en.settings_title)).toBeVisible()
+})
