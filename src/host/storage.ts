@@ -23,5 +23,10 @@ export async function storageUse(): Promise<StorageUse | undefined> {
 }
 
 /** Asks the browser to keep what is stored; it answers by itself or asks the user. */
-export const keepStorage = async (): Promise<boolean> =>
-  'storage' in navigator && (await navigator.storage.persist())
+export async function keepStorage(): Promise<boolean> {
+  try {
+    return 'storage' in navigator && (await navigator.storage.persist())
+  } catch {
+    return false // a frame without storage: nothing is kept there
+  }
+}

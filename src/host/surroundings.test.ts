@@ -18,8 +18,11 @@ test.each([
   expect(await surroundings.storageRoom()).toBeUndefined()
 })
 
-test('a browser without storage keeps nothing, and says so', async () => {
-  vi.stubGlobal('navigator', {})
+test.each([
+  ['without storage', {}],
+  ['that refuses it', { storage: { persist: refused } }],
+])('a browser %s keeps nothing, and says so', async (_, navigator) => {
+  vi.stubGlobal('navigator', navigator)
   expect(await surroundings.persist()).toBe(false)
 })
 

@@ -88,11 +88,16 @@ export class App {
   /** To the practice bench at this speed, or back to real devices. A job stays with its device, so it ends. */
   async moveTo(practiceSpeed: number | undefined): Promise<void> {
     if (this.isBusy) return this.router.go('job')
-    const job = this.job
-    this.job = undefined
-    await job?.close()
-    if (practiceSpeed === undefined) this.bench.stopPractice()
-    else await this.bench.startPractice(practiceSpeed)
+    this.error = undefined
+    try {
+      const job = this.job
+      this.job = undefined
+      await job?.close()
+      if (practiceSpeed === undefined) this.bench.stopPractice()
+      else await this.bench.startPractice(practiceSpeed)
+    } catch (error) {
+      this.error = toFlashError(error, 'changing benches')
+    }
   }
 
   /** Back to the bench. */
