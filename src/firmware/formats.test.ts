@@ -43,6 +43,8 @@ describe('a file', () => {
 
   it('of machine code that is called .hex is refused as no text', () => {
     expect(refusal(machineCode, 'a.hex')).toMatchObject({ format: 'intel-hex', why: 'not-text', offset: 0 })
+    const letterFirst = Uint8Array.of(0x62, 0xc0, 0x0a, ...machineCode)
+    expect(refusal(letterFirst, 'a.hex')).toMatchObject({ why: 'not-text', line: 2, offset: 3 })
   })
 
   it('of another known format is refused by that format’s name, never taken for a raw binary', () => {

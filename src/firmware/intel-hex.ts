@@ -57,7 +57,11 @@ function whatIsWrong(text: Uint8Array, { at, runs }: Scan): FlashError {
   const before = recordBefore(text, at)
   if (stop !== startCode) {
     if (before !== undefined && isDigit(stop)) return bad('bad-length', before + 1)
-    return bad(isPrintable(stop) ? 'no-start-code' : 'not-text', at, { found: shown(stop) })
+    // A binary may begin with a letter; that is no line of text yet.
+    const control = runs.length === 0 ? text.subarray(at, at + mostDigits).findIndex(isControl) : -1
+    if (isPrintable(stop) && control < 0) return bad('no-start-code', at, { found: shown(stop) })
+    const offset = isPrintable(stop) ? at + control : at
+    return bad('not-text', offset, { found: shown(text[offset] as number) })
   }
 
   let end = at + 1
@@ -126,6 +130,9 @@ const byteAt = (text: Uint8Array, at: number): number =>
   parseInt(String.fromCharCode(text[at] ?? 0, text[at + 1] ?? 0), 16)
 const wordAt = (text: Uint8Array, at: number): number => byteAt(text, at) * 256 + byteAt(text, at + 2)
 const isDigit = (character = 0): boolean => /[0-9a-f]/i.test(String.fromCharCode(character))
+/** Neither text nor what ends or separates it; Ctrl-Z ends a DOS text. */
+const isControl = (character: number): boolean =>
+  (character < 0x20 && character !== 0x1a && !isSpace(character)) || character === 0x7f
 const isPrintable = (character: number): boolean => character > 0x20 && character < 0x7f
 const shown = (character: number): string =>
   isPrintable(character) ? String.fromCharCode(character) : hex(character)
