@@ -16,6 +16,7 @@ export interface Described {
 }
 
 interface Listed {
+  id: string
   name: string
   note: string
   sha256: string

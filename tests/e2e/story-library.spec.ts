@@ -119,7 +119,7 @@ test('all backups go into one archive and come back in an empty browser; what is
   story,
 }) => {
   await story.openBench()
-  await story.plugIn(en.practice_usbasp_board)
+  await story.plugIn(en.practice_usbasp_pair)
   await story.backUp()
   await openLibrary(story)
   const lathe = board('Lathe')
@@ -129,14 +129,18 @@ test('all backups go into one archive and come back in an empty browser; what is
   const { name, bytes } = await story.saved(story.button(en.library_export_all))
   expect(name).toMatch(/^reflasher-backups-\d{4}-\d\d-\d\d\.zip$/)
 
+  const usbasp = 'USBasp practice image 1.03, ATmega8'
   const { files, manifest } = readArchive(bytes)
-  expect(manifest.backups.map((backup) => backup.name)).toEqual(['ATmega328P', 'Lathe'])
+  expect(manifest.backups.map((backup) => backup.name)).toEqual([usbasp, 'Lathe'])
   const contents = manifest.backups.map(({ memories }) =>
     Object.fromEntries(memories.map(({ id, file }) => [id, files[file]])),
   )
-  expect(contents[0]?.['flash']).toEqual(held('flash'))
-  expect(contents[0]?.['eeprom']).toEqual(held('eeprom'))
-  expect(contents[0]?.['fuses']).toEqual(held('fuses'))
+  const patient = shelf.pair.make()
+  expect(contents[0]).toMatchObject({
+    flash: patient.memory('flash'),
+    eeprom: patient.memory('eeprom'),
+    calibration: patient.memory('calibration'),
+  })
   expect(contents[1]).toEqual(lathe.memories)
 
   const context = await browser.newContext()
@@ -150,16 +154,16 @@ test('all backups go into one archive and come back in an empty browser; what is
   await other.reads(en.library_imported_known)
   await expect(listed(other)).toHaveCount(2)
 
-  await other.button(like(en.library_delete, { name: 'ATmega328P' })).click()
-  await other.reads(like(en.library_deleted, { name: 'ATmega328P' }))
+  await other.button(like(en.library_delete, { name: usbasp })).click()
+  await other.reads(like(en.library_deleted, { name: usbasp }))
   await expect(listed(other)).toHaveCount(1)
   await other.button(en.library_undo).click()
-  await other.reads(like(en.library_undone, { name: 'ATmega328P' }))
+  await other.reads(like(en.library_undone, { name: usbasp }))
   await expect(listed(other)).toHaveCount(2)
-  await other.link('ATmega328P').click()
+  await other.link(usbasp).click()
   await other.reads(en.library_source_imported)
   const flash = await other.saved(other.button(en.entry_export_bin))
-  expect(Buffer.from(flash.bytes).equals(held('flash'))).toBe(true)
+  expect(Buffer.from(flash.bytes).equals(patient.memory('flash'))).toBe(true)
   await other.button(en.entry_delete).click() // from its own page as well
   await expect(listed(other)).toHaveCount(1)
   await other.page.reload()
@@ -197,6 +201,11 @@ test('a damaged archive is refused by the name of what is damaged, and nothing o
       'manifest.json backups.1.memories.0.length',
       en.corrupt_schema,
       zipSync(files(second(({ memories: [flash] }) => flash && (flash.length = -1)))),
+    ],
+    [
+      'Router',
+      en.corrupt_twice,
+      zipSync(files(({ backups: [first, other] }) => first && other && (other.id = first.id))),
     ],
     [
       'Router',
