@@ -73,6 +73,7 @@ describe('finding out what is there', () => {
     expect(factOf(programmer, 'baud')).toBe(baud)
     expect(factOf(programmer, 'bootloader')).toBe(loader)
     expect(factOf(programmer, 'chip')).toBe(chip)
+    expect(factOf(programmer, 'mode')).toBe('bootloader')
     expect(programmer.ways.map(({ to, by }) => [to, by])).toEqual([['itself', 'bootloader']])
   })
 
@@ -82,6 +83,7 @@ describe('finding out what is there', () => {
     await using programmer = await open()
     expect(clock.now() - before).toBeLessThan(2500)
     expect(factOf(programmer, 'firmware')).toBe('ArduinoISP')
+    expect(factOf(programmer, 'mode')).toBe('application')
     expect(factOf(programmer, 'firmware-version')).toBe('1.18')
     expect(programmer.ways.map(({ to }) => to)).toEqual(['target', 'itself'])
     expect(programmer.notices.map(({ code }) => code)).toEqual(['no-sck-choice'])

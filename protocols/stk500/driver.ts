@@ -39,6 +39,7 @@ class Arduino implements Programmer {
     this.#isInSketch = programmer !== undefined
     const part = signature && findAvrPart(signature)
     this.facts = [
+      { name: 'mode', value: programmer ? 'application' : 'bootloader', source: 'GET_PARAMETER' },
       { name: 'protocol', value: 'STK500v1' },
       { name: 'baud', value: [programmer, loader].flatMap((one) => one?.baud ?? []).join(' / ') },
       ...(programmer ? programmerFacts(programmer) : []),

@@ -237,8 +237,9 @@ class Usbasp implements Programmer {
 
   constructor(device: Device, seen: Recognition, { capabilities, choosesSck }: Abilities, log: Log) {
     const version = versionText(device.link.seen.deviceVersion)
-    // The factory firmware of 1.02 has no SETISPSCK; a boot loader under the same ids has.
+    // A clone's factory firmware (and fischl's of 2007) has no SETISPSCK; a boot loader under the same ids has.
     const mayBeLoader = version === '1.02' && choosesSck
+    const lacksSck = version === '1.02' ? 'clone-firmware' : 'no-sck-choice'
     const slowsDown = version >= '1.07'
     const fastest = slowsDown ? sckOptionsHz.length : sckOptionsHz.length - 1
     const speedsHz = choosesSck ? sckOptionsHz.slice(1, fastest).reverse() : []
@@ -249,7 +250,7 @@ class Usbasp implements Programmer {
     this.notices = [
       ...seen.notices.filter(({ code }) => code !== 'maybe-usbasploader'),
       ...(mayBeLoader ? [{ code: 'maybe-usbasploader', level: 'warning' } as const] : []),
-      ...(choosesSck ? [] : [{ code: 'no-sck-choice', level: 'info' } as const]),
+      ...(choosesSck ? [] : [{ code: lacksSck, level: 'info' } as const]),
     ]
     this.ways = [
       {

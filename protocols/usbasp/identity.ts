@@ -52,10 +52,14 @@ function judgeShared({ manufacturer, product, deviceVersion }: SeenUsb): Judgeme
 const usbId = ({ vendorId, productId }: SeenUsb): string =>
   `${vendorId.toString(16).padStart(4, '0')}:${productId.toString(16).padStart(4, '0')}`
 
+/** It has no other: no boot loader of its own answers on USB. */
+const mode = 'application'
+
 function facts(seen: SeenUsb, { model, confidence }: Judgement): Fact[] {
   const version = versionText(seen.deviceVersion)
   const known: readonly [Fact['name'], string | undefined, string][] = [
     ['model', model, 'USB ids and strings'],
+    ['mode', mode, 'USB ids and strings'],
     ['firmware-version', version, 'bcdDevice'],
     ['firmware', confidence === 'certain' ? builds[version] : undefined, 'bcdDevice'],
     ['usb-id', usbId(seen), 'idVendor, idProduct'],
@@ -81,7 +85,7 @@ export default {
     const judgement = judges[usbId(seen)]?.(seen)
     if (!judgement) return undefined
     const { model, confidence, usable = true, notices = [] } = judgement
-    return { model, mode: 'application', confidence, usable, facts: facts(seen, judgement), notices }
+    return { model, mode, confidence, usable, facts: facts(seen, judgement), notices }
   },
   proven: {
     identify: ['real-firmware', 'twin'],

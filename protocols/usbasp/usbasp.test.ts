@@ -188,7 +188,7 @@ it.each([
 
 describe('facts', () => {
   it.each([
-    ['1.02', undefined, ['no-sck-choice']],
+    ['1.02', undefined, ['clone-firmware']],
     ['1.03', undefined, []],
     ['1.04', 'TPI', []],
     ['1.07', 'TPI', []],
@@ -201,6 +201,7 @@ describe('facts', () => {
     expect(fact(programmer, 'serial')).toBe(version === '1.10' ? '0001' : undefined)
     expect(fact(programmer, 'capabilities')).toBe(capabilities)
     expect(codes(programmer.notices)).toEqual(notices)
+    expect(fact(programmer, 'mode')).toBe('application')
   })
 
   it.each([
