@@ -1,27 +1,17 @@
 /**
  * `npm run bench [-- NAME…] [--json FILE]`: runs tests/bench/*.bench.ts (all, or those named), prints a table
- * each and writes the figures with what they were measured on. Vite reads the TypeScript, as in the tests.
+ * each and writes the figures with what they were measured on.
  */
 import { execFileSync } from 'node:child_process'
 import { readdirSync, writeFileSync } from 'node:fs'
 import { cpus } from 'node:os'
 import { parseArgs } from 'node:util'
-import { installPackages, root } from './machine.mjs'
+import { installPackages, typescript } from './machine.mjs'
 
 const { values, positionals } = parseArgs({ options: { json: { type: 'string' } }, allowPositionals: true })
 
 installPackages()
-const { createServer } = await import('vite')
-const server = await createServer({
-  root,
-  configFile: false,
-  appType: 'custom',
-  logLevel: 'warn',
-  oxc: { target: 'es2022' }, // Node 20 has no `using`
-  define: { __BUILD__: JSON.stringify('bench') },
-  optimizeDeps: { noDiscovery: true },
-  server: { middlewareMode: true, hmr: false, ws: false, watch: null },
-})
+const server = await typescript('bench')
 
 const results = []
 try {

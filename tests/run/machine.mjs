@@ -55,6 +55,21 @@ export function installDebian(packages) {
     stop(`apt-get could not install ${packages.join(' ')}`)
 }
 
+/** Loads modules as the tests do: TypeScript, `import.meta.glob`, names with #. To be closed. */
+export async function typescript(build = 'lab') {
+  const { createServer } = await import('vite')
+  return createServer({
+    root,
+    configFile: false,
+    appType: 'custom',
+    logLevel: 'warn',
+    oxc: { target: 'es2022' }, // Node 20 has no `using`
+    define: { __BUILD__: JSON.stringify(build) },
+    optimizeDeps: { noDiscovery: true },
+    server: { middlewareMode: true, hmr: false, ws: false, watch: null },
+  })
+}
+
 function stop(sentence) {
   console.error(sentence)
   process.exit(1)

@@ -3,7 +3,7 @@
  * our twin against them. Files stay where they are. Exit code 1: something differs.
  */
 import { resolve } from 'node:path'
-import { installPackages, root } from './machine.mjs'
+import { installPackages, typescript } from './machine.mjs'
 
 const files = process.argv.slice(2).map((file) => resolve(process.env.INIT_CWD ?? '.', file))
 if (files.length === 0) {
@@ -11,16 +11,7 @@ if (files.length === 0) {
   process.exit(2)
 }
 installPackages()
-const { createServer } = await import('vite')
-const server = await createServer({
-  root,
-  configFile: false,
-  appType: 'custom',
-  logLevel: 'warn',
-  server: { middlewareMode: true, ws: false, watch: null },
-  optimizeDeps: { noDiscovery: true },
-  oxc: { target: 'node20' }, // "await using" is younger
-})
+const server = await typescript()
 let same = true
 try {
   const { witness } = await server.ssrLoadModule('/tests/witness/usbasp.ts')

@@ -1,0 +1,50 @@
+/** avrdude, as Debian ships it, through a USBasp: every memory of three chips, and the wrong chip. */
+import assert from 'node:assert/strict'
+import { random, type LabCase } from './lab-case.ts'
+
+const chips = [
+  { id: 'usbasp:atmega328p', part: 'm328p', flash: 32_768, eeprom: 1024, lfuse: 0xe2, lock: 0xcf },
+  { id: 'usbasp:atmega8', part: 'm8', flash: 8192, eeprom: 512, lfuse: 0xe4, lock: 0xcf },
+  { id: 'usbasp:attiny85', part: 't85', flash: 8192, eeprom: 512, lfuse: 0xe2, lock: 0xfe },
+] as const
+
+const wholeChips = chips.map(({ id, part, flash, eeprom, lfuse, lock }): LabCase => ({
+  name: `avrdude, ${id}: flash, EEPROM, fuse and lock bits`,
+  twins: [{ id }],
+  async run({ guest, twins: [twin], report }) {
+    assert(twin)
+    const [program, values] = [random(flash), random(eeprom)]
+    await guest.put('/tmp/flash.bin', program)
+    await guest.put('/tmp/eeprom.bin', values)
+    // 1 MHz from the factory: avrdude does not slow down by itself
+    const avrdude = `avrdude -q -q -c usbasp -p ${part} -B 10`
+    await guest.do(
+      `${avrdude} -U flash:w:/tmp/flash.bin:r -U eeprom:w:/tmp/eeprom.bin:r -U lfuse:w:${String(lfuse)}:m`,
+      300_000,
+    )
+    assert.deepEqual(twin.memory('flash'), program)
+    assert.deepEqual(twin.memory('eeprom'), values)
+    assert.equal(twin.memory('fuses')[0], lfuse)
+    report({ transfers: twin.port.count })
+
+    await guest.do(`${avrdude} -U flash:r:/tmp/read.bin:r -U lock:w:${String(lock)}:m`, 200_000)
+    assert.deepEqual(await guest.get('/tmp/read.bin'), program)
+    assert.equal((twin.memory('lock')[0] ?? 0) & 0x03, lock & 0x03)
+  },
+}))
+
+const wrongChip: LabCase = {
+  name: 'avrdude, usbasp:atmega328p: refuses the name of another chip',
+  twins: [{ id: 'usbasp:atmega328p' }],
+  async run({ guest, twins: [twin] }) {
+    assert(twin)
+    const before = twin.memory('flash').slice()
+    await guest.put('/tmp/flash.bin', random(512))
+    const { code, output } = await guest.run('avrdude -c usbasp -p m8 -U flash:w:/tmp/flash.bin:r')
+    assert.notEqual(code, 0)
+    assert.match(output, /Expected signature for ATmega8 is 1E 93 07/)
+    assert.deepEqual(twin.memory('flash'), before)
+  },
+}
+
+export default [...wholeChips, wrongChip]

@@ -1,0 +1,154 @@
+/**
+ * The lab's guest: Debian's kernel in QEMU over this computer's own files, cut off from every network but for
+ * the twins. It runs scripts and attaches twins; all else is said by those.
+ */
+import { spawn, type ChildProcess } from 'node:child_process'
+import { createServer, connect, type AddressInfo } from 'node:net'
+import { join } from 'node:path'
+import { kernel } from './kernel.ts'
+
+const address = '10.0.2.15'
+/** Where the guest finds the twins. */
+const twins = '10.0.2.100:3240'
+const scriptPort = 7000
+
+export interface Ran {
+  readonly code: number
+  readonly output: string
+}
+
+export class Guest {
+  /** All that its console said: the kernel's last words when something hangs. */
+  console = ''
+  readonly #qemu: ChildProcess
+  readonly #ports: ReadonlyMap<number, number>
+  readonly #ended: Promise<void>
+
+  private constructor(qemu: ChildProcess, ports: ReadonlyMap<number, number>) {
+    this.#qemu = qemu
+    this.#ports = ports
+    for (const stream of [qemu.stdout, qemu.stderr])
+      stream?.on('data', (chunk: Buffer) => (this.console += chunk.toString('latin1')))
+    this.#ended = new Promise((resolve) => qemu.once('close', resolve))
+  }
+
+  /** `usbipPort`: of this computer. `forwarded`: ports of the guest that `port` gives a port of this computer for. */
+  static async boot(usbipPort: number, forwarded: readonly number[], timeoutMs = 240_000): Promise<Guest> {
+    const { image, firstFiles } = kernel()
+    const inside = [scriptPort, ...forwarded]
+    const ports = new Map<number, number>()
+    for (const port of inside) ports.set(port, await freePort())
+    const forwards = inside.map(
+      (port) => `hostfwd=tcp:127.0.0.1:${String(ports.get(port))}-${address}:${String(port)}`,
+    )
+    const net = [
+      'user,id=net,restrict=on',
+      ...forwards,
+      `guestfwd=tcp:${twins}-cmd:socat - TCP:127.0.0.1:${String(usbipPort)}`,
+    ]
+    const kernelLine = `console=ttyS0 quiet panic=-1 mitigations=off nokaslr lab=${join(import.meta.dirname, 'guest')}`
+    const qemu = spawn('qemu-system-x86_64', [
+      ...['-M', 'q35', '-cpu', 'max', '-accel', 'tcg,thread=multi'],
+      ...['-smp', '2', '-m', '4096', '-nographic', '-no-reboot'],
+      ...['-kernel', image, '-initrd', firstFiles, '-append', kernelLine],
+      ...['-virtfs', 'local,path=/,security_model=none,mount_tag=host,readonly=on,multidevs=remap'],
+      ...[
+        '-netdev',
+        net.join(','),
+        '-device',
+        'virtio-net-pci,netdev=net,romfile=',
+        '-device',
+        'virtio-rng-pci',
+      ],
+    ])
+    const guest = new Guest(qemu, ports)
+    await guest.#ready(timeoutMs)
+    return guest
+  }
+
+  /** The port of this computer that leads to `port` of the guest. */
+  port(port: number): number {
+    return this.#ports.get(port) ?? 0
+  }
+
+  /** Runs a script in bash, as root, with what it prints on both outputs. @throws when it does not end in time */
+  run(script: string, timeoutMs = 60_000): Promise<Ran> {
+    return new Promise((resolve, reject) => {
+      const socket = connect(this.port(scriptPort), '127.0.0.1')
+      let output = ''
+      const timer = setTimeout(() => {
+        socket.destroy()
+        const seconds = String(Math.round(timeoutMs / 1000))
+        reject(new Error(`after ${seconds} s this still ran in the guest:\n${script}\n${output}`))
+      }, timeoutMs)
+      socket.setEncoding('utf8')
+      socket.on('data', (text: string) => (output += text))
+      socket.on('error', reject)
+      socket.on('close', () => {
+        clearTimeout(timer)
+        const [ending, code] = /\n\[exit (\d+)\]$/.exec(output) ?? []
+        if (ending === undefined) reject(new Error(`the guest broke off:\n${script}\n${output}`))
+        else resolve({ code: Number(code), output: output.slice(0, -ending.length) })
+      })
+      socket.write(`${Buffer.from(script).toString('base64')}\n`)
+    })
+  }
+
+  /** As `run`; any exit code but 0 is an error. Gives what was printed. */
+  async do(script: string, timeoutMs?: number): Promise<string> {
+    const { code, output } = await this.run(script, timeoutMs)
+    if (code !== 0) throw new Error(`exit code ${String(code)} of:\n${script}\n${output}`)
+    return output
+  }
+
+  async put(path: string, bytes: Uint8Array): Promise<void> {
+    await this.do(`base64 -d >'${path}' <<'END'\n${Buffer.from(bytes).toString('base64')}\nEND`)
+  }
+
+  async get(path: string): Promise<Uint8Array> {
+    return Uint8Array.from(Buffer.from(await this.do(`base64 -w0 '${path}'`), 'base64'))
+  }
+
+  /** Attaches the twin with bus id 1-`number`, and waits until its device nodes are there. */
+  async attach(number: number): Promise<void> {
+    await this.do(`bash "$LAB/attach.sh" ${String(number)}`)
+  }
+
+  async close(): Promise<void> {
+    this.#qemu.kill()
+    await this.#ended
+  }
+
+  async #ready(timeoutMs: number): Promise<void> {
+    const until = Date.now() + timeoutMs
+    for (let isUp = false; !isUp;) {
+      if (this.#qemu.exitCode !== null || Date.now() > until) {
+        this.#qemu.kill()
+        throw new Error(`the guest did not start:\n${this.console.slice(-4000)}`)
+      }
+      await new Promise((resolve) => setTimeout(resolve, 50))
+      isUp = this.console.includes('lab: ready') && (await this.#answers())
+    }
+  }
+
+  /** Its service begins to listen a moment after it has said so. */
+  async #answers(): Promise<boolean> {
+    try {
+      return (await this.run('true')).code === 0
+    } catch {
+      return false
+    }
+  }
+}
+
+function freePort(): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const server = createServer()
+    server.once('error', reject).listen(0, '127.0.0.1', () => {
+      const { port } = server.address() as AddressInfo
+      server.close(() => {
+        resolve(port)
+      })
+    })
+  })
+}

@@ -1,0 +1,12 @@
+#!/bin/bash
+# The guest's only service: whoever connects to port 7000 sends a script (base64, one line), and gets what it
+# prints and its exit code. It ends with the machine.
+export PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin HOME=/root LANG=C.UTF-8
+here=$(dirname "$0")
+cd /root || exit 1
+hostname lab
+/lib/systemd/systemd-udevd --daemon
+udevadm trigger --action=add && udevadm settle --timeout=10
+echo 'lab: ready' >/dev/console
+socat TCP-LISTEN:7000,bind=10.0.2.15,fork,reuseaddr EXEC:"/bin/bash $here/run.sh",pipes
+echo o >/proc/sysrq-trigger

@@ -1,0 +1,42 @@
+/** What a case of the lab is, and what it has to work with. */
+import { randomBytes } from 'node:crypto'
+import type { ShelfEntry } from '#bench/bench.ts'
+import type { Dials } from '#bench/twin.ts'
+import type { MemoryId } from '#core/programmer.ts'
+import type { Guest } from './guest.ts'
+import type { UsbPort } from './usb-port.ts'
+
+/** Stated once a file, as its default export or in a list. */
+export interface LabCase {
+  /** `avrdude, USBasp: ATmega328P`: the program, the twin, the job. */
+  readonly name: string
+  /** What is plugged in, by `protocol:variant`; the first is 1-1. */
+  readonly twins: readonly { readonly id: string; readonly dials?: Dials }[]
+  /** Throws when something is not as it should be. */
+  readonly run: (lab: Lab) => Promise<void>
+  /** Default: five minutes. */
+  readonly timeoutMs?: number
+}
+
+export interface Lab {
+  readonly guest: Guest
+  /** In the order of the case. */
+  readonly twins: readonly LabTwin[]
+  /** Transfers and bytes on the first twin's wire since it was plugged in: for the comparison at the end. */
+  readonly report: (figures: Readonly<Record<string, number>>) => void
+}
+
+export interface LabTwin {
+  readonly entry: ShelfEntry
+  readonly port: UsbPort
+  /** What the patient holds. */
+  memory(id: MemoryId): Uint8Array
+  /** Pulls the plug; the guest sees a real disconnect. */
+  unplug(): void
+  /** Plugs in the whole again, powered up anew, and attaches it. */
+  replug(): Promise<void>
+  /** Takes the patient off its programmer and plugs it in alone. */
+  plugInByItself(): Promise<void>
+}
+
+export const random = (length: number): Uint8Array => Uint8Array.from(randomBytes(length))

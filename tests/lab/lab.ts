@@ -1,0 +1,146 @@
+/** Runs the lab's cases in one guest, one after another, and says how each ended. */
+import { appendFileSync, writeFileSync } from 'node:fs'
+import { shelf, type ShelfEntry } from '#bench/bench.ts'
+import type { Dials, Twin, TwinSetup, TwinShelf } from '#bench/twin.ts'
+import { VirtualClock } from '#bench/virtual-clock.ts'
+import { Guest } from './guest.ts'
+import type { LabCase, LabTwin } from './lab-case.ts'
+import { pcapHeader, pcapTransfer } from './pcap.ts'
+import { asUsb } from './serial-bridges.ts'
+import { UsbPort } from './usb-port.ts'
+import { UsbipServer } from './usbip-server.ts'
+
+export interface CaseResult {
+  readonly name: string
+  readonly passed: boolean
+  readonly seconds: number
+  /** What was counted, for the comparison of tools. */
+  readonly figures: Readonly<Record<string, number>>
+  /** What was wrong; empty: nothing. */
+  readonly error: string
+}
+
+export interface LabOptions {
+  readonly cases: readonly LabCase[]
+  /** Ports of the guest that cases reach from here. */
+  readonly forwarded: readonly number[]
+  /** A pcapng file for all transfers. */
+  readonly trace?: string | undefined
+  readonly log: (line: string) => void
+  /** Called before the guest is closed: `--keep`. */
+  readonly keep?: ((guest: Guest) => Promise<void>) | undefined
+}
+
+const defaultTimeoutMs = 300_000
+
+export async function runLab({ cases, forwarded, trace, log, keep }: LabOptions): Promise<CaseResult[]> {
+  const server = new UsbipServer()
+  const results: CaseResult[] = []
+  const usbipPort = await server.listen(0)
+  log('starting the guest …')
+  const bootedAt = performance.now()
+  const guest = await Guest.boot(usbipPort, forwarded)
+  log(`the guest is up after ${seconds(bootedAt)} s`)
+  try {
+    if (trace !== undefined) writeFileSync(trace, pcapHeader())
+    for (const one of cases) {
+      const result = await runCase(one, guest, server, trace)
+      log(`${result.passed ? '✓' : '✗'} ${one.name} (${result.seconds.toFixed(0)} s)`)
+      if (!result.passed)
+        log(`${result.error}\nThe guest's console ends with:\n${guest.console.slice(-2000)}`)
+      results.push(result)
+    }
+    await keep?.(guest)
+  } finally {
+    await guest.close()
+    await server.close()
+  }
+  return results
+}
+
+async function runCase(
+  { name, twins, run, timeoutMs = defaultTimeoutMs }: LabCase,
+  guest: Guest,
+  server: UsbipServer,
+  trace: string | undefined,
+): Promise<CaseResult> {
+  const startedAt = performance.now()
+  const clock = new VirtualClock({ speed: 1 })
+  let figures: Readonly<Record<string, number>> = {}
+  let error = ''
+  try {
+    const plugged = await Promise.all(twins.map(({ id, dials }, i) => plug(id, dials, i + 1, clock, guest)))
+    server.ports = plugged.map(({ port }) => port)
+    if (trace !== undefined) for (const [i, { port }] of plugged.entries()) record(port, i + 1, trace)
+    for (const i of plugged.keys()) await guest.attach(i + 1)
+    const work = run({ guest, twins: plugged, report: (more) => (figures = { ...figures, ...more }) })
+    await Promise.race([work, failAfter(timeoutMs)])
+  } catch (caught) {
+    error = caught instanceof Error ? caught.message : String(caught)
+  } finally {
+    for (const port of server.ports) port.unplug()
+    server.ports = []
+  }
+  return { name, passed: error === '', seconds: (performance.now() - startedAt) / 1000, figures, error }
+}
+
+const failAfter = (ms: number): Promise<never> =>
+  new Promise((_, reject) => {
+    const fail = () => {
+      reject(new Error(`not done after ${String(ms / 1000)} s`))
+    }
+    setTimeout(fail, ms).unref()
+  })
+
+const seconds = (from: number): string => ((performance.now() - from) / 1000).toFixed(1)
+
+function record(port: UsbPort, device: number, file: string): void {
+  let id = device << 24
+  port.onTransfer = (transfer) => {
+    appendFileSync(file, pcapTransfer(id++, { ...transfer, device }))
+  }
+}
+
+// ---- twins ---------------------------------------------------------------------------------------
+
+const shelves = import.meta.glob<TwinShelf>('../../protocols/*/twin.ts', { import: 'default', eager: true })
+
+/** @throws when the shelf has no such twin */
+export async function make(id: string, dials: Dials = {}): Promise<{ entry: ShelfEntry; setup: TwinSetup }> {
+  const [protocol = '', variant = ''] = id.split(':')
+  const entry = (await shelf()).find((one) => one.id === id)
+  const setup = shelves[`../../protocols/${protocol}/twin.ts`]?.[variant]?.make(dials)
+  if (!entry || !setup) throw new Error(`there is no twin ${id}`)
+  return { entry, setup }
+}
+
+export const usbSide = (twin: Twin) => (twin.link === 'usb' ? twin : asUsb(twin))
+
+async function plug(
+  id: string,
+  dials: Dials | undefined,
+  number: number,
+  clock: VirtualClock,
+  guest: Guest,
+): Promise<LabTwin & { readonly port: UsbPort }> {
+  const { entry, setup } = await make(id, dials)
+  const whole = usbSide(setup.twin)
+  const port = new UsbPort(whole, clock)
+  return {
+    ...{ entry, port },
+    memory: (memory) => setup.memory(memory),
+    unplug() {
+      port.unplug()
+    },
+    async replug() {
+      port.plug(whole)
+      await guest.attach(number)
+    },
+    async plugInByItself() {
+      const alone = setup.byItself?.()
+      if (!alone) throw new Error(`${id} shows nothing by itself`)
+      port.plug(usbSide(alone))
+      await guest.attach(number)
+    },
+  }
+}

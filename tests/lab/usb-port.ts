@@ -1,0 +1,219 @@
+/**
+ * A port that real hosts see: a USB twin behind transfers as a kernel submits them. It is to USB/IP what
+ * `bench/twin-usb-device.ts` is to the page.
+ */
+import type { Clock } from '#core/time.ts'
+import type { SetupPacket, TwinAnswer, UsbTwin, WireFaults } from '#bench/twin.ts'
+import { answerControl, parseConfiguration } from '#bench/twin-usb-descriptors.ts'
+import { Status, type Answered, type Submit } from './usbip-packets.ts'
+
+/** One transfer as it went, for traces and counts. `setup` is there on the control pipe. */
+export interface Transfer {
+  /** Milliseconds since the port was made, at its end. */
+  readonly at: number
+  readonly endpoint: number
+  readonly isInterrupt: boolean
+  readonly direction: 'in' | 'out'
+  readonly setup?: SetupPacket
+  /** Asked for (IN) or sent (OUT). */
+  readonly length: number
+  readonly status: Status
+  /** Received (IN) or sent (OUT). */
+  readonly bytes: Uint8Array
+}
+
+const Request = { ClearFeature: 1, SetAddress: 5, GetDescriptor: 6, SetConfiguration: 9, SetInterface: 11 }
+const empty = new Uint8Array()
+const resetMs = 10
+
+export class UsbPort {
+  readonly clock: Clock
+  /** Called when a transfer has ended, also one that the host gave up. */
+  onTransfer: (transfer: Transfer) => void = () => undefined
+  /** Transfers that a driver or a program asked for: all but the standard requests. */
+  count = 0
+  faults: WireFaults = {}
+  readonly #whole: UsbTwin
+  #plugged: Plugged | undefined
+
+  constructor(twin: UsbTwin, clock: Clock) {
+    this.clock = clock
+    this.#whole = twin
+    this.#attach(twin)
+  }
+
+  /** What a host would find here now. */
+  get present(): Plugged | undefined {
+    return this.#plugged
+  }
+
+  unplug(): void {
+    const plugged = this.#plugged
+    this.#plugged = undefined
+    plugged?.leave()
+  }
+
+  /** Plugs in what was plugged in at first, or something else, powered up anew. */
+  plug(twin: UsbTwin = this.#whole): void {
+    this.unplug()
+    this.#attach(twin)
+  }
+
+  #attach(twin: UsbTwin): void {
+    const plugged = new Plugged(twin, this)
+    this.#plugged = plugged
+    twin.plugged({
+      clock: this.clock,
+      detach: (next) => {
+        if (this.#plugged === plugged) void this.#replace(next)
+      },
+    })
+  }
+
+  async #replace(next: { readonly twin: UsbTwin; readonly ms: number } | undefined): Promise<void> {
+    this.unplug()
+    if (!next) return
+    await this.clock.sleep(next.ms)
+    if (!this.#plugged) this.#attach(next.twin)
+  }
+}
+
+/** A twin from when it is plugged in until it goes away. */
+export class Plugged {
+  readonly twin: UsbTwin
+  readonly #port: UsbPort
+  readonly #gone = new AbortController()
+  /** The end of each pipe's queue. */
+  readonly #queues = new Map<string, Promise<unknown>>()
+  /** Reads that the host gave up: what comes of them is for the next one. */
+  readonly #reading = new Map<number, Promise<TwinAnswer>>()
+  readonly #halted = new Set<string>()
+
+  readonly #interrupts: ReadonlySet<string>
+
+  constructor(twin: UsbTwin, port: UsbPort) {
+    this.twin = twin
+    this.#port = port
+    const endpoints = parseConfiguration(twin.descriptors).interfaces.flatMap(({ alternates }) =>
+      alternates.flatMap(({ endpoints }) => endpoints),
+    )
+    const interrupts = endpoints.filter(({ type }) => type === 'interrupt')
+    this.#interrupts = new Set(interrupts.map((one) => `${one.direction}${String(one.endpointNumber)}`))
+  }
+
+  /** Aborts when it is unplugged. */
+  get gone(): AbortSignal {
+    return this.#gone.signal
+  }
+  leave(): void {
+    this.#gone.abort()
+  }
+
+  /** Undefined: the host gave it up, or the device went away. */
+  async submit(urb: Submit, bytes: Uint8Array, given: AbortSignal): Promise<Answered | undefined> {
+    const signal = AbortSignal.any([given, this.gone])
+    const pipe = urb.endpoint === 0 ? '0' : `${urb.direction}${String(urb.endpoint)}`
+    const before = this.#queues.get(pipe) ?? Promise.resolve()
+    const work = before.then(() => (signal.aborted ? undefined : this.#transfer(urb, bytes, pipe, signal)))
+    this.#queues.set(pipe, work)
+    const answered = await work
+    if (answered)
+      this.#port.onTransfer({
+        at: this.#port.clock.now(),
+        endpoint: urb.endpoint,
+        isInterrupt: this.#interrupts.has(pipe),
+        direction: urb.direction,
+        ...(urb.endpoint === 0 ? { setup: urb.setup } : {}),
+        length: urb.length,
+        ...answered,
+      })
+    return answered
+  }
+
+  async #transfer(
+    urb: Submit,
+    bytes: Uint8Array,
+    pipe: string,
+    signal: AbortSignal,
+  ): Promise<Answered | undefined> {
+    const isStandard = urb.endpoint === 0 && (urb.setup.requestType & 0x60) === 0
+    const number = isStandard ? 0 : ++this.#port.count
+    const { unplugAt, stallAt, shortAt, hangAt } = this.#port.faults
+    if (number !== 0 && number === unplugAt) {
+      this.#port.unplug()
+      return undefined
+    }
+    if (number !== 0 && number === stallAt && urb.endpoint !== 0) this.#halted.add(pipe)
+    const stalls = number !== 0 && (number === stallAt || this.#halted.has(pipe))
+    const hangs = number !== 0 && number === hangAt
+    const answer = await aborting(signal, () =>
+      hangs ? forever() : stalls ? Promise.resolve('stall' as const) : this.#answer(urb, bytes, signal),
+    )
+    if (answer === undefined) return undefined
+    if (answer === 'stall' || answer === 'silent' || answer === 'broken') {
+      if (answer === 'stall' && urb.endpoint !== 0) this.#halted.add(pipe)
+      return { status: answer === 'stall' ? Status.Stall : Status.Broken, bytes: empty }
+    }
+    if (urb.direction === 'out') return { status: Status.Ok, bytes }
+    if (answer.length > urb.length) return { status: Status.Babble, bytes: empty }
+    return { status: Status.Ok, bytes: number !== 0 && number === shortAt ? answer.slice(0, -1) : answer }
+  }
+
+  async #answer(urb: Submit, bytes: Uint8Array, signal: AbortSignal): Promise<TwinAnswer> {
+    const answer = await this.#ask(urb, bytes, signal)
+    return answer === 'silent' ? forever() : answer
+  }
+
+  async #ask(urb: Submit, bytes: Uint8Array, signal: AbortSignal): Promise<TwinAnswer> {
+    const { endpoint, direction, setup, length } = urb
+    if (endpoint === 0) return (await this.#answerKernel(setup)) ?? answerControl(this.twin, setup, bytes)
+    if (direction === 'out') return (await this.twin.bulkOut?.(endpoint, bytes)) ?? 'stall'
+    const reading = this.#reading.get(endpoint) ?? this.twin.bulkIn?.(endpoint, length)
+    if (!reading) return 'stall'
+    this.#reading.set(endpoint, reading)
+    const answer = await reading
+    if (!signal.aborted) this.#reading.delete(endpoint)
+    return answer
+  }
+
+  /** What a kernel tells a device that has one configuration and one setting of everything. */
+  async #answerKernel({ requestType, request, index, length }: SetupPacket): Promise<TwinAnswer | undefined> {
+    if ((requestType & 0x60) !== 0) return undefined
+    switch (request) {
+      case Request.SetAddress:
+      case Request.SetConfiguration:
+      case Request.SetInterface:
+        return empty
+      case Request.ClearFeature:
+        this.#halted.delete(`${index & 0x80 ? 'in' : 'out'}${String(index & 0xf)}`)
+        return empty
+      case Request.GetDescriptor:
+        // vhci keeps a port reset to itself; only after one does Linux ask for the device's first 64 bytes.
+        if (length === 64) {
+          this.twin.reset()
+          this.#halted.clear()
+          await this.#port.clock.sleep(resetMs)
+        }
+        return undefined
+      default:
+        return undefined
+    }
+  }
+}
+
+const forever = (): Promise<never> => new Promise(() => undefined)
+
+/** Undefined: `signal` aborted first. What is under way goes on unheard. */
+function aborting<T>(signal: AbortSignal, run: () => Promise<T>): Promise<T | undefined> {
+  return new Promise((resolve, reject) => {
+    const stop = () => {
+      resolve(undefined)
+    }
+    signal.addEventListener('abort', stop, { once: true })
+    run()
+      .then(resolve, reject)
+      .finally(() => {
+        signal.removeEventListener('abort', stop)
+      })
+  })
+}

@@ -1,0 +1,157 @@
+/**
+ * Serves twins to any Linux with `vhci-hcd`. A device is its connection: it is gone when that closes, and a
+ * host that wants it back attaches again.
+ */
+import { createServer, type AddressInfo, type Server, type Socket } from 'node:net'
+import type { Plugged, UsbPort } from './usb-port.ts'
+import {
+  busIdBytes,
+  encodeDevices,
+  encodeImport,
+  encodeSubmitted,
+  encodeUnlinked,
+  headerBytes,
+  Op,
+  opBytes,
+  parseBusId,
+  parseCommand,
+  parseOp,
+  Status,
+} from './usbip-packets.ts'
+
+/** Replies of one millisecond go together: a guest's round trip is mostly acknowledgements. */
+const gatherMs = 1
+
+export class UsbipServer {
+  /** By bus id: the first is 1-1. */
+  ports: readonly UsbPort[] = []
+  readonly #server: Server
+  readonly #sockets = new Set<Socket>()
+
+  constructor() {
+    this.#server = createServer({ noDelay: true, allowHalfOpen: true }, (socket) => {
+      this.#sockets.add(socket)
+      socket.on('close', () => this.#sockets.delete(socket))
+      socket.on('error', () => undefined) // 'close' follows, and a host that goes away is no failure
+      this.#serve(socket).catch((error: unknown) => {
+        console.error(`USB/IP: ${String(error)}`)
+        socket.destroy()
+      })
+    })
+  }
+
+  /** Gives the port that it listens at; 0 asks for a free one. */
+  async listen(port = 3240): Promise<number> {
+    await new Promise<void>((resolve, reject) => {
+      this.#server.once('error', reject).listen(port, '127.0.0.1', resolve)
+    })
+    return (this.#server.address() as AddressInfo).port
+  }
+
+  async close(): Promise<void> {
+    for (const socket of this.#sockets) socket.destroy()
+    await new Promise((resolve) => this.#server.close(resolve))
+  }
+
+  async #serve(socket: Socket): Promise<void> {
+    const wire = new Wire(socket)
+    const op = await wire.take(opBytes)
+    if (!op) return
+    const code = parseOp(op)
+    if (code === Op.RequestDevices) {
+      const present = this.ports.flatMap((port, i) => {
+        const twin = port.present?.twin
+        return twin ? [{ number: i + 1, twin }] : []
+      })
+      socket.end(encodeDevices(present))
+    } else if (code === Op.RequestImport) {
+      const busId = parseBusId((await wire.take(busIdBytes)) ?? new Uint8Array())
+      const number = /^1-\d+$/.test(busId) ? Number(busId.slice(2)) : 0
+      const plugged = this.ports[number - 1]?.present
+      const reply = encodeImport(plugged && { number, twin: plugged.twin })
+      if (!plugged) socket.end(reply)
+      else {
+        wire.send(reply)
+        await this.#attach(wire, plugged)
+      }
+    } else throw new Error(`operation ${code.toString(16)} is not known`)
+  }
+
+  async #attach(wire: Wire, plugged: Plugged): Promise<void> {
+    const pending = new Map<number, AbortController>()
+    const leave = () => {
+      wire.end()
+    }
+    plugged.gone.addEventListener('abort', leave, { once: true })
+    for (let header = await wire.take(headerBytes); header; header = await wire.take(headerBytes)) {
+      const command = parseCommand(header)
+      if (command.kind === 'unlink') {
+        const target = pending.get(command.target)
+        pending.delete(command.target)
+        target?.abort()
+        wire.send(encodeUnlinked(command, target ? Status.Unlinked : Status.Ok))
+        continue
+      }
+      const out = command.direction === 'out' ? await wire.take(command.length) : new Uint8Array()
+      if (!out) break
+      const given = new AbortController()
+      pending.set(command.sequence, given)
+      void plugged.submit(command, out, given.signal).then((answered) => {
+        if (!pending.delete(command.sequence) || !answered) return
+        wire.send(encodeSubmitted(command, answered))
+      })
+    }
+    plugged.gone.removeEventListener('abort', leave)
+    for (const given of pending.values()) given.abort()
+    wire.end()
+  }
+}
+
+/** A socket as exact pieces in, gathered pieces out. */
+class Wire {
+  readonly #socket: Socket
+  readonly #chunks: AsyncIterator<Buffer, undefined>
+  #received = Buffer.alloc(0)
+  #toSend: Uint8Array[] = []
+
+  constructor(socket: Socket) {
+    this.#socket = socket
+    this.#chunks = socket[Symbol.asyncIterator]() as AsyncIterator<Buffer, undefined>
+  }
+
+  /** Undefined: the other side has closed. */
+  async take(length: number): Promise<Uint8Array | undefined> {
+    while (this.#received.length < length) {
+      const chunk = await this.#next()
+      if (!chunk) return undefined
+      this.#received = Buffer.concat([this.#received, chunk])
+    }
+    const bytes = Uint8Array.from(this.#received.subarray(0, length))
+    this.#received = this.#received.subarray(length)
+    return bytes
+  }
+
+  async #next(): Promise<Buffer | undefined> {
+    try {
+      const next: IteratorResult<Buffer, undefined> = await this.#chunks.next()
+      return next.value
+    } catch {
+      return undefined // a connection that was reset is closed too
+    }
+  }
+
+  send(bytes: Uint8Array): void {
+    if (this.#toSend.push(bytes) === 1) setTimeout(() => this.#flush(), gatherMs)
+  }
+
+  /** Says what there is to say and hangs up; the other side's last words are still heard. */
+  end(): void {
+    this.#flush()
+    this.#socket.end()
+  }
+
+  #flush(): void {
+    if (this.#toSend.length > 0 && this.#socket.writable) this.#socket.write(Buffer.concat(this.#toSend))
+    this.#toSend = []
+  }
+}

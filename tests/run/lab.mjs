@@ -1,0 +1,80 @@
+/**
+ * `npm run lab [-- --only TEXT] [--json FILE] [--trace FILE] [--keep] [--list]`: unmodified tools and Chromium against our
+ * twins, through a real Linux kernel. Installs what it needs and ends with `N passed, N failed`.
+ */
+import { existsSync, readdirSync, writeFileSync } from 'node:fs'
+import { createInterface } from 'node:readline/promises'
+import { parseArgs } from 'node:util'
+import { installChromium, installDebian, installPackages, tool, typescript } from './machine.mjs'
+
+const { values } = parseArgs({
+  options: {
+    only: { type: 'string' },
+    json: { type: 'string' },
+    trace: { type: 'string' },
+    keep: { type: 'boolean' },
+    list: { type: 'boolean' },
+  },
+})
+
+const needed = {
+  'qemu-system-x86': '/usr/bin/qemu-system-x86_64',
+  kmod: '/sbin/modprobe',
+  'busybox-static': '/bin/busybox',
+  cpio: '/usr/bin/cpio',
+  socat: '/usr/bin/socat',
+  udev: '/lib/systemd/systemd-udevd',
+  avrdude: '/usr/bin/avrdude',
+}
+
+installPackages()
+const server = await typescript()
+let failed = 1
+try {
+  const { runLab } = await server.ssrLoadModule('/tests/lab/lab.ts')
+  const files = readdirSync('tests/lab').filter((file) => file.endsWith('.case.ts'))
+  const all = []
+  for (const file of files) all.push(...(await server.ssrLoadModule(`/tests/lab/${file}`)).default)
+  const cases = all.filter(({ name }) => name.toLowerCase().includes((values.only ?? '').toLowerCase()))
+  if (values.list) console.log(cases.map(({ name }) => name).join('\n'))
+  if (cases.length === 0) throw new Error(`no case has "${values.only}" in its name; --list names them`)
+  if (values.list) process.exit(0)
+
+  const missing = Object.entries(needed).flatMap(([name, file]) => (existsSync(file) ? [] : [name]))
+  if (missing.length) installDebian(missing)
+  installChromium()
+  if (tool('vite', ['build', '--logLevel', 'error'], { env: { ...process.env, NODE_ENV: 'production' } }))
+    throw new Error('the site could not be built')
+
+  const results = await runLab({
+    ...{ cases, trace: values.trace, log: console.log },
+    forwarded: [9222],
+    keep: values.keep ? shell : undefined,
+  })
+  for (const { name, figures } of results)
+    if (Object.keys(figures).length)
+      console.log(
+        `${name}: ${Object.entries(figures)
+          .map(([key, value]) => `${value} ${key}`)
+          .join(', ')}`,
+      )
+  if (values.json) writeFileSync(values.json, JSON.stringify(results, null, 2) + '\n')
+  failed = results.filter(({ passed }) => !passed).length
+  console.log(`${results.length - failed} passed, ${failed} failed`)
+} catch (error) {
+  console.error(error instanceof Error ? error.message : error)
+  console.log('0 passed, 1 failed')
+} finally {
+  await server.close()
+}
+process.exit(failed ? 1 : 0)
+
+/** Lines from here run in the guest, until an empty one. */
+async function shell(guest) {
+  const terminal = createInterface({ input: process.stdin, output: process.stdout })
+  for (;;) {
+    const line = await terminal.question('guest# ')
+    if (!line) return terminal.close()
+    console.log((await guest.run(line, 600_000)).output)
+  }
+}
