@@ -7,7 +7,7 @@ import type { Plugin } from 'vite'
 
 const directives = {
   'default-src': "'none'",
-  'script-src': "'self' 'wasm-unsafe-eval'",
+  'script-src': "'self'",
   'style-src': "'self'",
   'img-src': "'self' data: blob:",
   'connect-src': "'self' https:",

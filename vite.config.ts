@@ -3,7 +3,6 @@ import { execFileSync } from 'node:child_process'
 import { paraglideVitePlugin } from '@inlang/paraglide-js'
 import { svelte } from '@sveltejs/vite-plugin-svelte'
 import { playwright } from '@vitest/browser-playwright'
-import icons from 'unplugin-icons/vite'
 import { VitePWA } from 'vite-plugin-pwa'
 import { defineConfig } from 'vitest/config'
 import { contentSecurityPolicy } from './content-security-policy.ts'
@@ -36,7 +35,6 @@ export default defineConfig({
       emitReadme: false,
     }),
     svelte(),
-    icons({ compiler: 'svelte' }),
     contentSecurityPolicy(),
     VitePWA({
       registerType: 'prompt',
@@ -58,7 +56,7 @@ export default defineConfig({
       },
       includeManifestIcons: false, // the browser keeps those of an installed app itself
       workbox: {
-        globPatterns: ['**/*.{html,js,css,svg,wasm}'],
+        globPatterns: ['**/*.{html,js,css,svg}'],
         ignoreURLParametersMatching: [/.*/],
         skipWaiting: false, // src/host/offline-copy.ts asks for it, between jobs
         clientsClaim: true, // the first visit works offline at once

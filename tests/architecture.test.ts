@@ -76,7 +76,7 @@ const packages: Readonly<Record<string, readonly string[]>> = {
   'src/catalogue': ['zod', 'uqr'],
   'src/worker': ['@noble/hashes', 'zod'],
   'src/jobs': ['zod'],
-  'src/ui': ['svelte', '~icons', 'workbox-window', 'virtual:pwa-register'],
+  'src/ui': ['svelte', 'workbox-window', 'virtual:pwa-register'],
   'src/App.svelte': ['svelte'],
   'src/main.ts': ['svelte'],
 }

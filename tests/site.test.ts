@@ -40,3 +40,7 @@ test('the page loads nothing from anywhere else', () => {
   const outside = [...read('index.html').matchAll(/(?:src|href)="(https?:)?\/\/[^"]*"/g)].map(([all]) => all)
   expect(outside).toEqual([])
 })
+
+test('the page runs its own files and makes no code of anything else', () => {
+  expect(read('index.html').replaceAll('&#39;', "'")).toContain("script-src 'self';")
+})
