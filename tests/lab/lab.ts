@@ -94,7 +94,8 @@ const failAfter = (ms: number): Promise<never> =>
 
 const seconds = (from: number): string => ((performance.now() - from) / 1000).toFixed(1)
 
-function record(port: UsbPort, device: number, file: string): void {
+/** Appends each transfer to a pcapng file. */
+export function record(port: UsbPort, device: number, file: string): void {
   let id = device << 24
   port.onTransfer = (transfer) => {
     appendFileSync(file, pcapTransfer(id++, { ...transfer, device }))
