@@ -51,6 +51,31 @@ describe('a USBasp in flash', () => {
     expect(recognise(image('usbasp-1.10-atmega8'), undefined)?.name).toBe('USBasp practice image')
   })
 
+  it.each([
+    ['ATmega8', [0xef, 0xc9]],
+    ['ATmega8', [0xdf, 0xc9]],
+    ['ATmega88P', [0xff, 0xdd, 0xf9]],
+  ])('that cannot be read, or was erased, is possible by the fuses of an %s: %j', (chip, bytes) => {
+    const fuses = Uint8Array.from(bytes)
+    for (const flash of [[], [{ address: 0, bytes: blank(8192) }]])
+      expect(recognise(flash, chip, fuses)).toMatchObject({
+        family: 'usbasp',
+        version: undefined,
+        confidence: 'possible',
+        chips: [chip],
+      })
+  })
+
+  it('is not guessed at by fuses where something else is in the flash, or the fuses are others', () => {
+    const usual = Uint8Array.of(0xef, 0xc9)
+    const other = [{ address: 0, bytes: Uint8Array.of(1, 2, 3) }]
+    expect(recognise(other, 'ATmega8', usual)).toBeUndefined()
+    expect(recognise([], 'ATmega8', Uint8Array.of(0xe1, 0xd9))).toBeUndefined()
+    expect(recognise([], 'ATmega16', usual)).toBeUndefined()
+    expect(recognise([], undefined, usual)).toBeUndefined()
+    expect(recognise([], 'ATmega8', undefined)).toBeUndefined()
+  })
+
   it('is not seen in a blank flash, in an empty one, or where only the id is there', () => {
     expect(recognise([{ address: 0, bytes: blank(8192) }], 'ATmega8')).toBeUndefined()
     expect(recognise([], 'ATmega8')).toBeUndefined()

@@ -2,9 +2,9 @@
  * Recognises USBasp firmware in a flash content: by its USB device descriptor and strings, by its vector
  * table which chip it is for. Which build of a version it is, only the catalogue's hashes tell.
  */
-import { hex } from '#core/bytes.ts'
+import { hex, hexBytes } from '#core/bytes.ts'
 import { findStrings, findUsbDescriptors, type FoundUsbDescriptor } from '#core/find.ts'
-import type { RecogniseFirmware, Segment } from '#core/programmer.ts'
+import type { KnownFirmware, RecogniseFirmware, Segment } from '#core/programmer.ts'
 import { readVectorTable } from '#chips/avr-code.ts'
 import { avrParts } from '#chips/avr-parts.ts'
 import { builds, originalMaker, originalProduct, practiceMark } from './builds.ts'
@@ -18,9 +18,9 @@ const mostConfigurationBytes = 256
 /** Chips that a USBasp was ever made with. */
 const boards = /^ATmega(8|48P?|88P?|168P?|328P?)$/
 
-const recognise: RecogniseFirmware = (flash) => {
+const recognise: RecogniseFirmware = (flash, chip, fuses) => {
   const descriptor = findUsbDescriptors(flash).find(({ usbId }) => usbIds.includes(usbId))
-  if (!descriptor) return undefined
+  if (!descriptor) return lastByte(flash) < 0 ? byFuses(chip, fuses) : undefined
   const texts = findStrings(flash)
   const product = texts.find(({ text, encoding }) => encoding === 'utf-16le' && /usbasp|nibobee/i.test(text))
   if (!product) return undefined // another user of the shared id
@@ -58,6 +58,33 @@ const recognise: RecogniseFirmware = (flash) => {
   }
 }
 export default recognise
+
+/**
+ * Factory units are mostly locked, and rescued ones are blank: what is left are the fuses for the crystal of
+ * these boards, which hardly anything else has just so. Low (ATmega8: fischl's, later builds', with brown-out
+ * detection) and high.
+ */
+const usualFuses: Readonly<Record<string, readonly string[]>> = {
+  ATmega8: ['ef c9', 'df c9', '9f c9'],
+  ATmega48: ['ff dd'],
+  ATmega48P: ['ff dd'],
+  ATmega88: ['ff dd'],
+  ATmega88P: ['ff dd'],
+}
+
+function byFuses(chip = '', fuses: Uint8Array = new Uint8Array()): KnownFirmware | undefined {
+  const bytes = hexBytes(fuses.subarray(0, 2))
+  if (!usualFuses[chip]?.includes(bytes)) return undefined
+  return {
+    family: 'usbasp',
+    name: 'USBasp',
+    version: undefined,
+    confidence: 'possible',
+    evidence: [`fuses ${bytes}, as in a USBasp`],
+    appears: { link: 'usb', vendorId: 0x16c0, productId: 0x05dc },
+    chips: [chip],
+  }
+}
 
 function nameOf(found: FoundUsbDescriptor, product: string, isOriginal: boolean, practice: boolean): string {
   if (practice) return `${product} practice image`

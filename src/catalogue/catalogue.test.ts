@@ -27,6 +27,15 @@ describe('the catalogue', () => {
     expect(await imagesFor('nobody', 'ATmega8')).toEqual([])
   })
 
+  it('finds what runs on a chip that nothing is known of: the newest of each family first', async () => {
+    const all = await imagesFor(undefined, 'ATmega8')
+    expect(new Set(all.slice(0, 2).map(({ family }) => family))).toEqual(new Set(['usbasp', 'stk500']))
+    expect(all.length).toBe(
+      (await imagesFor('usbasp', 'ATmega8')).length + (await imagesFor('stk500', 'ATmega8')).length,
+    )
+    expect(await imagesFor(undefined, 'ATtiny85')).toEqual([])
+  })
+
   it('finds a published file by its hash, whatever its line ends', async () => {
     const published = (await imagesFor('usbasp', 'ATmega8')).find(({ name }) => name.includes('2011-05-28'))
     const [twin] = published?.others ?? []

@@ -28,11 +28,17 @@ async function readAll(): Promise<readonly CatalogueEntry[]> {
   return (await Promise.all(families)).flat()
 }
 
-/** What runs on `chip`, newest first. */
-export async function imagesFor(family: string, chip: string): Promise<readonly CatalogueEntry[]> {
-  return (await catalogue())
-    .filter((entry) => entry.family === family && [entry.chip, ...(entry.alsoFor ?? [])].includes(chip))
+/** What runs on `chip`, newest first; of all families, where none is known, the newest of each first. */
+export async function imagesFor(
+  family: string | undefined,
+  chip: string,
+): Promise<readonly CatalogueEntry[]> {
+  const fitting = (await catalogue())
+    .filter((entry) => family === undefined || entry.family === family)
+    .filter((entry) => [entry.chip, ...(entry.alsoFor ?? [])].includes(chip))
     .sort((a, b) => b.version.localeCompare(a.version, 'en', { numeric: true }))
+  const age = (entry: CatalogueEntry) => fitting.filter((one) => one.family === entry.family).indexOf(entry)
+  return fitting.toSorted((a, b) => age(a) - age(b))
 }
 
 /** The entry that a published file with this hash belongs to. */

@@ -276,8 +276,12 @@ export interface Appearance {
   readonly says?: readonly Fact[]
 }
 
-/** protocols/x/firmware.ts: recognises this family's firmware in a flash content; pure, quick. */
+/**
+ * protocols/x/firmware.ts: recognises this family's firmware in a flash content; pure, quick. Where the flash is
+ * not to be read, or blank, `fuses` (low, high, extended) may at least make it possible.
+ */
 export type RecogniseFirmware = (
   flash: readonly Segment[],
   chip: string | undefined,
+  fuses?: Uint8Array,
 ) => KnownFirmware | undefined

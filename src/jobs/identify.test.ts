@@ -114,6 +114,11 @@ test('a flash content that is no known firmware is not recognised', async () => 
   expect(await recogniseFirmware([], undefined)).toBeUndefined()
 })
 
+test('a flash that cannot be read is recognised by its fuses, if at all', async () => {
+  const known = await recogniseFirmware([], 'ATmega8', undefined, Uint8Array.of(0xef, 0xc9))
+  expect(known).toMatchObject({ family: 'usbasp', confidence: 'possible' })
+})
+
 group('choosing a file', () => {
   const parse: Parse = async (file) => ({
     image: {

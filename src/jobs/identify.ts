@@ -75,16 +75,17 @@ export async function openProgrammer(
   }
 }
 
-/** What a flash content is, by whoever is surest. A recogniser that fails is logged and has no opinion. */
+/** What a flash content is, by whoever is surest; without segments: one that cannot be read. A recogniser that fails is logged and has no opinion. */
 export async function recogniseFirmware(
   segments: readonly Segment[],
   chip: string | undefined,
   log: Log = () => undefined,
+  fuses?: Uint8Array,
 ): Promise<KnownFirmware | undefined> {
   const opinions = await Promise.all(
     Object.entries(firmwareFiles).map(async ([path, load]) => {
       try {
-        return (await load())(segments, chip)
+        return (await load())(segments, chip, fuses)
       } catch (error) {
         log(`${path} failed: ${String(error)}`)
         return undefined
