@@ -4,6 +4,7 @@
  */
 import { FlashError } from '#core/errors.ts'
 import type { Contents, KnownFirmware, MemoryId, Segment } from '#core/programmer.ts'
+import { totalBytes } from '#firmware/image.ts'
 import type { Backup, BackupEntry } from '#store/backups.ts'
 import type { Wanted, WantedSource } from '#store/journal.ts'
 import type { Parsed, ParseFileOptions } from '#worker/client.ts'
@@ -36,7 +37,7 @@ export async function wantedFromFile(choice: Choice, parse: Parse, signal?: Abor
   const { image, sha256, sizeBytes } = await parse(file, options, signal)
   if (promised && promised.sha256 !== sha256)
     throw new FlashError('hash-mismatch', { expected: promised.sha256, found: sha256 })
-  const firmware = memory === 'flash' ? await recogniseFirmware(image.segments, chip) : undefined
+  const firmware = memory === 'flash' ? await recogniseImage(image.segments, chip) : undefined
   return {
     contents: new Map([[memory, image.segments]]),
     firmware,
@@ -50,6 +51,17 @@ export async function wantedFromFile(choice: Choice, parse: Parse, signal?: Abor
       ...(chip !== undefined && { chip }),
     },
   }
+}
+
+/** No chip here has a flash that large; looking through more would only hold up the page. */
+const mostRecognised = 1 << 20
+
+/** What the bytes of a file are; undefined: nothing known, or too much to be a chip's. */
+export async function recogniseImage(
+  segments: readonly Segment[],
+  chip?: string,
+): Promise<KnownFirmware | undefined> {
+  return totalBytes(segments) > mostRecognised ? undefined : recogniseFirmware(segments, chip)
 }
 
 /** Memories that a restore can write. */

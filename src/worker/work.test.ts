@@ -37,6 +37,16 @@ describe('parsing a file', () => {
     expect([unix.imageSha256, dos.imageSha256]).toEqual([hashOf(code), hashOf(code)])
   })
 
+  it('says what is in it', async () => {
+    const text = new TextEncoder().encode('\0\0USBasp by somebody\0')
+    const { inspection } = await parse(new File([text], 'a.bin'))
+    expect(inspection).toMatchObject({
+      totalBytes: text.length,
+      ranges: [{ address: 0, length: text.length }],
+      strings: [{ address: 2, text: 'USBasp by somebody' }],
+    })
+  })
+
   it('refuses a file of a gigabyte before reading it', async () => {
     await expect(parse(new UnreadableFile(2 ** 30))).rejects.toMatchObject({
       code: 'bad-file',

@@ -8,6 +8,7 @@ import { FlashError } from '#core/errors.ts'
 import { mostFileBytes, parseImage, refuseTooLarge, type ParseOptions } from '#firmware/formats.ts'
 import { sha256 as hashBytes } from '#firmware/hash.ts'
 import { dataBytes, type Image } from '#firmware/image.ts'
+import { inspect, type Inspection } from '#firmware/inspect.ts'
 
 export interface Parsed {
   readonly image: Image
@@ -16,6 +17,8 @@ export interface Parsed {
   readonly sha256: string
   /** Of the data bytes alone (see `dataBytes`), which line ends do not change; hex. */
   readonly imageSha256: string
+  /** What is in it; looked for here, because 64 MiB take a while. */
+  readonly inspection: Inspection
 }
 
 /** @throws `bad-file`; `storage-failed` when the file can no longer be read. */
@@ -33,7 +36,8 @@ export async function parse(
   const data = dataBytes(image.segments)
   const hash = hashBytes(bytes)
   const imageHash = data === bytes ? hash : hashBytes(data)
-  return { image, sizeBytes: bytes.length, sha256: await hash, imageSha256: await imageHash }
+  const inspection = inspect(image)
+  return { image, sizeBytes: bytes.length, sha256: await hash, imageSha256: await imageHash, inspection }
 }
 
 /** Hex. WebCrypto takes a whole buffer; a big Blob is read and hashed piece by piece instead. */

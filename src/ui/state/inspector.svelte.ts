@@ -5,8 +5,7 @@
 import { toFlashError, type FlashError } from '#core/errors.ts'
 import type { KnownFirmware } from '#core/programmer.ts'
 import type { CatalogueEntry } from '#catalogue/catalogue.ts'
-import type { Inspection } from '#firmware/inspect.ts'
-import { recogniseFirmware } from '#jobs/identify.ts'
+import { recogniseImage } from '#jobs/choose.ts'
 import { parse, type Parsed } from '#worker/client.ts'
 import type { App } from './app.svelte.ts'
 import { rawKind } from './choosing.ts'
@@ -14,7 +13,6 @@ import { rawKind } from './choosing.ts'
 export interface Inspected {
   readonly file: File
   readonly parsed: Parsed
-  readonly inspection: Inspection
   readonly firmware: KnownFirmware | undefined
   readonly known: CatalogueEntry | undefined
 }
@@ -53,17 +51,16 @@ export class Inspector {
 async function inspectFile(file: File, base: number | undefined, signal: AbortSignal): Promise<Inspected> {
   const begin = base ?? ((await rawKind(file).catch(() => undefined)) === 'unknown' ? 0 : undefined)
   const options = begin === undefined ? { name: file.name } : { name: file.name, base: begin }
-  const [parsed, { inspect }, { findFile, findImage }] = await Promise.all([
+  const [parsed, { findFile, findImage }] = await Promise.all([
     parse(file, options, signal),
-    import('#firmware/inspect.ts'),
     import('#catalogue/catalogue.ts'),
   ])
   const { segments } = parsed.image
   const [known, firmware] = await Promise.all([
     findFile(parsed.sha256).then((entry) => entry ?? findImage(segments)),
-    recogniseFirmware(segments, undefined),
+    recogniseImage(segments),
   ])
-  return { file, parsed, inspection: inspect(parsed.image), firmware, known }
+  return { file, parsed, firmware, known }
 }
 
 const inspectors = new WeakMap<App, Inspector>()
