@@ -4,7 +4,7 @@
  */
 import type { Context } from '#core/context.ts'
 import { FlashError } from '#core/errors.ts'
-import type { Patient, Programmer, Seen, Way } from '#core/programmer.ts'
+import type { KnownFirmware, Notice, Patient, Programmer, Seen, Way } from '#core/programmer.ts'
 import type { Origin } from '#store/backups.ts'
 import type { Attached } from '#transport/devices.ts'
 import { candidates, openProgrammer, type Candidate } from './identify.ts'
@@ -128,10 +128,23 @@ function lockName({ link, vendorId, productId, ...seen }: Seen): string {
   return ['reflasher', link, vendorId, productId, serial].map((part) => String(part ?? '')).join(':')
 }
 
-export function patientView(patient: Patient, connection: Connection | undefined): PatientView {
-  const { kind, chip, facts, notices, unreadable } = patient
+/** `firmware`: what it holds, once that was read. */
+export function patientView(
+  patient: Patient,
+  connection: Connection | undefined,
+  firmware?: KnownFirmware,
+): PatientView {
+  const { kind, chip, facts, unreadable } = patient
   const { to, by } = connection?.ends ?? { to: 'target', by: 'isp' }
+  const notices = [...patient.notices, ...(to === 'target' && firmware ? recognised(firmware) : [])]
   return { to, by, kind, chip, facts, notices, unreadable, memories: layoutOf(patient).memories }
+}
+
+/** A programmer has a plug of its own or answers by name; a boot loader alone makes none. */
+function recognised({ name, version = '', confidence, appears }: KnownFirmware): Notice[] {
+  const isProgrammer = appears?.link === 'usb' || appears?.says?.some((said) => said.name === 'firmware')
+  if (!isProgrammer || confidence === 'possible') return []
+  return [{ code: 'programmer-recognised', level: 'info', values: { name: `${name} ${version}`.trim() } }]
 }
 
 /** Where a backup comes from. */
