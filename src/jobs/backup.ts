@@ -11,7 +11,7 @@ import { FlashError } from '#core/errors.ts'
 import type { MemoryId, Patient, Unreadable } from '#core/programmer.ts'
 import type { Backup, BackupDraft, Receipt } from '#store/backups.ts'
 import type { Memories } from './plan.ts'
-import { differences, isReadable, readWhole, type Readable } from './reading.ts'
+import { isReadable, mismatch, readWhole, type Readable } from './reading.ts'
 
 export interface ReadContents {
   readonly memories: BackupDraft['memories']
@@ -78,10 +78,10 @@ async function refuseDifference(
   two: Uint8Array,
   ctx: Context,
 ): Promise<void> {
-  const found = differences(memory.id, memory.address, one, two)
+  const found = mismatch(memory.id, memory.address, one, two)
   if (!found) return
   const three = await readWhole(memory, ctx)
-  const settled = differences(memory.id, memory.address, two, three) === undefined
+  const settled = mismatch(memory.id, memory.address, two, three) === undefined
   throw new FlashError('backup-mismatch', { ...found, likely: settled ? 'changing' : 'bad-contact' })
 }
 

@@ -12,7 +12,11 @@ import { recogniseFirmware } from './identify.ts'
 import type { PatientLayout, PlanRule } from './plan.ts'
 
 /** `worker/client.ts` has it. */
-export type Parse = (file: Blob, options: ParseFileOptions, signal?: AbortSignal) => Promise<Parsed>
+export type Parse = (
+  file: Blob,
+  options: ParseFileOptions,
+  signal?: AbortSignal,
+) => Promise<Omit<Parsed, 'inspection'>>
 
 export interface Choice {
   readonly kind: Exclude<WantedSource['kind'], 'backup'>

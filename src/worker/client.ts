@@ -9,7 +9,6 @@ import type { ParseOptions } from '#firmware/formats.ts'
 import type { CallName, Calls, Reply, Request, Transferred } from './messages.ts'
 import type { Parsed } from './work.ts'
 
-export { compare, type Difference } from './compare.ts'
 export { giveUp, type Transferred } from './messages.ts'
 export type { Parsed } from './work.ts'
 

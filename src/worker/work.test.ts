@@ -1,9 +1,8 @@
 import { createHash } from 'node:crypto'
-import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { cancelSource } from '#core/context.ts'
 import { formatIntelHex } from '#firmware/intel-hex.ts'
-import { compare, giveUp, parse, sha256 } from './client.ts'
+import { giveUp, parse, sha256 } from './client.ts'
 
 const noise = (length: number, seed = 1) =>
   Uint8Array.from({ length }, (_, i) => (Math.imul(i + seed, 2654435761) >>> 16) & 0xff)
@@ -86,56 +85,5 @@ describe('hashing', () => {
     const hash = createHash('sha256')
     for (const bytes of parts) hash.update(bytes)
     expect(await sha256(new Blob(parts))).toBe(hash.digest('hex'))
-  })
-})
-
-describe('comparing', () => {
-  it('of equal bytes finds nothing, also over a slice and at an odd offset', async () => {
-    const bytes = noise((9 << 20) + 13)
-    expect(await compare(bytes.subarray(3), bytes.slice(3))).toEqual({ count: 0, first: [], ranges: [] })
-    const other = bytes.slice()
-    other[bytes.length - 1] = ~(bytes.at(-1) ?? 0)
-    expect(await compare(bytes, other)).toMatchObject({
-      count: 1,
-      ranges: [{ address: bytes.length - 1, length: 1 }],
-    })
-  })
-
-  it('counts every difference and says where it is', async () => {
-    const differences = fc.uniqueArray(fc.nat(299), { maxLength: 60 })
-    await fc.assert(
-      fc.asyncProperty(differences, fc.nat(3), async (offsets, shift) => {
-        const a = noise(300)
-        const b = Uint8Array.from([...noise(shift), ...a]).subarray(shift)
-        for (const offset of offsets) b[offset] = (a[offset] ?? 0) ^ 0x10
-        const sorted = offsets.toSorted((x, y) => x - y)
-        const { count, first, ranges } = await compare(a, b)
-        expect(count).toBe(offsets.length)
-        expect(first.map(({ offset }) => offset)).toEqual(sorted.slice(0, 16))
-        for (const { offset, a: left, b: right } of first)
-          expect([left, right]).toEqual([a[offset], b[offset]])
-        expect(
-          ranges.flatMap(({ address, length }) => Array.from({ length }, (_, i) => address + i)),
-        ).toEqual(sorted)
-      }),
-    )
-  })
-
-  it('of two different contents stays bounded and loses no difference', async () => {
-    const a = new Uint8Array(100_000)
-    const b = a.map((_, i) => i & 1)
-    const { count, ranges } = await compare(a, b)
-    expect(count).toBe(50_000)
-    expect(ranges).toHaveLength(4096)
-    expect(ranges.at(-1)).toEqual({ address: 8191, length: 100_000 - 8191 })
-  })
-
-  it('refuses two lengths and can be cancelled', async () => {
-    await expect(compare(noise(3), noise(4))).rejects.toMatchObject({ code: 'size-mismatch' })
-    const { signal, cancel } = cancelSource()
-    const big = new Uint8Array(12 << 20)
-    const compared = compare(big, big.slice(), signal)
-    cancel()
-    await expect(compared).rejects.toMatchObject({ code: 'cancelled' })
   })
 })
