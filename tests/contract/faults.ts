@@ -9,7 +9,7 @@ import { expect } from 'vitest'
 import { cancelSource } from '#core/context.ts'
 import { toFlashError, type ErrorCode } from '#core/errors.ts'
 import type { MemoryId } from '#core/programmer.ts'
-import { differences } from '#jobs/reading.ts'
+import { mismatch } from '#jobs/reading.ts'
 import type { Memories } from '#jobs/plan.ts'
 import { wholeJob, type JobOptions, type Rig, type Saved } from './rig.ts'
 
@@ -35,7 +35,7 @@ export const snapshot = ({ plugged }: Rig): Memories =>
 
 export function expectMemories(rig: Rig, planned: Memories, where: string): void {
   for (const [id, bytes] of planned)
-    expect(differences(id, 0, bytes, rig.plugged.memory(id)), where).toBeUndefined()
+    expect(mismatch(id, 0, bytes, rig.plugged.memory(id)), where).toBeUndefined()
 }
 
 export const transfersOf = ({ plugged: { transfers } }: Rig): number =>
