@@ -11,11 +11,10 @@ export interface ErrorDetails {
   // not a failure
   cancelled: { during?: string }
   // before the wire
-  'browser-unsupported': { api: 'usb' | 'serial' | 'storage' | 'crypto' }
+  'browser-unsupported': { api: 'usb' | 'serial' | 'storage' }
   'permission-denied': { api: 'usb' | 'serial'; vendorId?: number; productId?: number }
   'blocked-by-policy': { api: 'usb' | 'serial' }
   'device-busy': { api: 'usb' | 'serial'; holder?: 'other-tab' | 'other-program' }
-  'driver-missing': { vendorId?: number; productId?: number }
   // the wire
   'device-gone': { during?: string }
   timeout: { during: string; timeoutMs: number }

@@ -82,7 +82,6 @@ export type FactName =
   | 'mode'
   | 'firmware'
   | 'firmware-version'
-  | 'hardware-version'
   | 'manufacturer'
   | 'product'
   | 'serial'
@@ -98,7 +97,6 @@ export type FactName =
   | 'baud'
   | 'bootloader'
   | 'protocol'
-  | 'voltage'
 
 /** Something the user should know; text in `ui/text`. `values` fill the text's gaps. */
 export interface Notice {
@@ -121,8 +119,6 @@ export type NoticeCode =
   | 'programmer-recognised' // the target is itself a programmer
   | 'generic-serial' // a USB-serial bridge says nothing about what is behind it
   | 'other-protocol' // known, but its protocol is not spoken here yet; values: protocol
-  | 'known-bad-firmware'
-  | 'newer-firmware-known'
 
 // ---- memories -----------------------------------------------------------------------------------
 
@@ -210,7 +206,7 @@ export type CheckCode =
   | 'lock-bits'
   | 'fuses-fit'
   | 'fuse-danger' // values: fuse, bit, meaning
-  | 'version' // downgrade, same, newer
+  | 'version' // older, same, newer
   | 'known-bad'
   | 'same-device' // a backup restored to the device it came from
   | 'image-matches-hash'

@@ -8,7 +8,6 @@ const factNames: Record<FactName, true> = {
   mode: true,
   firmware: true,
   'firmware-version': true,
-  'hardware-version': true,
   manufacturer: true,
   product: true,
   serial: true,
@@ -24,7 +23,6 @@ const factNames: Record<FactName, true> = {
   baud: true,
   bootloader: true,
   protocol: true,
-  voltage: true,
 }
 
 export const text = z.string().check(z.maxLength(4000))

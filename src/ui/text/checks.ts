@@ -162,7 +162,6 @@ const checks: Record<CheckCode, Texts> = {
       newer: m.check_version_newer,
       same: m.check_version_same,
       older: m.check_version_older,
-      downgrade: m.check_version_older,
       unknown: m.check_version_unknown,
       other: m.check_version_other,
     },

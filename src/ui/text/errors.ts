@@ -89,10 +89,6 @@ const texts = {
                 : m.error_busy_serial(),
           ...busyHelp(api, platform),
         },
-  'driver-missing': (detail, { platform }) => ({
-    happened: m.error_driver(),
-    ...accessHelp({ api: 'usb', ...detail }, platform),
-  }),
 
   'device-gone': (_, { halfWritten }) => ({
     happened: halfWritten ? m.error_gone_writing() : m.error_gone(),
@@ -265,10 +261,6 @@ const unsupported: Record<ErrorDetails['browser-unsupported']['api'], () => Told
     ],
   }),
   storage: () => ({ happened: m.error_unsupported_storage(), now: [m.error_unsupported_now_storage()] }),
-  crypto: () => ({
-    happened: m.error_unsupported_crypto(),
-    now: [m.error_unsupported_now_https(), m.error_unsupported_now_crypto()],
-  }),
 }
 
 const fileReasons: Record<BadFileReason, (detail: { format: string }) => string> = {

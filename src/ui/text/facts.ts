@@ -15,7 +15,6 @@ const facts: Record<FactName, Term> = {
   mode: { name: m.fact_mode, help: m.fact_help_mode },
   firmware: { name: m.fact_firmware, help: m.fact_help_firmware },
   'firmware-version': { name: m.fact_firmware_version, help: m.fact_help_firmware_version },
-  'hardware-version': { name: m.fact_hardware_version, help: m.fact_help_hardware_version },
   manufacturer: { name: m.fact_manufacturer, help: m.fact_help_manufacturer },
   product: { name: m.fact_product, help: m.fact_help_product },
   serial: { name: m.fact_serial, help: m.fact_help_serial },
@@ -31,7 +30,6 @@ const facts: Record<FactName, Term> = {
   baud: { name: m.fact_baud, help: m.fact_help_baud },
   bootloader: { name: m.fact_bootloader, help: m.fact_help_bootloader },
   protocol: { name: m.fact_protocol, help: m.fact_help_protocol },
-  voltage: { name: m.fact_voltage, help: m.fact_help_voltage },
 }
 
 const memories: Record<MemoryId, Term> = {

@@ -1,8 +1,7 @@
 /** The job's steps and what came of each, in one line. */
-import type { Check, MemoryId } from '#core/programmer.ts'
+import type { Check } from '#core/programmer.ts'
 import type { JobView, StepName, WayView } from '#jobs/view.ts'
 import type { Wanted } from '#store/journal.ts'
-import { memoryName } from './facts.ts'
 import { count, size } from './format.ts'
 import { m } from './generated/messages.js'
 import { operationText } from './operations.ts'
@@ -66,10 +65,6 @@ export function jobSteps(view: JobView, atHand: StepName, order: readonly StepNa
     }
   })
 }
-
-/** `flash, EEPROM and fuses` in the language at hand. */
-export const memoryList = (ids: readonly MemoryId[], locale: string): string =>
-  new Intl.ListFormat(locale).format(ids.map(memoryName))
 
 const ways: Record<`${WayView['to']} by ${WayView['by']}`, () => string> = {
   'target by isp': m.way_target_isp,

@@ -51,14 +51,6 @@ const texts = {
     what: m.notice_other_protocol({ protocol }),
     help: m.notice_other_protocol_help(),
   }),
-  'known-bad-firmware': ({ why }) => ({
-    what: why ? m.notice_known_bad_firmware_why({ why }) : m.notice_known_bad_firmware(),
-    help: m.notice_known_bad_firmware_help(),
-  }),
-  'newer-firmware-known': ({ version }) => ({
-    what: version ? m.notice_newer_firmware_known_version({ version }) : m.notice_newer_firmware_known(),
-    help: m.notice_newer_firmware_known_help(),
-  }),
 } satisfies Record<NoticeCode, (values: Values) => NoticeText>
 
 export const noticeText = ({ code, values = {} }: Notice): NoticeText =>

@@ -69,7 +69,7 @@ describe('the catalogue of messages', () => {
 
 const details: { [C in ErrorCode]: readonly ErrorDetails[C][] } = {
   cancelled: [{}, { during: 'writing flash' }],
-  'browser-unsupported': [{ api: 'usb' }, { api: 'serial' }, { api: 'storage' }, { api: 'crypto' }],
+  'browser-unsupported': [{ api: 'usb' }, { api: 'serial' }, { api: 'storage' }],
   'permission-denied': [
     { api: 'usb', vendorId: 0x16c0, productId: 0x05dc },
     { api: 'usb' },
@@ -82,7 +82,6 @@ const details: { [C in ErrorCode]: readonly ErrorDetails[C][] } = {
     { api: 'usb', holder: 'other-program' },
     { api: 'serial' },
   ],
-  'driver-missing': [{ vendorId: 0x16c0, productId: 0x05dc }, {}],
   'device-gone': [{}, { during: 'READFLASH' }],
   timeout: [{ during: 'ENABLEPROG', timeoutMs: 5000 }],
   stalled: [{ during: 'TRANSMIT' }],
@@ -241,9 +240,8 @@ describe('an error', () => {
     expect(copied(serial, on('linux'))[0]).toBe('sudo usermod -aG dialout "$USER"')
   })
 
-  test('a missing driver on Windows names the id to look for in Zadig and how to undo it', () => {
-    const missing = new FlashError('driver-missing', { vendorId: 0x16c0, productId: 0x05dc })
-    const { now, copy } = errorText(missing, on('windows'))
+  test('denied on Windows is a missing driver: it names the id to look for in Zadig and how to undo it', () => {
+    const { now, copy } = errorText(denied, on('windows'))
     expect(now.join(' ')).toContain('16C0 05DC')
     expect(copy.at(-1)?.text).toContain('Scan for hardware changes')
   })
@@ -326,8 +324,6 @@ describe('a notice', () => {
     'programmer-recognised': [{}, { name: 'USBasp 1.04' }],
     'generic-serial': [{}],
     'other-protocol': [{ protocol: 'STK500v2' }],
-    'known-bad-firmware': [{}, { why: 'loses bytes' }],
-    'newer-firmware-known': [{}, { version: '1.10' }],
   }
   test.each(Object.keys(values) as NoticeCode[])('%s is told in both languages', (code) => {
     for (const gaps of values[code]) {
@@ -436,10 +432,10 @@ describe('a check', () => {
 
 describe('words', () => {
   const facts: Record<FactName, true> = {
-    ...{ model: true, mode: true, firmware: true, 'firmware-version': true, 'hardware-version': true },
+    ...{ model: true, mode: true, firmware: true, 'firmware-version': true },
     ...{ manufacturer: true, product: true, serial: true, 'usb-id': true, capabilities: true, chip: true },
     ...{ signature: true, fuses: true, lock: true, calibration: true, clock: true, speed: true, baud: true },
-    ...{ bootloader: true, protocol: true, voltage: true },
+    ...{ bootloader: true, protocol: true },
   }
   test.each(Object.keys(facts) as FactName[])('the fact %s has a name and an explanation', (name) => {
     inBoth(() => factName(name))
