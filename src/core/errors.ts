@@ -14,6 +14,7 @@ export interface ErrorDetails {
   'browser-unsupported': { api: 'usb' | 'serial' | 'storage' }
   'permission-denied': { api: 'usb' | 'serial'; vendorId?: number; productId?: number }
   'blocked-by-policy': { api: 'usb' | 'serial' }
+  'click-needed': { api: 'usb' | 'serial' }
   'device-busy': { api: 'usb' | 'serial'; holder?: 'other-tab' | 'other-program' }
   // the wire
   'device-gone': { during?: string }

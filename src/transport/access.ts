@@ -19,6 +19,8 @@ export function fromChooser(error: unknown, api: Api, tookMs: number): FlashErro
       : undefined
   if (error.name === 'SecurityError' && /policy/i.test(error.message))
     return new FlashError('blocked-by-policy', { api }, { cause: error })
+  if (error.name === 'SecurityError' && /user gesture/i.test(error.message))
+    return new FlashError('click-needed', { api }, { cause: error }) // the click was seconds ago
   return toFlashError(error, 'asking for a device')
 }
 

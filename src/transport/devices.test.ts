@@ -96,6 +96,12 @@ describe('asking', () => {
     }
   })
 
+  test('a click that was too long ago is to be made again', async () => {
+    const message = 'Must be handling a user gesture to show a permission request.'
+    const devices = new Devices({ usb: answering(new DOMException(message, 'SecurityError')) })
+    await expect(devices.request('usb', [])).rejects.toMatchObject({ code: 'click-needed' })
+  })
+
   test('an API that the page may not use lists nothing and hides nothing else', async () => {
     const { serial, clock } = bench()
     const usb = answering(new DOMException('disallowed by permissions policy', 'SecurityError'))

@@ -67,7 +67,7 @@ export class Devices {
 
   /**
    * Opens the browser's chooser; needs a user gesture. `undefined`: nothing was chosen. Errors:
-   * `browser-unsupported`, `blocked-by-policy`.
+   * `browser-unsupported`, `blocked-by-policy`, `click-needed`.
    */
   async request(api: 'usb' | 'serial', filters: readonly LinkFilter[]): Promise<Attached | undefined> {
     const { usb, serial } = this.#source

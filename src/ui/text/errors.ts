@@ -77,6 +77,7 @@ const texts = {
     happened: api === 'usb' ? m.error_policy_usb() : m.error_policy_serial(),
     ...policyHelp(api, pageOrigin(), platform),
   }),
+  'click-needed': () => ({ happened: m.error_click(), now: [m.error_click_now()] }),
   'device-busy': ({ api, holder }, { platform }) =>
     holder === 'other-tab'
       ? { happened: m.error_busy_tab(), now: [m.error_busy_tab_now(), m.now_again()] }

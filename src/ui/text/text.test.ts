@@ -69,6 +69,7 @@ describe('the catalogue of messages', () => {
 
 const details: { [C in ErrorCode]: readonly ErrorDetails[C][] } = {
   cancelled: [{}, { during: 'writing flash' }],
+  'click-needed': [{ api: 'usb' }],
   'browser-unsupported': [{ api: 'usb' }, { api: 'serial' }, { api: 'storage' }],
   'permission-denied': [
     { api: 'usb', vendorId: 0x16c0, productId: 0x05dc },
