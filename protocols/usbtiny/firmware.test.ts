@@ -35,7 +35,10 @@ describe('a USBtinyISP in flash', () => {
         '"USBtinyISP" at 0x0028',
         'vector table of ATmega8, ATtiny2313',
       ],
-      appears: { link: 'usb', vendorId: 0x1781, productId: 0x0c9f },
+      appears: {
+        ...{ link: 'usb', vendorId: 0x1781, productId: 0x0c9f },
+        says: [{ name: 'firmware-version', value: '1.05' }],
+      },
       chips: ['ATmega8', 'ATtiny2313'], // both have 19 vectors of one word
     })
   })
