@@ -7,7 +7,7 @@ import { createRequire } from 'node:module'
 import { expect, type Locator, type Page } from '@playwright/test'
 import type { AxeResults, RunOptions } from 'axe-core'
 import { Story, test } from './story.ts'
-import { de, en, like } from './words.ts'
+import { de, en, like, type Words } from './words.ts'
 
 const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8')
 
@@ -19,6 +19,9 @@ declare global {
     heard: string[]
   }
 }
+
+const practiceImage = (words: Words, name: string, chip: string): string =>
+  words.choose_practice_image.replace('{name}', name).replace('{chip}', chip)
 
 // ---- axe -----------------------------------------------------------------------------------------
 
@@ -105,7 +108,7 @@ for (const [language, colorScheme, options] of [
     await look('what cannot be saved')
     await story.button(words.backup_go_on).click()
     await story.backedUp()
-    await story.take('Blink 2 practice image for ATmega328P')
+    await story.take(practiceImage(words, 'Blink 2', 'ATmega328P'))
     await look('a plan with consents')
 
     await page.goto('./#/')
@@ -113,7 +116,7 @@ for (const [language, colorScheme, options] of [
     await look('before the backup')
     await story.backUp()
     await look('the choice')
-    await story.take('USBasp 1.10 practice image for ATmega8')
+    await story.take(practiceImage(words, 'USBasp 1.10', 'ATmega8'))
     await look('the plan')
     await story.write()
     await look('while it writes')

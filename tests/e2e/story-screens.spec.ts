@@ -5,7 +5,7 @@
  */
 import { expect, type Page } from '@playwright/test'
 import { Story, test } from './story.ts'
-import { de, en, like } from './words.ts'
+import { de, en, like, type Words } from './words.ts'
 
 const windows = [
   { name: 'a phone', width: 390, height: 844, language: 'de' },
@@ -13,6 +13,9 @@ const windows = [
   { name: 'a large screen', width: 1920, height: 1080, language: 'en' },
 ] as const
 const schemes = ['light', 'dark'] as const
+
+const practiceImage = (words: Words, name: string, chip: string): string =>
+  words.choose_practice_image.replace('{name}', name).replace('{chip}', chip)
 
 /** What is wrong with the page as it stands, in words for whoever reads the failure. */
 const faults = (page: Page): Promise<string[]> =>
@@ -96,12 +99,14 @@ for (const { name, width, height, language } of windows)
     await expect(page.getByRole('alert')).toBeVisible()
     await look('1-connect-stopped', 'act')
     await page.goto('./#/')
+    await expect(story.link(words.job_open_back)).toBeVisible()
+    await look('bench-with-a-job')
     await story.plugIn(words.practice_usbasp_pair)
     await story.breakTransfer(words.fault_hang, 100_000) // the open panel must fit too
     await look('2-back-up', 'act')
     await story.backUp()
     await look('3-choose')
-    await story.take('USBasp 1.10 practice image for ATmega8')
+    await story.take(practiceImage(words, 'USBasp 1.10', 'ATmega8'))
     await look('5-plan', 'act')
     await story.write()
     await expect(story.heading(words.prove_by_itself)).toBeVisible()
