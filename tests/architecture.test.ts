@@ -72,9 +72,8 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
   'src/main.ts': ['src/App.svelte', 'src/ui', 'src/host'],
 }
 const packages: Readonly<Record<string, readonly string[]>> = {
-  'src/store': ['idb', 'zod', '@zip.js/zip.js', '@noble/hashes'],
+  'src/store': ['idb', 'zod', '@zip.js/zip.js'],
   'src/catalogue': ['zod', 'uqr'],
-  'src/worker': ['@noble/hashes', 'zod'],
   'src/jobs': ['zod'],
   'src/ui': ['svelte', 'workbox-window', 'virtual:pwa-register'],
   'src/App.svelte': ['svelte'],

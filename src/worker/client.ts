@@ -1,15 +1,14 @@
 /**
  * The page's side of the worker: typed calls that can be cancelled. One call is in the worker at a time,
- * the others wait here with their bytes intact; so a worker that does not answer a cancel can be ended and
+ * the others wait here; so a worker that does not answer a cancel can be ended and
  * replaced without harm to them. An idle worker is dropped. Without `Worker` (Node) the work is done here.
  */
 import { FlashError, fromPlainError, toFlashError } from '#core/errors.ts'
 import { systemClock, within, type Clock } from '#core/time.ts'
 import type { ParseOptions } from '#firmware/formats.ts'
-import type { CallName, Calls, Reply, Request, Transferred } from './messages.ts'
+import type { Parse, Reply, Request } from './messages.ts'
 import type { Parsed } from './work.ts'
 
-export { giveUp, type Transferred } from './messages.ts'
 export type { Parsed } from './work.ts'
 
 export interface ParseFileOptions extends ParseOptions {
@@ -44,57 +43,34 @@ export class WorkerClient {
     this.#idleMs = idleMs
   }
 
-  /** Bytes are transferred: the caller gives them up. @throws `bad-file`, `storage-failed`, `cancelled`. */
-  parse(file: Blob | Transferred, options: ParseFileOptions = {}, signal?: AbortSignal): Promise<Parsed> {
+  /** @throws `bad-file`, `storage-failed`, `cancelled`. */
+  async parse(file: Blob, options: ParseFileOptions = {}, signal?: AbortSignal): Promise<Parsed> {
     const { name = file instanceof File ? file.name : '', ...rest } = options
-    return this.#call(
-      'parse',
-      { file, name, options: rest },
-      file instanceof Blob ? [] : [file.buffer],
-      signal,
+    const spawn = this.#spawn
+    const result = this.#turn.then(() =>
+      spawn
+        ? this.#run(spawn, { call: 'parse', file, name, options: rest }, signal)
+        : here(file, name, rest, signal),
     )
-  }
-
-  /** Hex. Bytes are hashed by WebCrypto, which does not block the page either, and stay the caller's. */
-  async sha256(source: Blob | Uint8Array, signal?: AbortSignal): Promise<string> {
-    if (source instanceof Blob) return this.#call('sha256', { source }, [], signal)
-    return (await import('./work.ts')).sha256(source, signal)
-  }
-
-  async #call<N extends CallName>(
-    call: N,
-    takes: Calls[N]['takes'],
-    transfer: Transferable[],
-    signal: AbortSignal | undefined,
-  ): Promise<Calls[N]['gives']> {
-    const run = () =>
-      this.#spawn ? this.#run(this.#spawn, call, takes, transfer, signal) : here(call, takes, signal)
-    const result = this.#turn.then(run)
     this.#turn = result.catch(() => undefined) // the caller hears of it
     try {
-      return await within(result, this.#clock, call, undefined, signal)
+      return await within(result, this.#clock, 'parse', undefined, signal)
     } catch (error) {
-      throw toFlashError(error, call)
+      throw toFlashError(error, 'parse')
     }
   }
 
-  async #run<N extends CallName>(
-    spawn: () => Worker,
-    call: N,
-    takes: Calls[N]['takes'],
-    transfer: Transferable[],
-    signal: AbortSignal | undefined,
-  ): Promise<Calls[N]['gives']> {
+  async #run(spawn: () => Worker, call: Parse, signal: AbortSignal | undefined): Promise<Parsed> {
     signal?.throwIfAborted()
     this.#resting.abort()
     const worker = (this.#worker ??= spawn())
     const id = ++this.#calls
     const answer = this.#answer(worker, id)
-    worker.postMessage({ id, call, takes }, transfer)
+    worker.postMessage({ id, ...call } satisfies Request)
     try {
-      const reply = await within(answer, this.#clock, call, undefined, signal)
+      const reply = await within(answer, this.#clock, call.call, undefined, signal)
       if ('error' in reply) throw fromPlainError(reply.error)
-      return reply.gives
+      return reply.parsed
     } catch (error) {
       if (signal?.aborted) await this.#stop(worker, id, answer)
       throw error
@@ -151,17 +127,13 @@ export class WorkerClient {
 }
 
 /** The same work without a worker. */
-async function here<N extends CallName>(
-  call: N,
-  takes: Calls[N]['takes'],
+async function here(
+  file: Blob,
+  name: string,
+  options: ParseOptions,
   signal: AbortSignal | undefined,
-): Promise<Calls[N]['gives']> {
-  const work = await import('./work.ts')
-  const calls: { [C in CallName]: (takes: Calls[C]['takes']) => Promise<Calls[C]['gives']> } = {
-    parse: ({ file, name, options }) => work.parse(file, name, options, signal),
-    sha256: ({ source }) => work.sha256(source, signal),
-  }
-  return calls[call](takes)
+): Promise<Parsed> {
+  return (await import('./work.ts')).parse(file, name, options, signal)
 }
 
 const client = new WorkerClient({
@@ -172,4 +144,3 @@ const client = new WorkerClient({
 })
 
 export const parse: WorkerClient['parse'] = (file, options, signal) => client.parse(file, options, signal)
-export const sha256: WorkerClient['sha256'] = (source, signal) => client.sha256(source, signal)

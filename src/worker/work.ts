@@ -2,11 +2,9 @@
  * What the worker does, as plain functions: they run in the worker, in Node, and on a page without workers.
  * A file is refused by its size before a byte of it is read.
  */
-import { sha256 as streamingSha256 } from '@noble/hashes/sha2.js'
-import { hexBytes } from '#core/bytes.ts'
 import { FlashError } from '#core/errors.ts'
-import { mostFileBytes, parseImage, refuseTooLarge, type ParseOptions } from '#firmware/formats.ts'
-import { sha256 as hashBytes } from '#firmware/hash.ts'
+import { parseImage, refuseTooLarge, type ParseOptions } from '#firmware/formats.ts'
+import { sha256 } from '#firmware/hash.ts'
 import { dataBytes, type Image } from '#firmware/image.ts'
 import { inspect, type Inspection } from '#firmware/inspect.ts'
 
@@ -23,37 +21,22 @@ export interface Parsed {
 
 /** @throws `bad-file`; `storage-failed` when the file can no longer be read. */
 export async function parse(
-  file: Blob | Uint8Array,
+  file: Blob,
   name: string,
   options: ParseOptions = {},
   signal?: AbortSignal,
 ): Promise<Parsed> {
-  refuseTooLarge(file instanceof Blob ? file.size : file.length)
-  const bytes = file instanceof Blob ? await readAll(file) : file
+  refuseTooLarge(file.size)
+  const bytes = await readAll(file)
   signal?.throwIfAborted()
   const image = parseImage(bytes, name, options)
   signal?.throwIfAborted()
   const data = dataBytes(image.segments)
-  const hash = hashBytes(bytes)
-  const imageHash = data === bytes ? hash : hashBytes(data)
-  const inspection = inspect(image)
-  return { image, sizeBytes: bytes.length, sha256: await hash, imageSha256: await imageHash, inspection }
-}
-
-/** Hex. WebCrypto takes a whole buffer; a big Blob is read and hashed piece by piece instead. */
-export async function sha256(source: Blob | Uint8Array, signal?: AbortSignal): Promise<string> {
+  const fileHash = sha256(bytes)
+  const [hash, imageHash] = await Promise.all([fileHash, data === bytes ? fileHash : sha256(data)])
   signal?.throwIfAborted()
-  if (!(source instanceof Blob)) return hashBytes(source)
-  if (source.size <= mostFileBytes) return hashBytes(await readAll(source))
-  const hash = streamingSha256.create()
-  for (let from = 0; from < source.size; from += pieceBytes) {
-    hash.update(await readAll(source.slice(from, from + pieceBytes)))
-    signal?.throwIfAborted()
-  }
-  return hexBytes(hash.digest(), '')
+  return { image, sizeBytes: bytes.length, sha256: hash, imageSha256: imageHash, inspection: inspect(image) }
 }
-
-const pieceBytes = 1 << 20
 
 async function readAll(blob: Blob): Promise<Uint8Array<ArrayBuffer>> {
   try {

@@ -55,14 +55,14 @@ test('the worker for files starts under the policy', async ({ page }) => {
   const file = siteFiles.find((name) => /^assets\/worker-.*\.js$/.test(name)) ?? ''
   const answer = await page.evaluate(async (url) => {
     const worker = new Worker(url, { type: 'module' })
-    worker.postMessage({ id: 1, call: 'sha256', takes: { source: new Blob(['abc']) } })
+    worker.postMessage({ id: 1, call: 'parse', file: new Blob(['abc']), name: 'a.bin', options: {} })
     const { data } = await new Promise<MessageEvent<unknown>>((resolve, reject) => {
       worker.onmessage = resolve
       worker.onerror = reject
     })
     return data
   }, `./${file}`)
-  expect(answer).toEqual({ id: 1, gives: sha256OfAbc })
+  expect(answer).toMatchObject({ id: 1, parsed: { sha256: sha256OfAbc } })
   expect(await violations(page)).toEqual([])
 })
 
