@@ -3,7 +3,8 @@
  *
  * Its SPI clock is fixed and ENTER_PROGMODE says OK to an empty socket, so only the signature tells. EEPROM is
  * written by UNIVERSAL, where the chip's data say how long a page takes: the sketch's own PROG_PAGE waits
- * 45 ms for each byte.
+ * 45 ms for each byte. Source for behaviour and times: `ArduinoISP.ino` 1.18 (`delay` in `commit` and
+ * `write_eeprom_chunk`, `SPI_CLOCK`).
  */
 import type { Context } from '#core/context.ts'
 import type { AvrPart } from '#chips/avr-parts.ts'

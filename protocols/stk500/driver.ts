@@ -1,6 +1,7 @@
 /**
  * An Arduino on a serial port: flashed itself by its boot loader, or, when ArduinoISP runs on it, as the
- * programmer of the AVR behind it. Both ways share one port; going one of them may reset the board.
+ * programmer of the AVR behind it. Both ways share one port; going one of them may reset the board. Sources: as
+ * `packets.ts`.
  */
 import type { Context } from '#core/context.ts'
 import { FlashError } from '#core/errors.ts'

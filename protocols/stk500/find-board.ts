@@ -4,13 +4,14 @@
  * Every opening resets most boards, so the boot loader answers first. Whether the sketch behind it is
  * ArduinoISP is read from the flash, where its sign-on text lies: that costs an Uno 0.1 to 1 s (a loader at
  * 19200 baud up to 5) and no second reset. Only then is the sketch itself waited for. Silence takes 9 s.
+ * Sources for the waits: `optiboot.c`, `ATmegaBOOT_168.c` (watchdog, LED flashes, time-outs), `ArduinoISP.ino`.
  */
 import { isBlank } from '#core/bytes.ts'
 import { FlashError } from '#core/errors.ts'
 import type { Context } from '#core/context.ts'
 import type { SeenSerial } from '#core/programmer.ts'
 import { findAvrPart, type AvrPart } from '#chips/avr-parts.ts'
-import { leaveProgmode, MemType, readPage, readSign, seek } from './packets.ts'
+import { leaveProgmode, MemType, readPage, readSign, seek, signOn } from './packets.ts'
 import type { Session, Speaker } from './session.ts'
 
 export interface Answering {
@@ -82,7 +83,6 @@ async function synchronise(session: Session, waitMs: number, ctx: Context): Prom
   return false
 }
 
-const signOn = 'AVR ISP'
 /** The sketch has 4.5 to 6 KiB, and its texts come last. */
 const mostSketchBytes = 8192
 

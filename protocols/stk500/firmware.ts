@@ -1,6 +1,7 @@
 /**
  * Recognises an STK500v1 boot loader in a flash content, what is in front of it, and ArduinoISP by its
- * sign-on text. An application without a boot loader could be anything and is left to others.
+ * sign-on text. An application without a boot loader could be anything and is left to others. Sources: as
+ * `loaders.ts`; `ArduinoISP.ino` for its text.
  */
 import { blank, hex } from '#core/bytes.ts'
 import { findStrings, type FoundString } from '#core/find.ts'
@@ -9,8 +10,8 @@ import { hasContent } from '#chips/avr-code.ts'
 import { avrPartByName, findAvrPart, type AvrPart } from '#chips/avr-parts.ts'
 import { practiceText } from './images.ts'
 import { bootSizes, findLoader, loaderFact, type Loader } from './loaders.ts'
+import { signOn } from './packets.ts'
 
-const signOn = 'AVR ISP'
 /** As the driver names the sketch that answers so. */
 const arduinoIspFact: Fact = { name: 'firmware', value: 'ArduinoISP' }
 

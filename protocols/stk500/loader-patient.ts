@@ -3,7 +3,8 @@
  *
  * The loader waits for a second and then starts the application, so every operation first makes sure that it
  * is still there and resets the board again if it is not. It never sees memory type `E` unless it is
- * ATmegaBOOT: optiboot up to 5 writes EEPROM pages into the flash, later ones hang.
+ * ATmegaBOOT: optiboot up to 5 writes EEPROM pages into the flash, later ones hang. Sources: `optiboot.c`,
+ * `ATmegaBOOT_168.c`; data sheet ATmega328P, "Self-Programming the Flash" and "EEPROM Data Memory" for times.
  */
 import { concat, equal, hex, hexBytes } from '#core/bytes.ts'
 import { Context } from '#core/context.ts'
@@ -32,8 +33,9 @@ const windowMs = 400
 /** The loader answers 375 ms after its first instruction at the latest, ATmegaBOOT of the NG after 600. */
 const answerMs = 1000
 const mostTries = 3
-/** Erasing and writing a page: at most 4.5 ms each. */
+/** Erasing and writing a page: at most 4.5 ms each (SPM programming time). */
 const pageMs = 9
+/** Erase and write in one operation (EEPM 00). */
 const eepromByteMs = 3.4
 /** Chips that ATmegaBOOT was built for with EEPROM commands that count in words, as the others do. */
 const eepromChips = ['ATmega168', 'ATmega328', 'ATmega328P', 'ATmega1280']

@@ -2,13 +2,23 @@
  * STK500v1 over an open serial link: reset, synchronise, ask, and find out who answers.
  *
  * It sends only what no firmware here dies of; what belongs to one of them (pages, EEPROM, ISP) is in
- * `loader-patient.ts` and `arduino-isp.ts`.
+ * `loader-patient.ts` and `arduino-isp.ts`. Sources: Atmel's AVR061; `arduino.c` and `stk500.c` of avrdude for
+ * reset and synchronising; `optiboot.c`, `ATmegaBOOT_168.c` and `ArduinoISP.ino` for who answers what.
  */
 import { concat } from '#core/bytes.ts'
 import type { Context } from '#core/context.ts'
 import { isFlashError } from '#core/errors.ts'
 import type { SerialLink } from '#transport/links.ts'
-import { expectReply, getParameter, getSignOn, getSync, Parameter, Reply, type Request } from './packets.ts'
+import {
+  expectReply,
+  getParameter,
+  getSignOn,
+  getSync,
+  Parameter,
+  Reply,
+  signOn,
+  type Request,
+} from './packets.ts'
 
 /** Who answers: a boot loader, or a programmer with a target behind it. */
 export interface Speaker {
@@ -145,7 +155,7 @@ export class Session {
     if (mode === serialProgrammer) {
       const [text] = await this.ask([getSignOn], ctx)
       const name = new TextDecoder('latin1').decode(text)
-      return { role: 'programmer', name: name === 'AVR ISP' ? 'ArduinoISP' : name, version }
+      return { role: 'programmer', name: name === signOn ? 'ArduinoISP' : name, version }
     }
     if (mode === generic && hardware === generic) {
       const isUnversioned = major === generic && minor === generic // before 4.1

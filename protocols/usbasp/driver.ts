@@ -5,7 +5,7 @@
  * V-USB answers a request that it does not know with zero bytes; that is how functions are told apart, not
  * by version. Sources: as `packets.ts`; avrdude `usbasp.c` for block sizes and waits.
  */
-import { isBlank } from '#core/bytes.ts'
+import { exactly, isBlank, versionText } from '#core/bytes.ts'
 import type { Context, Log } from '#core/context.ts'
 import { FlashError, isFlashError } from '#core/errors.ts'
 import type { Driver, Fact, Notice, Programmer, Recognition, Way } from '#core/programmer.ts'
@@ -13,7 +13,6 @@ import type { AvrPart } from '#chips/avr-parts.ts'
 import { connectAvr } from '#chips/avr-isp.ts'
 import type { Instruction, IspMaster } from '#chips/isp-master.ts'
 import type { UsbLink } from '#transport/links.ts'
-import { versionText } from './builds.ts'
 import {
   BlockFlag,
   encodeBlock,
@@ -35,7 +34,7 @@ const settleMs = 100
 const enableTimeoutMs = 10_000
 /** A "no" that took less came from something with the same version that did not try them. */
 const allSpeedsMs = 500
-/** Firmware up to 1.08 counts in one byte, where 255 is a special value; 200 is avrdude's number. */
+/** Firmware up to 1.07 counts in one byte (1.10 in two), where 255 is a special value; 200 is avrdude's number. */
 const blockBytes = 200
 /**
  * Below this speed a full block takes too long for one transfer: 200 bytes at 500 Hz 13 s. (The jumper for a slow
@@ -65,13 +64,13 @@ class Device {
 
   /** Exactly `length` bytes. */
   async read(request: Request, args: Arguments, length: number, timeoutMs?: number): Promise<Uint8Array> {
-    return exactly(length, request, await this.#in(request, args, length, timeoutMs))
+    return exactly(length, await this.#in(request, args, length, timeoutMs), during(request))
   }
 
   /** Undefined: the firmware does not know the request. */
   async readIfKnown(request: Request, length: number): Promise<Uint8Array | undefined> {
     const bytes = await this.#in(request, none, length)
-    return bytes.length === 0 ? undefined : exactly(length, request, bytes)
+    return bytes.length === 0 ? undefined : exactly(length, bytes, during(request))
   }
 
   #in(request: Request, args: Arguments, length: number, timeoutMs?: number): Promise<Uint8Array> {
@@ -107,11 +106,7 @@ class Device {
   }
 }
 
-function exactly(expected: number, request: Request, bytes: Uint8Array): Uint8Array {
-  if (bytes.length === expected) return bytes
-  const during = `USBasp request ${String(request)}`
-  throw new FlashError('short-transfer', { during, expected, found: bytes.length })
-}
+const during = (request: Request): string => `USBasp request ${String(request)}`
 
 /** What the driver has to know of the firmware's version. */
 interface Quirks {

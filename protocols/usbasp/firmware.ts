@@ -1,12 +1,12 @@
 /**
  * Recognises USBasp firmware in a flash content: by its USB device descriptor and strings, by its vector
- * table which chip it is for. Which build of a version it is, only the catalogue's hashes tell.
+ * table which chip it is for. Which build of a version it is, only the catalogue's hashes tell. Sources: USB 2.0,
+ * 9.6 (descriptors); the published images in `catalogue.json`; `Makefile` and `Readme.txt` of USBasp for fuses.
  */
 import { hex, hexBytes } from '#core/bytes.ts'
 import { findStrings, findUsbDescriptors, type FoundUsbDescriptor } from '#core/find.ts'
 import type { KnownFirmware, RecogniseFirmware, Segment } from '#core/programmer.ts'
-import { readVectorTable } from '#chips/avr-code.ts'
-import { avrParts } from '#chips/avr-parts.ts'
+import { chipsFor, contentEnd } from '#chips/avr-code.ts'
 import { builds, originalMaker, originalProduct, practiceMark } from './builds.ts'
 
 const usbIds: readonly string[] = ['16c0:05dc', '16c0:092f', '03eb:c7b4']
@@ -16,16 +16,16 @@ const hidClass = 3
 /** The longest of a USBasp has 75. */
 const mostConfigurationBytes = 256
 /** Chips that a USBasp was ever made with. */
-const boards = /^ATmega(8|48P?|88P?|168P?|328P?)$/
+const boards = ['8', '48', '48P', '88', '88P', '168', '168P', '328', '328P'].map((name) => `ATmega${name}`)
 
 const recognise: RecogniseFirmware = (flash, chip, fuses) => {
   const descriptor = findUsbDescriptors(flash).find(({ usbId }) => usbIds.includes(usbId))
-  if (!descriptor) return lastByte(flash) < 0 ? byFuses(chip, fuses) : undefined
+  if (!descriptor) return contentEnd(flash) === 0 ? byFuses(chip, fuses) : undefined
   const texts = findStrings(flash)
   const product = texts.find(({ text, encoding }) => encoding === 'utf-16le' && /usbasp|nibobee/i.test(text))
   if (!product) return undefined // another user of the shared id
   const maker = texts.find(({ text, encoding }) => encoding === 'utf-16le' && /fischl|nicai/i.test(text))
-  const chips = chipsFor(flash)
+  const chips = chipsFor(flash, boards)
   const isOriginal = maker?.text === originalMaker && product.text === originalProduct
   const practice = texts.some(({ text }) => practiceMark.startsWith(text))
   const { usbId, version, address, vendorId, productId } = descriptor
@@ -111,24 +111,4 @@ function interfaceClasses(configuration: Uint8Array): number[] {
   for (let at = 0; at < configuration.length; at += configuration[at] || configuration.length)
     if (configuration[at] === 9 && configuration[at + 1] === 4) classes.push(configuration[at + 5] ?? 0)
   return classes
-}
-
-/** By the vector table; of those with the same one, the chips that are large enough. */
-function chipsFor(flash: readonly Segment[]): string[] {
-  const table = readVectorTable(flash)
-  const end = lastByte(flash) + 1
-  return avrParts
-    .filter(
-      ({ name, vectors, flash: { bytes } }) =>
-        boards.test(name) && vectors.bytes === table.bytes && vectors.count === table.count && end <= bytes,
-    )
-    .map(({ name }) => name)
-}
-
-/** Address of the last byte that is not blank. */
-function lastByte(flash: readonly Segment[]): number {
-  return Math.max(
-    -1,
-    ...flash.map(({ address, bytes }) => address + bytes.findLastIndex((byte) => byte !== 0xff)),
-  )
 }

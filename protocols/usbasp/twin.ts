@@ -1,12 +1,13 @@
 /**
  * The USBasps of the practice bench: a tool with one of several targets, a pair of which one is the patient,
- * and two things that only look like one.
+ * and two things that only look like one. Sources: `Makefile` of USBasp and `boards.txt` of ArduinoCore-avr for
+ * fuses.
  */
 import { concat, fromHex } from '#core/bytes.ts'
 import type { Dials, TwinSetup, TwinShelf, TwinVariant, UsbDescriptors, UsbTwin } from '#bench/twin.ts'
 import { TwinAvr, type TwinAvrOptions } from '#bench/twin-avr.ts'
-import type { AvrPart } from '#chips/avr-parts.ts'
-import practiceFirmware, { fillerCode, partNamed, vectorTable } from './practice-firmware.ts'
+import { avrPartNamed, type AvrPart } from '#chips/avr-parts.ts'
+import practiceFirmware, { fillerCode, vectorTable } from './practice-firmware.ts'
 import { describeVersion } from './twin-descriptors.ts'
 import { UsbaspTwin } from './twin-firmware.ts'
 import { runByItself } from './twin-patient.ts'
@@ -39,7 +40,7 @@ const withTarget = (
   name: `USBasp 1.04 with ${board.name ?? `an ${chip}`}`,
   dials: toolDials,
   make(dials = {}): TwinSetup {
-    const part = partNamed(dials.chip ?? chip)
+    const part = avrPartNamed(dials.chip ?? chip)
     const isAsSold = part.name === chip
     const target = new TwinAvr(part, {
       ...(isAsSold ? board : {}),
@@ -68,7 +69,7 @@ const pair: TwinVariant = {
     const chip = dials.chip ?? 'ATmega8'
     const fuses = boardFuses[chip]
     const old = practiceFirmware.find((image) => image.chip === chip && image.version === '1.03')
-    const patient = new TwinAvr(partNamed(chip), {
+    const patient = new TwinAvr(avrPartNamed(chip), {
       dials: { targetHz: 12_000_000, ...dials },
       flash: old?.build()[0]?.bytes ?? new Uint8Array(),
       ...(fuses ? { fuses: Uint8Array.from(fuses) } : {}),

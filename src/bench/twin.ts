@@ -25,7 +25,7 @@ export interface UsbDescriptors {
   readonly device: Uint8Array
   /** The whole configuration as on the wire. */
   readonly configuration: Uint8Array
-  /** By index; a missing one is answered as `missingString` says. */
+  /** By index; a missing one is answered as `missing` says. */
   readonly strings: Readonly<Record<number, string>>
   /** What a request for an absent string or BOS gives; V-USB: zero bytes. */
   readonly missing: 'stall' | 'empty'

@@ -3,7 +3,8 @@
  * what becomes of the boot loader, do fuses and lock bits agree. Pure; used by ISP and by boot loaders.
  *
  * `values.why` says which of a check's sentences applies; the others are its evidence, addresses as hex
- * text. Refused means that the result could not work; what can be meant is a warning.
+ * text. Refused means that the result could not work; what can be meant is a warning. Source: data sheets,
+ * "Boot Loader Support", "Interrupt Vectors" and "Memory Programming" (lock bits, fuse bits).
  */
 import { equal, hex, hexBytes } from '#core/bytes.ts'
 import type { Check, CheckCode, Contents, MemoryId, Range, Segment } from '#core/programmer.ts'
