@@ -3,7 +3,7 @@
  * ArduinoISP sketch. Which of them it is, only asking can tell. Ids: `boards.txt` of ArduinoCore-avr, the
  * bridges' data sheets.
  */
-import { hex } from '#core/bytes.ts'
+import { usbId } from '#core/bytes.ts'
 import type { Identity, LinkFilter, Notice, Recognition, SeenSerial } from '#core/programmer.ts'
 
 type Confidence = Recognition['confidence']
@@ -68,7 +68,7 @@ function recognise({ vendorId, productId }: SeenSerial): Recognition | undefined
     confidence,
     usable: protocol === undefined,
     facts: [
-      { name: 'usb-id', value: `${usbId(vendorId)}:${usbId(productId)}` },
+      { name: 'usb-id', value: usbId(vendorId, productId) },
       { name: 'protocol', value: protocol ?? 'STK500v1' },
     ],
     notices: protocol
@@ -78,8 +78,6 @@ function recognise({ vendorId, productId }: SeenSerial): Recognition | undefined
         : [],
   }
 }
-
-const usbId = (id: number): string => hex(id, 4).slice(2)
 
 export default {
   id: 'stk500',

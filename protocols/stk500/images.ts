@@ -9,6 +9,7 @@
 import { ByteWriter, concat } from '#core/bytes.ts'
 import { FlashError } from '#core/errors.ts'
 import type { AvrPart } from '#chips/avr-parts.ts'
+import { Command, signOn } from './packets.ts'
 
 // Opcodes, one word each; registers, I/O addresses and constants as in assembler, jumps in words from here.
 const constant = (high: number, register: number, k: number) =>
@@ -58,7 +59,7 @@ export const blinkImage = (part: AvrPart, version: number): Uint8Array =>
   programImage(part, version, `${practiceText}${String(version)}`)
 
 /** What a twin's flash holds where ArduinoISP runs: its sign-on text is all that is looked at. */
-export const arduinoIspImage = (part: AvrPart): Uint8Array => programImage(part, 1, 'AVR ISP')
+export const arduinoIspImage = (part: AvrPart): Uint8Array => programImage(part, 1, signOn)
 
 function programImage(part: AvrPart, version: number, text: string): Uint8Array {
   const board = boards[part.name]
@@ -105,7 +106,6 @@ function filler(version: number): Uint8Array {
 
 /** The commands that the decoders of optiboot and ATmegaBOOT compare with, in their order. */
 const decoded = [0x41, 0x42, 0x45, 0x55, 0x56, 0x64, 0x74, 0x75, 0x51]
-const signOn = 0x31
 
 export interface LoaderImage {
   /** As many bytes as the boot section has. */
@@ -117,7 +117,7 @@ export interface LoaderImage {
 /** The content of a boot section of `bytes`. */
 export function loaderImage({ bytes, version }: LoaderImage): Uint8Array {
   const section = new Uint8Array(bytes).fill(0xff)
-  const commands = version ? decoded : [signOn, ...decoded]
+  const commands = version ? decoded : [Command.GetSignOn, ...decoded]
   const code = assemble([
     eor(1, 1),
     input(24, MCUSR),

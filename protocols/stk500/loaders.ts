@@ -9,6 +9,7 @@
 import { hex, hexBytes } from '#core/bytes.ts'
 import type { Fact } from '#core/programmer.ts'
 import type { AvrPart } from '#chips/avr-parts.ts'
+import { Command } from './packets.ts'
 
 export interface Loader {
   readonly name: 'Optiboot' | 'ATmegaBOOT'
@@ -23,7 +24,6 @@ export interface Loader {
 
 /** Commands in the order of every decoder: GET_PARAMETER, SET_DEVICE(_EXT), LOAD_ADDRESS … READ_SIGN. */
 const decoded = [0x41, 0x42, 0x45, 0x55, 0x56, 0x64, 0x74, 0x75]
-const signOn = 0x31
 /** The longest decoder looked at has 760 bytes from the first compare to the last. */
 const longestDecoder = 1024
 /** Boot sections of chips that are not known. */
@@ -92,7 +92,7 @@ function findDecoder(code: Uint8Array, from: number): Decoder | undefined {
     const value = (word & 0x0f) | ((word >> 4) & 0xf0)
     const sofar = found.get(register) ?? { count: 0, first: offset, signOnAt: undefined }
     found.set(register, sofar)
-    if (value === signOn) sofar.signOnAt = offset
+    if (value === Command.GetSignOn) sofar.signOnAt = offset
     if (value === decoded[0]) Object.assign(sofar, { count: 1, first: offset })
     else if (value === decoded[sofar.count] && offset - sofar.first < longestDecoder) sofar.count++
     if (sofar.count < decoded.length) continue

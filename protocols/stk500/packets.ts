@@ -27,6 +27,9 @@ export const Command = {
   ReadSign: 0x75,
 } as const
 
+/** What ArduinoISP answers to GET_SIGN_ON. */
+export const signOn = 'AVR ISP'
+
 export const Reply = {
   Ok: 0x10, // Resp_STK_OK
   Failed: 0x11,

@@ -1,7 +1,6 @@
 /** Practice images for the bench: real programs of ours that blink an Arduino's LED, for the right and the wrong chip. */
 import type { Segment } from '#core/programmer.ts'
-import { avrPartByName } from '#chips/avr-parts.ts'
-import { FlashError } from '#core/errors.ts'
+import { avrPartNamed } from '#chips/avr-parts.ts'
 import { blinkImage } from './images.ts'
 
 interface PracticeFirmware {
@@ -17,11 +16,7 @@ const blink = (chip: string, version: number): PracticeFirmware => ({
   name: `Blink ${String(version)} practice image for ${chip}`,
   chip,
   version: String(version),
-  build: () => {
-    const part = avrPartByName(chip)
-    if (!part) throw new FlashError('bug', { during: `looking up ${chip}` })
-    return [{ address: 0, bytes: blinkImage(part, version) }]
-  },
+  build: () => [{ address: 0, bytes: blinkImage(avrPartNamed(chip), version) }],
 })
 
 export default [

@@ -3,11 +3,9 @@
  * its SPI pins. Behaviour and times from `ArduinoISP.ino`; nothing is checked that the sketch does not check.
  */
 import type { TwinAvr } from '#bench/twin-avr.ts'
-import { Command, eop, MemType, parseDevice, Reply, type DeviceParameters } from './packets.ts'
+import { Command, eop, MemType, parseDevice, Reply, signOn, type DeviceParameters } from './packets.ts'
 import type { Program } from './twin-board.ts'
 import { buffers } from './twin-uart.ts'
-
-export const signOnText = 'AVR ISP'
 
 const baud = 19_200
 /** Three LEDs, three pulses each, 30 ms on and off. */
@@ -46,7 +44,7 @@ export const arduinoIsp =
         case Command.GetSync:
           return answer()
         case Command.GetSignOn:
-          return answer(...new TextEncoder().encode(signOnText))
+          return answer(...new TextEncoder().encode(signOn))
         case Command.GetParameter:
           return answer(parameters[await getch()] ?? 0)
         case Command.SetDevice:

@@ -3,7 +3,7 @@
  * their sources (`optiboot.c`, `ATmegaBOOT_168.c`), compared with the real ones in `tests/witness`.
  */
 import { blank } from '#core/bytes.ts'
-import { Command, eop, MemType, Reply } from './packets.ts'
+import { Command, eop, MemType, Reply, signOn } from './packets.ts'
 import { ToApplication, WatchdogReset, type Processor, type Program } from './twin-board.ts'
 import { buffers } from './twin-uart.ts'
 
@@ -179,7 +179,7 @@ export const atmegaBoot =
         case Command.LeaveProgmode:
           return answer()
         case Command.GetSignOn:
-          return answer(...new TextEncoder().encode('AVR ISP'))
+          return answer(...new TextEncoder().encode(signOn))
         case Command.SetParameter:
           if ((await getch()) > 0x85) await getch()
           return answer()

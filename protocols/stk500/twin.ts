@@ -1,11 +1,11 @@
 /** The shelf of STK500v1 twins: Arduinos to be flashed by their boot loaders, and Arduinos as ISP programmers. */
-import { avrPartByName, type AvrPart } from '#chips/avr-parts.ts'
+import { avrPartNamed, type AvrPart } from '#chips/avr-parts.ts'
 import { concat, blank } from '#core/bytes.ts'
-import { FlashError } from '#core/errors.ts'
 import { TwinAvr } from '#bench/twin-avr.ts'
 import type { Dials, TwinShelf, TwinVariant } from '#bench/twin.ts'
 import { arduinoIspImage, blinkImage, loaderImage } from './images.ts'
-import { arduinoIsp, signOnText } from './twin-arduino-isp.ts'
+import { signOn } from './packets.ts'
+import { arduinoIsp } from './twin-arduino-isp.ts'
 import { TwinBoard, type BoardOptions, type Program } from './twin-board.ts'
 import { atmegaBoot, optiboot } from './twin-loaders.ts'
 
@@ -33,7 +33,7 @@ const unoBoard: Board = {
 const loaderLocked = 0xcf
 
 function make(board: Board, dials: Dials = {}, target?: TwinAvr): { twin: TwinBoard; chip: TwinAvr } {
-  const part = partOf(board.chip)
+  const part = avrPartNamed(board.chip)
   const bootStart = part.flash.bytes - board.loaderBytes
   const sketch = target ? arduinoIspImage(part) : blinkImage(part, 1)
   const version = 'version' in board.loader ? { version: board.loader.version } : {}
@@ -70,13 +70,7 @@ function loaderProgram({ loader }: Board, bootStart: number, part: AvrPart): Pro
 
 /** Whoever flashed something else over the sketch has no programmer any more. */
 const holdsArduinoIsp = (flash: Uint8Array): boolean =>
-  new TextDecoder('latin1').decode(flash).includes(signOnText)
-
-function partOf(name: string): AvrPart {
-  const part = avrPartByName(name)
-  if (!part) throw new FlashError('bug', { during: `a twin with ${name}` })
-  return part
-}
+  new TextDecoder('latin1').decode(flash).includes(signOn)
 
 /** A board that is flashed itself. */
 const board = (name: string, options: Board): TwinVariant => ({
@@ -93,7 +87,7 @@ const programmer = (targetName: string): TwinVariant => ({
   name: `Arduino Uno as ISP with an ${targetName}`,
   dials: ['targetHz', 'locked', 'stuckBit', 'flickerBit', 'noTarget', 'chip'],
   make: (dials = {}) => {
-    const target = new TwinAvr(partOf(targetName), { dials, eeprom: Uint8Array.of(1, 2, 3, 4) })
+    const target = new TwinAvr(avrPartNamed(targetName), { dials, eeprom: Uint8Array.of(1, 2, 3, 4) })
     return { twin: make(unoBoard, {}, target).twin, memory: (id) => target.memory(id) }
   },
 })

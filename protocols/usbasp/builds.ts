@@ -15,11 +15,7 @@ export const builds: Readonly<Record<string, string>> = {
   '1.11': 'dioannidis 1.11',
 }
 
-/** bcdDevice as people write it: [1, 0, 4] is 1.04. */
-export const versionText = ([major, minor, sub]: readonly [number, number, number]): string =>
-  `${String(major)}.${String(minor)}${String(sub)}`
-
-/** The strings of the original, and those under which others publish the same firmware. */
+/** The strings of the original; those of others are in `identity.ts`. */
 export const originalMaker = 'www.fischl.de'
 export const originalProduct = 'USBasp'
 

@@ -2,8 +2,9 @@
  * USBasp: who it is by its USB ids, strings and version. 16c0:05dc belongs to everybody who uses V-USB with
  * the vendor class, so the strings decide. It sends nothing: what the firmware can do, the driver asks.
  */
+import { usbId, versionText } from '#core/bytes.ts'
 import type { Fact, Identity, Notice, Recognition, SeenUsb } from '#core/programmer.ts'
-import { builds, originalMaker, originalProduct, versionText } from './builds.ts'
+import { builds, originalMaker, originalProduct } from './builds.ts'
 
 /** Makers that publish or sell the same firmware under their own name. */
 const otherMakers: readonly (string | undefined)[] = ['fischl.de', 'Protostack Pty Ltd']
@@ -49,9 +50,6 @@ function judgeShared({ manufacturer, product, deviceVersion }: SeenUsb): Judgeme
   }
 }
 
-const usbId = ({ vendorId, productId }: SeenUsb): string =>
-  `${vendorId.toString(16).padStart(4, '0')}:${productId.toString(16).padStart(4, '0')}`
-
 /** It has no other: no boot loader of its own answers on USB. */
 const mode = 'application'
 
@@ -62,7 +60,7 @@ function facts(seen: SeenUsb, { model, confidence }: Judgement): Fact[] {
     ['mode', mode, 'USB ids and strings'],
     ['firmware-version', version, 'bcdDevice'],
     ['firmware', confidence === 'certain' ? builds[version] : undefined, 'bcdDevice'],
-    ['usb-id', usbId(seen), 'idVendor, idProduct'],
+    ['usb-id', usbId(seen.vendorId, seen.productId), 'idVendor, idProduct'],
     ['manufacturer', seen.manufacturer, 'iManufacturer'],
     ['product', seen.product, 'iProduct'],
     ['serial', seen.serial, 'iSerialNumber'],
@@ -82,7 +80,7 @@ export default {
   ],
   recognise(seen): Recognition | undefined {
     if (seen.link !== 'usb') return undefined
-    const judgement = judges[usbId(seen)]?.(seen)
+    const judgement = judges[usbId(seen.vendorId, seen.productId)]?.(seen)
     if (!judgement) return undefined
     const { model, confidence, usable = true, notices = [] } = judgement
     return { model, mode, confidence, usable, facts: facts(seen, judgement), notices }

@@ -1,12 +1,13 @@
 import { describe, expect, it } from 'vitest'
 import { blank } from '#core/bytes.ts'
 import { findStrings } from '#core/find.ts'
-import practiceFirmware, { isWholePracticeImage, partNamed } from './practice-firmware.ts'
+import { avrPartNamed } from '#chips/avr-parts.ts'
+import practiceFirmware, { isWholePracticeImage } from './practice-firmware.ts'
 
 describe.each(practiceFirmware.map((image) => [image.name, image] as const))('%s', (name, image) => {
   const [segment] = image.build()
   const bytes = segment?.bytes ?? blank(0)
-  const { flash } = partNamed(image.chip)
+  const { flash } = avrPartNamed(image.chip)
 
   it('says in its name and in its flash that it is a practice image', () => {
     expect(name).toContain('practice image')

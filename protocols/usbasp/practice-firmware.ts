@@ -5,9 +5,8 @@
  * Every image says in plain text what it is, and carries a checksum so that a half-written one is known.
  */
 import { blank, concat, ByteWriter } from '#core/bytes.ts'
-import { FlashError } from '#core/errors.ts'
 import type { Segment } from '#core/programmer.ts'
-import { avrPartByName, type AvrPart } from '#chips/avr-parts.ts'
+import { avrPartNamed, type AvrPart } from '#chips/avr-parts.ts'
 import { practiceMark } from './builds.ts'
 import { describeVersion } from './twin-descriptors.ts'
 
@@ -64,13 +63,6 @@ function stringDescriptor(text: string): Uint8Array {
   return writer.done()
 }
 
-/** A part that the chips' data is known to have. */
-export function partNamed(chip: string): AvrPart {
-  const part = avrPartByName(chip)
-  if (!part) throw new FlashError('bug', { during: `looking up ${chip}` })
-  return part
-}
-
 function buildImage(part: AvrPart, version: string): Segment[] {
   const { device, configuration, strings } = describeVersion(version)
   const tableBytes = part.vectors.bytes * part.vectors.count
@@ -105,7 +97,7 @@ const made = (version: string, chip: string): PracticeFirmware => ({
   name: `USBasp ${version} practice image for ${chip}`,
   chip,
   version,
-  build: () => buildImage(partNamed(chip), version),
+  build: () => buildImage(avrPartNamed(chip), version),
 })
 
 export default [

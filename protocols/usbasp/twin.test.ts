@@ -4,8 +4,8 @@ import { blank, fromHex, hexBytes } from '#core/bytes.ts'
 import { VirtualClock } from '#bench/virtual-clock.ts'
 import { TwinAvr } from '#bench/twin-avr.ts'
 import type { Dials, TwinBus, UsbTwin } from '#bench/twin.ts'
+import { avrPartNamed } from '#chips/avr-parts.ts'
 import { BlockFlag, encodeBlock, encodeLongAddress, encodeTransmit, Request } from './packets.ts'
-import { partNamed } from './practice-firmware.ts'
 import { describeVersion, msSet } from './twin-descriptors.ts'
 import { UsbaspTwin, type UsbaspTwinOptions } from './twin-firmware.ts'
 
@@ -21,7 +21,7 @@ class Desk {
   detached: { twin: UsbTwin; ms: number } | undefined | 'for good'
 
   constructor({ dials = {}, chip = 'ATmega328P', ...options }: Options = {}) {
-    this.target = new TwinAvr(partNamed(chip), { dials })
+    this.target = new TwinAvr(avrPartNamed(chip), { dials })
     this.twin = new UsbaspTwin({ ...options, target: this.target })
     this.plug()
   }

@@ -4,9 +4,8 @@
  */
 import { hex } from '#core/bytes.ts'
 import { findStrings, findUsbDescriptors } from '#core/find.ts'
-import type { RecogniseFirmware, Segment } from '#core/programmer.ts'
-import { readVectorTable } from '#chips/avr-code.ts'
-import { avrParts } from '#chips/avr-parts.ts'
+import type { RecogniseFirmware } from '#core/programmer.ts'
+import { chipsFor } from '#chips/avr-code.ts'
 
 /** USBtiny's own id, and those of boards that speak its protocol. */
 const boards: Readonly<Record<string, string>> = {
@@ -34,7 +33,7 @@ const recognise: RecogniseFirmware = (flash) => {
   const texts = findStrings(flash)
   const product = texts.find(({ text }) => /^USBtiny/.test(text))
   const trinket = texts.find(({ text }) => text === 'Trinket') // Adafruit's boot loader borrows the id
-  const chips = chipsFor(flash)
+  const chips = chipsFor(flash, chipNames)
   return {
     family: 'usbtiny',
     name: trinket ? 'Trinket boot loader' : (product?.text ?? boards[usbId] ?? ''),
@@ -52,21 +51,3 @@ const recognise: RecogniseFirmware = (flash) => {
   }
 }
 export default recognise
-
-/** By the vector table; of those with the same one, the chips that are large enough. */
-function chipsFor(flash: readonly Segment[]): string[] {
-  const table = readVectorTable(flash)
-  const end = Math.max(
-    0,
-    ...flash.map(({ address, bytes }) => address + bytes.findLastIndex((b) => b !== 0xff) + 1),
-  )
-  return avrParts
-    .filter(
-      ({ name, vectors, flash: { bytes } }) =>
-        chipNames.includes(name) &&
-        vectors.bytes === table.bytes &&
-        vectors.count === table.count &&
-        end <= bytes,
-    )
-    .map(({ name }) => name)
-}

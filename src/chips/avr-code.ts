@@ -4,7 +4,7 @@
  * nothing. Source: AVR Instruction Set Manual (JMP, RJMP, RETI); data sheets, "Interrupt Vectors".
  */
 import type { Range, Segment } from '#core/programmer.ts'
-import type { AvrPart } from './avr-parts.ts'
+import { avrParts, type AvrPart } from './avr-parts.ts'
 
 /** A little-endian word; undefined where the image says nothing about one of its bytes. */
 export function wordAt(segments: readonly Segment[], address: number): number | undefined {
@@ -68,6 +68,26 @@ export function readVectorTable(segments: readonly Segment[], address = 0): Vect
 
 /** No AVR has more; a flash full of jumps ends the count here. */
 const mostVectors = 128
+
+/** Address behind the last byte that is not blank; 0: nothing is there. */
+export const contentEnd = (segments: readonly Segment[]): number =>
+  Math.max(
+    0,
+    ...segments.map(({ address, bytes }) => {
+      const last = bytes.findLastIndex((byte) => byte !== 0xff)
+      return last < 0 ? 0 : address + last + 1
+    }),
+  )
+
+/** Those of `names` that a program is for: chips with a vector table like its own, and room for it. */
+export function chipsFor(segments: readonly Segment[], names: readonly string[]): string[] {
+  const table = readVectorTable(segments)
+  const end = contentEnd(segments)
+  return avrParts
+    .filter(({ vectors }) => vectors.bytes === table.bytes && vectors.count === table.count)
+    .filter(({ name, flash }) => names.includes(name) && end <= flash.bytes)
+    .map(({ name }) => name)
+}
 
 /**
  * Where a boot loader begins: the lowest possible boot section with content at its start and nothing right

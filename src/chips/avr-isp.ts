@@ -4,7 +4,7 @@
  * It knows a chip's memories, chip erase, fuses and lock bits, and how long each takes. It knows no
  * programmer; `avr-find.ts` knows how a chip is found. Source: data sheets, "Serial Downloading".
  */
-import { blank, hex, hexBytes } from '#core/bytes.ts'
+import { blank, exactly, hex, hexBytes } from '#core/bytes.ts'
 import { Context } from '#core/context.ts'
 import { FlashError } from '#core/errors.ts'
 import type {
@@ -51,6 +51,7 @@ async function release(master: IspMaster, { clock, log }: Context): Promise<void
 
 /** How often a chip may say "busy", a millisecond apart, after its data sheet's time before it counts as stuck. */
 const patientPolls = 100
+const reading = 'reading the target'
 
 class AvrPatient implements Patient {
   readonly kind: string
@@ -230,7 +231,8 @@ class AvrPatient implements Patient {
   async #readFlash({ address, length }: Range, ctx: Context): Promise<Uint8Array> {
     this.#refuseOutside('flash', address, length, this.#part.flash.bytes)
     const master = this.#master
-    if (master.readFlash) return exactly(length, await master.readFlash(this.#part, address, length, ctx))
+    if (master.readFlash)
+      return exactly(length, await master.readFlash(this.#part, address, length, ctx), reading)
     const bytes = blank(length)
     const selectBank = this.#bankSelector()
     for (const block of blocks(address, length, this.#part.flash.pageBytes)) {
@@ -277,7 +279,8 @@ class AvrPatient implements Patient {
   async #readEeprom({ address, length }: Range, ctx: Context): Promise<Uint8Array> {
     this.#refuseOutside('eeprom', address, length, this.#part.eeprom.bytes)
     const master = this.#master
-    if (master.readEeprom) return exactly(length, await master.readEeprom(this.#part, address, length, ctx))
+    if (master.readEeprom)
+      return exactly(length, await master.readEeprom(this.#part, address, length, ctx), reading)
     const bytes = blank(length)
     for (const block of blocks(address, length, 32)) {
       ctx.checkpoint()
@@ -427,14 +430,9 @@ async function part(
   ctx: Context,
   whole: Promise<Uint8Array>,
 ): Promise<Uint8Array> {
-  const bytes = exactly(length, (await whole).subarray(address, address + length))
+  const bytes = exactly(length, (await whole).subarray(address, address + length), reading)
   ctx.progress.advance(length, address)
   return bytes
-}
-
-function exactly(expected: number, bytes: Uint8Array): Uint8Array {
-  if (bytes.length === expected) return bytes
-  throw new FlashError('short-transfer', { during: 'reading the target', expected, found: bytes.length })
 }
 
 function refuseDifference(memory: MemoryId, address: number, expected: number, found = 0xff): void {

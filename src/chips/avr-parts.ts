@@ -3,6 +3,7 @@
  * bytes, times in milliseconds, as upper limits. Source: data sheets, "Memory Programming"; `avrdude.conf`
  * for times; vector counts and factory fuses also from the device headers of avr-libc.
  */
+import { FlashError } from '#core/errors.ts'
 
 export interface AvrPart {
   /** As the data sheet spells it; chips that only differ in power carry one entry, e.g. `ATmega8`. */
@@ -400,6 +401,13 @@ export const avrParts: readonly AvrPart[] = [
 
 export function findAvrPart(signature: ArrayLike<number>): AvrPart | undefined {
   return avrParts.find((part) => part.signature.every((byte, i) => byte === signature[i]))
+}
+
+/** Of names that this project itself gives. */
+export function avrPartNamed(name: string): AvrPart {
+  const part = avrPartByName(name)
+  if (!part) throw new FlashError('bug', { during: `looking up ${name}` })
+  return part
 }
 
 /** By data sheet name or alias, whatever the case: `ATmega328P`, `atmega8a`. */

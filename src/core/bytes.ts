@@ -11,6 +11,14 @@ export function hex(value: number, digits = 2): string {
 export const hexBytes = (bytes: Uint8Array, separator = ' '): string =>
   Array.from(bytes, (byte) => byte.toString(16).padStart(2, '0')).join(separator)
 
+/** `16c0:05dc`: as people and `lsusb` write it. */
+export const usbId = (vendorId: number, productId: number): string =>
+  [vendorId, productId].map((id) => id.toString(16).padStart(4, '0')).join(':')
+
+/** bcdDevice as people write it: [1, 0, 4] is 1.04. */
+export const versionText = ([major, minor, sub]: readonly [number, number, number]): string =>
+  `${major.toString(16)}.${minor.toString(16)}${sub.toString(16)}`
+
 /** The inverse of `hexBytes`; ignores white space, throws `bad-file` on anything else. */
 export function fromHex(text: string): Uint8Array {
   const digits = text.replace(/\s+/g, '')
@@ -33,6 +41,12 @@ export function concat(...parts: readonly Uint8Array[]): Uint8Array {
 
 export function equal(a: Uint8Array, b: Uint8Array): boolean {
   return a.length === b.length && a.every((byte, i) => byte === b[i])
+}
+
+/** The bytes, if there are as many as were asked for. */
+export function exactly(expected: number, bytes: Uint8Array, during: string): Uint8Array {
+  if (bytes.length === expected) return bytes
+  throw new FlashError('short-transfer', { during, expected, found: bytes.length })
 }
 
 export const blank = (length: number): Uint8Array => new Uint8Array(length).fill(0xff)

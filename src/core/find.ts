@@ -3,6 +3,7 @@
  * texts. It knows no file format and no protocol; who holds a descriptor decides what it means.
  * Descriptors: USB 2.0, 9.6.1 (device descriptor).
  */
+import { usbId, versionText } from './bytes.ts'
 import type { Segment } from './programmer.ts'
 
 export interface FoundUsbDescriptor {
@@ -57,19 +58,19 @@ function describe(address: number, descriptor: Uint8Array): FoundUsbDescriptor {
   const vendorId = u16(descriptor, 8)
   const productId = u16(descriptor, 10)
   const bcd = u16(descriptor, 12)
+  const deviceVersion = [bcd >> 8, (bcd >> 4) & 15, bcd & 15] as const
   return {
     address,
     vendorId,
     productId,
-    deviceVersion: [bcd >> 8, (bcd >> 4) & 15, bcd & 15],
+    deviceVersion,
     deviceClass: descriptor[4] ?? 0,
-    usbId: `${digits(vendorId, 4)}:${digits(productId, 4)}`,
-    version: `${(bcd >> 8).toString(16)}.${digits(bcd & 0xff, 2)}`,
+    usbId: usbId(vendorId, productId),
+    version: versionText(deviceVersion),
   }
 }
 
 const u16 = (bytes: Uint8Array, at: number): number => (bytes[at] ?? 0) | ((bytes[at + 1] ?? 0) << 8)
-const digits = (value: number, count: number): string => value.toString(16).padStart(count, '0')
 
 /** Runs longer than this come in pieces, so that no string grows with a hostile file. */
 const longestString = 256

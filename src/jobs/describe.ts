@@ -1,4 +1,5 @@
 /** What can be said of a device that nobody recognises: its descriptors, and a guess by its interface classes. */
+import { usbId, versionText } from '#core/bytes.ts'
 import type { Fact, Seen } from '#core/programmer.ts'
 
 /** What a device is by its interface classes; each has a sentence in `ui/text`. */
@@ -47,15 +48,14 @@ const bridgeVendors: readonly number[] = [0x0403, 0x10c4, 0x1a86, 0x067b]
 export function describe(seen: Seen): Description {
   const { vendorId, productId } = seen
   const known = vendorId !== undefined && productId !== undefined
-  const usbId: Fact[] = known ? [{ name: 'usb-id', value: `${id(vendorId)}:${id(productId)}` }] : []
-  if (seen.link === 'serial') return { facts: usbId, guess: known ? 'usb-serial' : 'serial-port' }
+  const ids: Fact[] = known ? [{ name: 'usb-id', value: usbId(vendorId, productId) }] : []
+  if (seen.link === 'serial') return { facts: ids, guess: known ? 'usb-serial' : 'serial-port' }
 
-  const [major, minor, sub] = seen.deviceVersion
   const facts: readonly (readonly [Fact['name'], string | undefined, string])[] = [
     ['manufacturer', seen.manufacturer, 'iManufacturer'],
     ['product', seen.product, 'iProduct'],
     ['serial', seen.serial, 'iSerialNumber'],
-    ['firmware-version', `${String(major)}.${String(minor)}${String(sub)}`, 'bcdDevice'],
+    ['firmware-version', versionText(seen.deviceVersion), 'bcdDevice'],
   ]
   const found = [{ classCode: seen.deviceClass, subclass: undefined }, ...seen.interfaces]
   const guess = classes.find(([classCode, subclass]) =>
@@ -63,7 +63,7 @@ export function describe(seen: Seen): Description {
   )?.[2]
   return {
     facts: [
-      ...usbId,
+      ...ids,
       ...facts.flatMap(([name, value, source]) => (value === undefined ? [] : [{ name, value, source }])),
     ],
     guess:
@@ -72,5 +72,3 @@ export function describe(seen: Seen): Description {
         : (guess ?? 'unknown'),
   }
 }
-
-const id = (value: number): string => value.toString(16).padStart(4, '0')

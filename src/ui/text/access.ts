@@ -4,8 +4,8 @@
  * number 73), snapd's raw-usb interface, libwdi's FAQ, Chrome Enterprise's WebUsbAskForUrls and
  * SerialAskForUrls.
  */
+import { usbId } from '#core/bytes.ts'
 import type { Platform } from '#host/platform.ts'
-import { usbId } from './format.ts'
 import { m } from './generated/messages.js'
 
 export interface CopyText {

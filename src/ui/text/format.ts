@@ -41,10 +41,6 @@ export const shortHash = (sha256: string): string => `${sha256.slice(0, 4)} ${sh
 /** The whole hash in groups of four, for reading aloud and comparing. */
 export const groupedHash = (sha256: string): string => sha256.replace(/(.{4})(?=.)/g, '$1 ')
 
-/** `16c0:05dc`; ids are always four lower-case digits. */
-export const usbId = (vendorId: number, productId: number): string =>
-  [vendorId, productId].map((id) => id.toString(16).padStart(4, '0')).join(':')
-
 /** `USBasp` for 55 53 42 …: what a byte looks like as text, a dot where it is none. */
 export const printable = (bytes: Uint8Array): string =>
   Array.from(bytes, (byte) => (byte >= 0x20 && byte < 0x7f ? String.fromCharCode(byte) : '·')).join('')
