@@ -47,10 +47,10 @@ describe('downloading what a link promises', () => {
   it('gives the bytes, tells the progress, and says nothing about the user to the server', async () => {
     const { asked, fetch } = network({ 'https://a.org/': pieces(file, 300).response })
     const progress: number[][] = []
-    const bytes = await downloadFirmware(await link('https://a.org/'), fetch, undefined, (...event) => {
+    const got = await downloadFirmware(await link('https://a.org/'), fetch, undefined, (...event) => {
       progress.push(event)
     })
-    expect(bytes).toEqual(file)
+    expect(got).toEqual({ bytes: file, url: 'https://a.org/' })
     expect(progress).toEqual([
       [300, 1000],
       [600, 1000],
@@ -67,7 +67,7 @@ describe('downloading what a link promises', () => {
       'https://d.org/': new Response(file.slice()),
     })
     const sources = await link('https://a.org/', 'https://b.org/', 'https://c.org/', 'https://d.org/')
-    expect(await downloadFirmware(sources, fetch)).toEqual(file)
+    expect(await downloadFirmware(sources, fetch)).toEqual({ bytes: file, url: 'https://d.org/' })
     expect(asked.map(({ url }) => url)).toEqual(sources.urls)
   })
 

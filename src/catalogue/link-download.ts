@@ -30,12 +30,14 @@ export async function downloadFirmware(
   signal?: AbortSignal,
   onProgress: (done: number, total: number) => void = () => undefined,
   clock: Clock = systemClock,
-): Promise<Uint8Array> {
-  if (link.inline !== undefined) return checkOffered(await unpack(link.inline, link.size), link)
+): Promise<{ readonly bytes: Uint8Array; readonly url?: string }> {
+  if (link.inline !== undefined)
+    return { bytes: await checkOffered(await unpack(link.inline, link.size), link) }
   let failure: FlashError | undefined
   for (const url of link.urls) {
     try {
-      return await checkOffered(await download(url, link.size, fetch, signal, onProgress, clock), link)
+      const bytes = await download(url, link.size, fetch, signal, onProgress, clock)
+      return { bytes: await checkOffered(bytes, link), url }
     } catch (error) {
       const flashError = toFlashError(error, 'downloading')
       if (!flashError.is('download-blocked', 'size-mismatch', 'hash-mismatch')) throw flashError

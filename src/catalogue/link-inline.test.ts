@@ -55,7 +55,7 @@ describe('a link made from a file', () => {
     const received = parseFirmwareLink(formatFirmwareLink(link))
     const { name, base } = fileOf(received)
     const image = parseImage(
-      await downloadFirmware(received, noNetwork),
+      (await downloadFirmware(received, noNetwork)).bytes,
       name,
       base === undefined ? {} : { base },
     )
@@ -70,7 +70,8 @@ describe('a link made from a file', () => {
     const file = formatIntelHex(segments)
     const link = await linkFromImage(parseImage(file, 'a.hex'), file, { urls: [] })
     expect(link.inline?.length).toBeLessThanOrEqual((await pack(file)).length)
-    expect(parseImage(await downloadFirmware(link, noNetwork), fileOf(link).name).segments).toEqual(segments)
+    const { bytes } = await downloadFirmware(link, noNetwork)
+    expect(parseImage(bytes, fileOf(link).name).segments).toEqual(segments)
   })
 
   it('with a source speaks of the file as it is', async () => {

@@ -200,6 +200,7 @@ export interface Check {
 
 export type CheckCode =
   | 'chip-matches' // the file is for this chip
+  | 'device-matches' // a link names the device and the way that it is meant for
   | 'size-fits'
   | 'bootloader-overlap'
   | 'vector-table'

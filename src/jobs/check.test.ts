@@ -82,6 +82,8 @@ const request = (changes: Partial<CheckRequest> = {}): CheckRequest => ({
   present: new Map([['flash', blank(256)]]),
   kept: new Map([['flash', blank(256)]]),
   presentFirmware: undefined,
+  way: 'target',
+  family: 'usbasp',
   backup: backup(),
   isProven: true,
   restored: undefined,
@@ -162,6 +164,26 @@ describe('the chip', () => {
       ({ code }) => code === 'chip-matches',
     )
     expect(found).toEqual([{ code: 'chip-matches', result: 'passed', values: { found: 'ATmega8A' } }])
+  })
+})
+
+describe('what a link says it is for', () => {
+  const of = (source: Partial<WantedSource>) => ({ wanted: wanted({}, source) })
+  test.each([
+    ['nothing', of({}), ''],
+    ['this way', of({ patient: 'target' }), ''],
+    ['another way', of({ patient: 'itself' }), 'warning itself'],
+    [
+      'the chip behind, not the device',
+      { ...of({ patient: 'target' }), way: 'itself' as const },
+      'warning target',
+    ],
+    ['what is in the chip', { ...of({ device: 'usbasp' }), presentFirmware: firmware('1.04') }, 'passed'],
+    ['something else', { ...of({ device: 'usbtiny' }), presentFirmware: firmware('1.04') }, 'warning'],
+    ['what cannot be told', of({ device: 'usbasp' }), 'passed unknown'],
+    ['the device itself', { ...of({ device: 'usbasp' }), way: 'itself' as const }, 'passed'],
+  ])('%s', (_, changes, expected) => {
+    expect(verdict('device-matches', changes)).toBe(expected)
   })
 })
 

@@ -18,6 +18,9 @@ export interface CheckRequest {
   readonly present: Memories
   readonly kept: Memories
   readonly presentFirmware: KnownFirmware | undefined
+  /** How the patient is reached, and by whose driver. */
+  readonly way: 'itself' | 'target'
+  readonly family: string | undefined
   /** The backup of this patient; `isProven`: it was read back from the store just now. */
   readonly backup: Backup
   readonly isProven: boolean
@@ -38,6 +41,7 @@ export function checkAll(request: CheckRequest): readonly Check[] {
   const isChipKnown = ofChip.some(({ code }) => code === 'chip-matches')
   return [
     ...(isChipKnown ? [] : checkChip(patient.chip, wanted)),
+    ...checkDevice(request),
     ...ofChip,
     ...checkVersion(request.presentFirmware, wanted.firmware),
     ...checkKnownFault(request),
@@ -108,6 +112,16 @@ function checkChip(chip: string, { source, firmware }: Wanted): Check[] {
   const isMeant = claims.some((claim) => claim.toLowerCase() === chip.toLowerCase())
   const isSure = source.chip !== undefined || firmware?.confidence === 'certain'
   return [check('chip-matches', isMeant ? 'passed' : isSure ? 'refused' : 'warning', values)]
+}
+
+/** A link may say whose firmware it is and by which way it goes there. */
+function checkDevice({ wanted, way, family, presentFirmware }: CheckRequest): Check[] {
+  const { device, patient } = wanted.source
+  if (patient !== undefined && patient !== way) return [check('device-matches', 'warning', { why: patient })]
+  if (device === undefined) return []
+  const found = way === 'itself' ? family : presentFirmware?.family
+  if (found === undefined) return [check('device-matches', 'passed', { why: 'unknown', expected: device })]
+  return [check('device-matches', found === device ? 'passed' : 'warning', { expected: device, found })]
 }
 
 // ---- versions ------------------------------------------------------------------------------------

@@ -29,12 +29,14 @@ export interface Choice {
   /** What a link or the catalogue says about it. */
   readonly version?: string | undefined
   readonly chip?: string | undefined
+  /** What a link says: whose it is, by which way, and from where it came. */
+  readonly link?: Pick<WantedSource, 'device' | 'patient' | 'url'> | undefined
   readonly promised?: { readonly sha256: string; readonly sizeBytes: number } | undefined
 }
 
 /** @throws `size-mismatch`, `hash-mismatch`, `bad-file`, `storage-failed`, `cancelled` */
 export async function wantedFromFile(choice: Choice, parse: Parse, signal?: AbortSignal): Promise<Wanted> {
-  const { kind, file, name, base, memory = 'flash', promised, version, chip } = choice
+  const { kind, file, name, base, memory = 'flash', promised, version, chip, link } = choice
   if (promised && promised.sizeBytes !== file.size)
     throw new FlashError('size-mismatch', { expected: promised.sizeBytes, found: file.size })
   const options = base === undefined ? { name } : { name, base }
@@ -53,6 +55,7 @@ export async function wantedFromFile(choice: Choice, parse: Parse, signal?: Abor
       sizeBytes,
       ...(promised && { promisedSha256: promised.sha256 }),
       ...(chip !== undefined && { chip }),
+      ...link,
     },
   }
 }

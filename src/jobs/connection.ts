@@ -26,6 +26,8 @@ export class Connection implements AsyncDisposable {
   readonly programmer: Programmer
   readonly key: string | undefined
   readonly model: string
+  /** The protocol folder whose driver has it. */
+  readonly family: string | undefined
   readonly way: number
   readonly speedHz: number | undefined
   readonly #lock: AsyncDisposable | undefined
@@ -39,6 +41,7 @@ export class Connection implements AsyncDisposable {
     this.programmer = programmer
     this.key = key
     this.model = valueOf(programmer, 'model') ?? candidate?.recognition.model ?? '?'
+    this.family = candidate?.identity.id
     this.way = ends ? programmer.ways.findIndex(({ to, by }) => to === ends.to && by === ends.by) : way
     this.speedHz = speedHz
     this.#lock = lock

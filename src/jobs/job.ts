@@ -389,6 +389,8 @@ export class Job {
       present: this.#present,
       kept: this.#kept,
       presentFirmware: firmware,
+      way: this.#connection?.ends.to ?? 'target',
+      family: this.#connection?.family,
     })
   }
 

@@ -25,6 +25,11 @@ export interface WantedSource {
   readonly promisedSha256?: string
   /** The chip that a link, catalogue or backup says it is for. */
   readonly chip?: string
+  /** Whose firmware a link says it is, by the protocol folder's name, and by which way it goes there. */
+  readonly device?: string
+  readonly patient?: 'itself' | 'target'
+  /** Where it was downloaded from. */
+  readonly url?: string
 }
 
 export interface JournalEntry {

@@ -42,7 +42,8 @@ export async function fromLink(link: FirmwareLink): Promise<Wanted> {
 export async function fromOffered(file: File, link: FirmwareLink, kind: Choice['kind']): Promise<Wanted> {
   if (file.size !== link.size)
     throw new FlashError('size-mismatch', { expected: link.size, found: file.size }) // before reading it
-  return linked(link, await checkOffered(new Uint8Array(await file.arrayBuffer()), link), kind)
+  const bytes = await checkOffered(new Uint8Array(await file.arrayBuffer()), link)
+  return linked(link, { bytes }, kind)
 }
 
 export async function fromCatalogue(entry: CatalogueEntry): Promise<Wanted> {
@@ -68,8 +69,13 @@ export const catalogueLink = ({
   urls,
 })
 
-function linked(link: FirmwareLink, bytes: Uint8Array, kind: Choice['kind']): Promise<Wanted> {
+function linked(
+  link: FirmwareLink,
+  { bytes, url }: { bytes: Uint8Array; url?: string },
+  kind: Choice['kind'],
+): Promise<Wanted> {
   const { name, base } = fileOf(link)
+  const { device, patient } = link
   return read({
     kind,
     file: new Blob([bytes as Uint8Array<ArrayBuffer>]),
@@ -78,5 +84,6 @@ function linked(link: FirmwareLink, bytes: Uint8Array, kind: Choice['kind']): Pr
     version: link.version,
     chip: link.chip,
     promised: { sha256: link.sha256, sizeBytes: link.size },
+    link: { ...(device && { device }), ...(patient && { patient }), ...(url && { url }) },
   })
 }

@@ -82,6 +82,17 @@ const checks: Record<CheckCode, Texts> = {
       sister: m.check_chip_sister,
     },
   },
+  'device-matches': {
+    title: m.check_link,
+    says: {
+      passed: m.check_link_passed,
+      warning: m.check_link_warning,
+      refused: m.check_link_warning,
+      unknown: m.check_link_unknown,
+      itself: m.check_link_itself,
+      target: m.check_link_target,
+    },
+  },
   'size-fits': {
     title: m.check_size,
     says: {

@@ -345,6 +345,7 @@ describe('a check', () => {
   }
   const whys: Partial<Record<CheckCode, readonly string[]>> = {
     'chip-matches': ['unknown-chip'],
+    'device-matches': ['unknown', 'itself', 'target'],
     'bootloader-overlap': ['none', 'untouched', 'same', 'protected', 'erased', 'replaced'],
     'vector-table': [
       ...['missing', 'blank', 'no-jump', 'beyond-flash', 'target-empty', 'bootloader', 'jump', 'count'],
@@ -361,7 +362,13 @@ describe('a check', () => {
     'fuses-fit': ['bootrst-off', 'other-start', 'application', 'bootloader', 'start-empty'],
   }
   const codes: Record<CheckCode, true> = {
-    ...{ 'chip-matches': true, 'size-fits': true, 'bootloader-overlap': true, 'vector-table': true },
+    ...{
+      'device-matches': true,
+      'chip-matches': true,
+      'size-fits': true,
+      'bootloader-overlap': true,
+      'vector-table': true,
+    },
     ...{ 'lock-bits': true, 'fuses-fit': true, 'fuse-danger': true, version: true, 'known-bad': true },
     ...{ 'same-device': true, 'image-matches-hash': true, 'host-battery': true, 'other-tab': true },
     ...{ 'storage-room': true, 'backup-proven': true, 'nothing-to-do': true },
