@@ -33,10 +33,13 @@ interface Told {
 export class Story {
   readonly page: Page
   readonly words: Words
+  readonly #expect: typeof expect
 
-  constructor(page: Page, words: Words = en) {
+  /** `patienceMs`: where everything takes longer than the configuration has it, as in the lab. */
+  constructor(page: Page, words: Words = en, patienceMs?: number) {
     this.page = page
     this.words = words
+    this.#expect = patienceMs === undefined ? expect : expect.configure({ timeout: patienceMs })
   }
 
   button = (name: string | RegExp): Locator => this.page.getByRole('button', { name, exact: true })
@@ -67,7 +70,7 @@ export class Story {
   /** Plugs in what the shelf calls by this name, and waits until it was recognised. */
   async plugIn(name: string, ...faults: string[]): Promise<void> {
     await this.plug(name, ...faults)
-    await expect(this.button(this.words.backup_start)).toBeVisible()
+    await this.#expect(this.button(this.words.backup_start)).toBeVisible()
   }
 
   async plug(name: string, ...faults: string[]): Promise<void> {
@@ -75,7 +78,7 @@ export class Story {
     for (const fault of faults) await this.page.getByLabel(fault).check()
     const entry = this.page.getByRole('button', { name })
     const more = this.page.getByText(this.words.practice_more, { exact: true })
-    await expect(more).toBeVisible()
+    await this.#expect(more).toBeVisible()
     if (!(await entry.isVisible())) await more.click()
     await entry.click()
   }
@@ -96,7 +99,7 @@ export class Story {
     await this.backedUp()
   }
 
-  backedUp = (): Promise<void> => expect(this.heading(this.words.choose_title)).toBeVisible()
+  backedUp = (): Promise<void> => this.#expect(this.heading(this.words.choose_title)).toBeVisible()
 
   /** Takes what is offered by this name, and waits for the plan. */
   async take(name: string): Promise<void> {
@@ -104,7 +107,7 @@ export class Story {
     await this.planned()
   }
 
-  planned = (): Promise<void> => expect(this.button(this.words.plan_write)).toBeVisible()
+  planned = (): Promise<void> => this.#expect(this.button(this.words.plan_write)).toBeVisible()
 
   /** Picks a file for a job, or for a screen that takes one. */
   async bring(name: string, bytes: Uint8Array | string, label = this.words.drop_file): Promise<void> {
@@ -125,33 +128,34 @@ export class Story {
   /** The chip is read once more; for what has no version that could be asked for. */
   async proveByReading(): Promise<void> {
     await this.button(this.words.prove_start).click()
-    await expect(this.heading(this.words.prove_read_again)).toBeVisible()
+    await this.#expect(this.heading(this.words.prove_read_again)).toBeVisible()
   }
 
   async openCertificate(): Promise<void> {
     await this.link(this.words.prove_certificate).click()
-    await expect(this.heading(this.words.cert_title)).toBeVisible()
+    await this.#expect(this.heading(this.words.cert_title)).toBeVisible()
   }
 
   async finish(): Promise<void> {
     await this.button(this.words.prove_new_job).click()
-    await expect(this.heading(this.words.bench_present)).toBeVisible()
+    await this.#expect(this.heading(this.words.bench_present)).toBeVisible()
   }
 
   /** The screen says this, in a passage of its own. */
-  reads = (text: string | RegExp): Promise<void> => expect(this.main.getByText(text).first()).toBeVisible()
+  reads = (text: string | RegExp): Promise<void> =>
+    this.#expect(this.main.getByText(text).first()).toBeVisible()
 
   // ---- what stopped ------------------------------------------------------------------------------
 
   /** What is on the screen says what happened, what is safe and what to do. */
   async told({ happened, safe, now }: Told, within: Locator = this.main): Promise<void> {
     const alert = within.getByRole('alert')
-    await expect(alert.getByRole('heading')).toHaveText(
+    await this.#expect(alert.getByRole('heading')).toHaveText(
       typeof happened === 'string' ? like(happened) : happened,
     )
     const said = alert.getByRole('definition')
-    await expect(said.first()).toContainText(like(safe))
-    await expect(said.last()).toContainText(like(now))
+    await this.#expect(said.first()).toContainText(like(safe))
+    await this.#expect(said.last()).toContainText(like(now))
   }
 
   // ---- counting and saving -----------------------------------------------------------------------

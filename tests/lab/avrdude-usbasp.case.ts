@@ -42,7 +42,7 @@ const wrongChip: LabCase = {
     await guest.put('/tmp/flash.bin', random(512))
     const { code, output } = await guest.run('avrdude -c usbasp -p m8 -U flash:w:/tmp/flash.bin:r')
     assert.notEqual(code, 0)
-    assert.match(output, /Expected signature for ATmega8 is 1E 93 07/)
+    assert.match(output, /expected signature for ATmega8 is 1E 93 07/i)
     assert.deepEqual(twin.memory('flash'), before)
   },
 }

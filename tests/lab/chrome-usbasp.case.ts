@@ -1,0 +1,50 @@
+/** The app in real Chromium over real WebUSB: a USBasp updated behind another one, with its certificate. */
+import assert from 'node:assert/strict'
+import { practiceImages } from '#bench/practice-images.ts'
+import { formatIntelHex } from '#firmware/intel-hex.ts'
+import { hashesOf, readCertificate } from '../e2e/certificate.ts'
+import { Story } from '../e2e/story.ts'
+import { en } from '../e2e/words.ts'
+import { Chrome, patienceMs } from './chrome.ts'
+import type { LabCase } from './lab-case.ts'
+
+async function firmware(version: string): Promise<{ name: string; file: Uint8Array }> {
+  const images = await practiceImages('usbasp')
+  const image = images.find((one) => one.chip === 'ATmega8' && one.version === version)
+  assert(image)
+  return { name: `usbasp-${version}.hex`, file: formatIntelHex(image.build()) }
+}
+
+const pair: LabCase = {
+  name: 'Chromium, usbasp:pair: the whole job to the certificate',
+  twins: [{ id: 'usbasp:pair' }],
+  timeoutMs: 900_000,
+  async run({ guest, twins: [twin], report }) {
+    assert(twin)
+    await using chrome = await Chrome.start(guest, { permission: 'policy' })
+    const story = new Story(chrome.page, en, patienceMs)
+    await chrome.open()
+    await story.button(en.device_start).click()
+    await story.button(en.backup_start).click()
+    await story.backedUp()
+    const { name, file } = await firmware('1.10')
+    await story.bring(name, file)
+    await story.planned()
+    await story.consent()
+    await story.write()
+    await story.button(en.prove_ask).waitFor()
+    report({ transfers: twin.port.count })
+    await twin.plugInByItself()
+    await story.button(en.prove_ask).click()
+    await story.link(en.prove_certificate).waitFor()
+
+    const { bytes } = await story.saved(story.button(en.prove_save))
+    const certificate = await readCertificate(bytes)
+    assert.equal(certificate.practice, undefined)
+    assert.equal(certificate.proof.kind, 'running-version')
+    assert.match(certificate.proof.found, /1\.10/)
+    assert.notEqual(hashesOf(certificate, 'flash').before, hashesOf(certificate, 'flash').after)
+  },
+}
+
+export default [pair]

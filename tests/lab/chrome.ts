@@ -1,0 +1,91 @@
+/**
+ * Chromium in the guest with the built site on http://localhost:8080, driven from here over the DevTools
+ * protocol: the real WebUSB and Web Serial on the real kernel.
+ */
+import { join } from 'node:path'
+import { chromium, type Browser, type Page } from 'playwright'
+import type { Guest } from './guest.ts'
+
+/** Of the guest; to be forwarded. */
+export const devToolsPort = 9222
+const site = 'http://localhost:8080'
+
+/** Everything here takes long: a click's answer, a transfer, a page of flash. */
+export const patienceMs = 180_000
+
+export interface ChromeOptions {
+  /** `policy`: an administrator allows all devices. `chooser`: the page has to ask. */
+  readonly permission: 'policy' | 'chooser'
+}
+
+export class Chrome implements AsyncDisposable {
+  readonly page: Page
+  readonly #browser: Browser
+  readonly #guest: Guest
+
+  private constructor(guest: Guest, browser: Browser, page: Page) {
+    this.#guest = guest
+    this.#browser = browser
+    this.page = page
+  }
+
+  static async start(guest: Guest, { permission }: ChromeOptions): Promise<Chrome> {
+    const policy = {
+      ...(permission === 'policy' && {
+        WebUsbAllowDevicesForUrls: [{ devices: [{}], urls: [site] }],
+        SerialAllowAllPortsForUrls: [site],
+      }),
+      DefaultWebUsbGuardSetting: 3,
+    }
+    const folder = '/etc/chromium/policies/managed'
+    const flags =
+      '--headless=new --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking --disable-component-update --disable-sync'
+    await guest.do(
+      `
+      mkdir -p ${folder} && cat >${folder}/lab.json <<'END'
+${JSON.stringify(policy)}
+END
+      rm -rf /tmp/chrome
+      pgrep -f 'httpd -p' >/dev/null || busybox httpd -p 127.0.0.1:8080 -h ${join(process.cwd(), 'dist')}
+      setsid ${process.env['CHROMIUM'] ?? '/usr/bin/chromium'} ${flags} --user-data-dir=/tmp/chrome \\
+        --remote-debugging-port=9221 about:blank >/tmp/chrome.log 2>&1 &
+      setsid socat TCP-LISTEN:${String(devToolsPort)},bind=10.0.2.15,fork,reuseaddr TCP:127.0.0.1:9221 >/dev/null 2>&1 &
+      for ((i = 0; i < 240; i++)); do
+        busybox wget -q -O /dev/null http://127.0.0.1:9221/json/version && exit 0
+        sleep 0.5
+      done
+      tail /tmp/chrome.log; exit 1`,
+      200_000,
+    )
+    const browser = await chromium.connectOverCDP(`http://127.0.0.1:${String(guest.port(devToolsPort))}`, {
+      timeout: patienceMs,
+    })
+    const context = browser.contexts()[0] ?? (await browser.newContext())
+    const page = context.pages()[0] ?? (await context.newPage())
+    page.setDefaultTimeout(patienceMs)
+    page.setDefaultNavigationTimeout(patienceMs)
+    return new Chrome(guest, browser, page)
+  }
+
+  /** Opens the site at its first page. */
+  async open(): Promise<void> {
+    await this.page.goto(`${site}/`)
+  }
+
+  /** Answers the browser's next device chooser with the first device whose name has `text`. */
+  async chooseNext(text: string): Promise<void> {
+    const devTools = await this.page.context().newCDPSession(this.page)
+    await devTools.send('DeviceAccess.enable')
+    devTools.once('DeviceAccess.deviceRequestPrompted', ({ id, devices }) => {
+      const device = devices.find(({ name }) => name.includes(text))
+      void (device
+        ? devTools.send('DeviceAccess.selectPrompt', { id, deviceId: device.id })
+        : devTools.send('DeviceAccess.cancelPrompt', { id }))
+    })
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#browser.close()
+    await this.#guest.run("pkill -f remote-debugging-port; pkill -f 'TCP-LISTEN:9222'; sleep 0.5")
+  }
+}
