@@ -113,6 +113,13 @@ export class JobState {
     return mine !== undefined && (mine.key === key || JSON.stringify(mine.seen) === JSON.stringify(seen))
   }
 
+  /** Whether it can be the patient by itself: plugged in since the write, or the one that wrote itself. */
+  canProve(attached: Attached): boolean {
+    return this.view.patient?.to === 'itself'
+      ? this.isSame(attached)
+      : !this.#presentAtEnd.includes(attached.key)
+  }
+
   /** `acknowledged`: the user knows that what cannot be saved may be lost. */
   async backUp(acknowledged = false): Promise<void> {
     await this.#job.backUp(acknowledged ? { acknowledged: this.view.unacknowledged } : {})

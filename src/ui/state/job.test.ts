@@ -1,13 +1,19 @@
 import 'fake-indexeddb/auto'
 import { deleteDB } from 'idb'
-import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
+import { afterEach, beforeEach, describe, expect, onTestFinished, test, vi } from 'vitest'
+import { PracticeBench } from '#bench/bench.ts'
+import { practiceImages } from '#bench/practice-images.ts'
+import { VirtualClock } from '#bench/virtual-clock.ts'
+import { browserSurroundings } from '#host/surroundings.ts'
 import { Backups } from '#store/backups.ts'
 import { Certificates } from '#store/certificates.ts'
 import { openDatabase, type Database } from '#store/db.ts'
 import type { JobView } from '#jobs/view.ts'
 import type { JournalEntry, Wanted } from '#store/journal.ts'
 import { Keys } from '#store/keys.ts'
+import { Devices } from '#transport/devices.ts'
 import type { BenchState } from './bench.svelte.ts'
+import { fromPractice } from './choosing.ts'
 import { JobState } from './job.svelte.ts'
 import { SessionLog } from './session-log.ts'
 
@@ -57,6 +63,46 @@ test('a write of the practice bench is never continued on a device', async () =>
     consents: [],
   }
   await expect(JobState.reopen(atDevices, stores(), entry)).rejects.toMatchObject({ code: 'bug' })
+})
+
+test('only what was plugged in since the write is asked for the proof', async () => {
+  vi.stubGlobal('document', { hidden: true }) // painted at once
+  const request = (...given: unknown[]) => (given.at(-1) as (lock: object) => unknown)({})
+  vi.stubGlobal('navigator', { locks: { request } })
+  vi.spyOn(browserSurroundings, 'guarded').mockImplementation((work) => work())
+  vi.spyOn(browserSurroundings, 'battery').mockResolvedValue(undefined)
+  vi.spyOn(browserSurroundings, 'storageRoom').mockResolvedValue(undefined)
+  vi.spyOn(browserSurroundings, 'persist').mockResolvedValue(true)
+  vi.spyOn(browserSurroundings, 'lock').mockResolvedValue({ [Symbol.asyncDispose]: () => Promise.resolve() })
+  onTestFinished(() => {
+    vi.unstubAllGlobals()
+    vi.restoreAllMocks()
+  })
+  const bench = new PracticeBench({ clock: new VirtualClock() })
+  const devices = new Devices(bench, bench.clock)
+  const present = async () => (await devices.list()).map((attached) => ({ attached, candidates: [] }))
+  const plugged = await bench.plug('usbasp:pair', { version: '1.10' })
+  await bench.plug('usbasp:atmega8', { version: '1.10' })
+  const state = {
+    log: new SessionLog(),
+    clock: bench.clock,
+    present: await present(),
+  } as unknown as BenchState
+  const job = new JobState(state, stores())
+  const [tool] = await devices.list()
+  if (!tool) throw new Error('no tool')
+  await job.connect(tool)
+  expect(job.view.error).toBeUndefined()
+  await job.backUp()
+  const image = (await practiceImages('usbasp')).find(({ id }) => id === 'usbasp-1.10-atmega8')
+  if (!image) throw new Error('no image')
+  await job.choose(await fromPractice(image))
+  await job.write(job.view.plan?.consequences.map(({ id }) => id) ?? [])
+  expect(job.view.error).toBeUndefined()
+  for (const { attached } of await present()) expect(job.canProve(attached)).toBe(false)
+  await plugged.plugInByItself()
+  const provers = (await devices.list()).filter((attached) => job.canProve(attached))
+  expect(provers.map(({ seen }) => seen.link === 'usb' && seen.deviceVersion)).toEqual([[1, 1, 0]])
 })
 
 describe('what is chosen elsewhere', () => {
