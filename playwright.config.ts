@@ -8,7 +8,7 @@ export default defineConfig({
   workers: 1,
   forbidOnly: Boolean(process.env['CI']),
   timeout: 90_000,
-  expect: { timeout: 20_000 }, // a chip is read and written in between, on a machine that may be busy
+  expect: { timeout: 40_000 }, // a chip is read and written in between, on a machine that may be busy
   use: {
     baseURL: `http://localhost:${String(port)}`,
     browserName: 'chromium',

@@ -297,7 +297,7 @@ export class Job {
       reach.finish()
       const { memories, unreadable, bytesPerSecond } = await readContents(patient, ctx, passes)
       this.#bytesPerSecond = bytesPerSecond
-      const firmware = await this.#recognise(memories.find(({ id }) => id === 'flash')?.bytes)
+      const firmware = await this.#recognise(new Map(memories.map(({ id, bytes }) => [id, bytes])))
       const { backup } = await this.#services.backups.add({
         origin: originOf(patient, this.#connection, this.#services.practice),
         firmware,
@@ -307,7 +307,7 @@ export class Job {
       store.finish()
       this.#kept = this.#present = contentsOf(backup)
       this.#runner.set({
-        patient: patientView(patient, this.#connection),
+        patient: patientView(patient, this.#connection, firmware),
         firmware,
         backup,
         unacknowledged: this.#unacknowledged(unreadable),
@@ -326,11 +326,12 @@ export class Job {
     )
   }
 
-  #recognise(flash: Uint8Array | undefined): Promise<KnownFirmware | undefined> {
+  /** By the flash; where it cannot be read, perhaps by the fuses. */
+  #recognise(memories: Memories): Promise<KnownFirmware | undefined> {
     const address = this.#patient?.memories.find(({ id }) => id === 'flash')?.address ?? 0
-    return flash
-      ? recogniseFirmware([{ address, bytes: flash }], this.#patient?.chip, this.#log)
-      : Promise.resolve(undefined)
+    const bytes = memories.get('flash')
+    const segments = bytes ? [{ address, bytes }] : []
+    return recogniseFirmware(segments, this.#patient?.chip, this.#log, memories.get('fuses'))
   }
 
   #unacknowledged(unreadable: readonly Unreadable[]): readonly Unreadable[] {
@@ -527,7 +528,7 @@ export class Job {
     const content = certificateOf(this.view, {
       ...{ proof, steps: this.#runner.record, consents: this.#consents, build: surroundings.build },
       speedHz: this.#connectOptions.speedHz,
-      after: await this.#recognise(this.view.plan?.expected.get('flash')),
+      after: await this.#recognise(this.view.plan?.expected ?? new Map()),
     })
     const { json } = await issueCertificate(content, keys)
     const { id, issuedAt, programmer, patient } = content

@@ -86,6 +86,7 @@ describe('a USBasp behind another one', () => {
   test('is recognised, updated, plugged in by itself and proven by its own version', async () => {
     const { job, plugged } = await backedUp('usbasp:pair')
     expect(job.view.firmware).toMatchObject({ family: 'usbasp', version: '1.03' })
+    expect(job.view.patient?.notices.map(({ code }) => code)).toEqual(['programmer-recognised'])
     await job.choose(await practice('ATmega8', '1.10'))
     expect(job.view.checks?.filter(({ result }) => result === 'refused')).toEqual([])
     expect(job.view.rule.outside).toBe('blank')
@@ -321,6 +322,7 @@ describe('a locked patient', () => {
   test('is asked about, erased, written and stays readable', async () => {
     const { job } = await backedUp('usbasp:pair', { locked: true })
     expect(job.view.next).toBe('acknowledge')
+    expect(job.view.firmware).toMatchObject({ family: 'usbasp', confidence: 'possible' }) // by its fuses
     await job.backUp({ acknowledged: job.view.unacknowledged })
     await job.choose(await practice('ATmega8', '1.10'))
     expect(job.view.plan?.consequences.some(({ id, typed }) => id === 'no-backup:flash' && typed)).toBe(true)

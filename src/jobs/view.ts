@@ -8,6 +8,8 @@ import type { Wanted } from '#store/journal.ts'
 import type { MemoryLayout, Plan, PlanRule } from './plan.ts'
 import type { ProofResult, ProofWanted } from './prove.ts'
 
+export type { Surroundings } from '#core/surroundings.ts'
+
 export const stepNames = ['connect', 'back-up', 'choose', 'check', 'plan', 'write', 'prove'] as const
 export type StepName = (typeof stepNames)[number]
 
@@ -125,20 +127,4 @@ export interface JobView {
   readonly error: FlashError | undefined
   /** Whether the patient may be half-written: shown with every error from the first erase on. */
   readonly halfWritten: boolean
-}
-
-/** What a job needs from the computer around it; `host/` has the browser's, tests their own. */
-export interface Surroundings {
-  /** Undefined: the browser does not say. */
-  battery(): Promise<{ readonly charging: boolean; readonly level: number } | undefined>
-  /** Bytes still free for this site; undefined: unknown. */
-  storageRoom(): Promise<number | undefined>
-  /** Asks the browser to keep our storage. */
-  persist(): Promise<boolean>
-  /** Runs `work` with wake lock and leave guard; both end with it. */
-  guarded<T>(work: () => Promise<T>): Promise<T>
-  /** Holds the lock of that name for as long as the returned disposable lives; undefined: another tab has it. */
-  lock(name: string): Promise<AsyncDisposable | undefined>
-  /** The app's build, for the certificate. */
-  readonly build: string
 }

@@ -144,6 +144,9 @@ export class JobState {
   choose = (wanted: Wanted): Promise<void> => this.#job.choose(wanted)
   write = (consents: readonly string[]): Promise<void> => this.#job.write(consents)
   prove = (attached?: Attached): Promise<void> => this.#job.prove(attached, this.#presentAtEnd)
+  finishUnproven = (): Promise<void> => this.#job.finishUnproven()
+  /** The image without its part in the boot loader, which this way cannot write. */
+  leaveLoaderOut = (): Promise<void> => this.#job.planWith({ reserved: 'skip' })
   retry = (): Promise<void> => this.#job.retry()
   async resumeAfterReplug(attached: Attached): Promise<void> {
     this.#attached = attached
