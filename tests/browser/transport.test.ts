@@ -29,10 +29,10 @@ describe('this browser', () => {
     end()
   })
 
-  test('asking without a user gesture is our mistake, not the user’s choice', async () => {
+  test('asking without a click asks for a click, and is not the user’s choice', async () => {
     const devices = new Devices(browserSource())
     for (const api of ['usb', 'serial'] as const)
-      await expect(devices.request(api, [])).rejects.toMatchObject({ code: 'bug' })
+      await expect(devices.request(api, [])).rejects.toMatchObject({ code: 'click-needed' })
   })
 
   test('the twins have the members that the page’s own objects have', async () => {

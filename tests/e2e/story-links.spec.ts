@@ -90,6 +90,7 @@ test('a link with the right hash is written, and the certificate names it as the
   const certificate = await readCertificate(bytes)
   expect(certificate.source).toEqual({
     ...{ kind: 'link', name: `${name}.hex`, version: '1.10', chip: 'ATmega8' },
+    ...{ device: 'usbasp', url: source },
     ...{ sizeBytes: file.length, sha256: sha256(file), promisedSha256: sha256(file) },
   })
   expect(certificate.checks).toContainEqual({
