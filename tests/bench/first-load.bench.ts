@@ -5,10 +5,11 @@
  */
 import { mkdtemp, mkdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { extname, join } from 'node:path'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
 import { gzipSync } from 'node:zlib'
 import { chromium, type Browser } from 'playwright'
-import { preview } from 'vite'
 import { installChromium, tool } from '../run/machine.mjs'
 import { median, type Bench, type Row } from './measure.ts'
 
@@ -63,15 +64,15 @@ async function run(): Promise<Row[]> {
   const outDir = await mkdtemp(join(tmpdir(), 'reflasher-first-load-'))
   try {
     await build(outDir)
-    const server = await preview({ configFile: false, logLevel: 'error', build: { outDir }, appType: 'mpa' })
+    const server = serve(outDir)
     const browser = await chromium.launch({ executablePath: process.env['CHROMIUM'] ?? '/usr/bin/chromium' })
     try {
-      const site = server.resolvedUrls?.local[0] ?? ''
+      const site = await server.url
       const visits = await takeTurns(browser, { reflasher: site, 'one button': `${site}button/` })
       return await rowsOf(visits, outDir)
     } finally {
       await browser.close()
-      await server.close()
+      server.close()
     }
   } finally {
     await rm(outDir, { recursive: true })
@@ -84,6 +85,32 @@ async function build(outDir: string): Promise<void> {
     throw new Error('The site could not be built.')
   await mkdir(join(outDir, 'button'))
   for (const [name, content] of Object.entries(button)) await writeFile(join(outDir, 'button', name), content)
+}
+
+const types: Readonly<Record<string, string>> = {
+  ...{ '.html': 'text/html', '.js': 'text/javascript', '.css': 'text/css', '.svg': 'image/svg+xml' },
+  '.webmanifest': 'application/manifest+json',
+}
+
+/** A static host, which sends everything compressed. */
+function serve(folder: string): { readonly url: Promise<string>; close(): void } {
+  const server = createServer((request, response) => {
+    const { pathname } = new URL(request.url ?? '/', 'http://localhost')
+    const file = pathname.endsWith('/') ? `${pathname}index.html` : pathname
+    readFile(join(folder, file)).then(
+      (bytes) => {
+        const type = types[extname(file)] ?? 'application/octet-stream'
+        response.writeHead(200, { 'content-type': type, 'content-encoding': 'gzip' }).end(gzipSync(bytes))
+      },
+      () => response.writeHead(404).end(),
+    )
+  })
+  const url = new Promise<string>((resolve) => {
+    server.listen(0, () => {
+      resolve(`http://localhost:${String((server.address() as AddressInfo).port)}/`)
+    })
+  })
+  return { url, close: () => server.close() }
 }
 
 type Visits = Readonly<Record<string, readonly Visit[]>>

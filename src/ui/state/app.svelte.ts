@@ -16,6 +16,8 @@ export class App {
   readonly router = new Router()
   readonly locale = new Locale()
   readonly bench = new BenchState()
+  /** The first picture is on the screen; what it does not need may follow. */
+  settled = $state(false)
   job: JobState | undefined = $state.raw()
   /** Chosen before a device was: by a link, or a backup to restore. The next job starts with it. */
   wanted: Wanted | undefined = $state.raw()
