@@ -47,7 +47,9 @@ export class Guest {
       `guestfwd=tcp:${twins}-cmd:socat - TCP:127.0.0.1:${String(usbipPort)}`,
     ]
     const kernelLine = `console=ttyS0 quiet panic=-1 mitigations=off nokaslr lab=${join(import.meta.dirname, 'guest')}`
-    const qemu = spawn('qemu-system-x86_64', [
+    // setpriv: it must not outlive this process, however that ends
+    const qemu = spawn('setpriv', [
+      ...['--pdeathsig', 'KILL', 'qemu-system-x86_64'],
       ...['-M', 'q35', '-cpu', 'max', '-accel', 'tcg,thread=multi'],
       ...['-smp', '2', '-m', '4096', '-nographic', '-no-reboot'],
       ...['-kernel', image, '-initrd', firstFiles, '-append', kernelLine],
