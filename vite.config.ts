@@ -110,7 +110,7 @@ export default defineConfig({
           include: [
             '{src,protocols}/**/*.test.ts',
             'tests/*.test.ts',
-            'tests/{unit,contract,witness}/**/*.test.ts',
+            'tests/{contract,witness,lab}/**/*.test.ts',
           ],
         },
       },

@@ -14,6 +14,8 @@ export interface LabCase {
   readonly twins: readonly { readonly id: string; readonly dials?: Dials }[]
   /** Throws when something is not as it should be. */
   readonly run: (lab: Lab) => Promise<void>
+  /** Keep what was said to the first twin as `protocols/…/NAME.recording.json`, with `--record`. */
+  readonly recordAs?: { readonly program: string; readonly name: string }
   /** Default: five minutes. */
   readonly timeoutMs?: number
 }

@@ -6,6 +6,7 @@ import { VirtualClock } from '#bench/virtual-clock.ts'
 import { Guest } from './guest.ts'
 import type { LabCase, LabTwin } from './lab-case.ts'
 import { pcapHeader, pcapTransfer } from './pcap.ts'
+import { recordSerial, recordUsb, type RecordedEvent } from './recording.ts'
 import { asUsb } from './serial-bridges.ts'
 import { UsbPort } from './usb-port.ts'
 import { UsbipServer } from './usbip-server.ts'
@@ -26,6 +27,8 @@ export interface LabOptions {
   readonly forwarded: readonly number[]
   /** A pcapng file for all transfers. */
   readonly trace?: string | undefined
+  /** Writes the recordings that cases ask for. */
+  readonly records?: boolean | undefined
   readonly log: (line: string) => void
   /** Called before the guest is closed: `--keep`. */
   readonly keep?: ((guest: Guest) => Promise<void>) | undefined
@@ -33,7 +36,14 @@ export interface LabOptions {
 
 const defaultTimeoutMs = 300_000
 
-export async function runLab({ cases, forwarded, trace, log, keep }: LabOptions): Promise<CaseResult[]> {
+export async function runLab({
+  cases,
+  forwarded,
+  trace,
+  records = false,
+  log,
+  keep,
+}: LabOptions): Promise<CaseResult[]> {
   const server = new UsbipServer()
   const results: CaseResult[] = []
   const usbipPort = await server.listen(0)
@@ -44,7 +54,7 @@ export async function runLab({ cases, forwarded, trace, log, keep }: LabOptions)
   try {
     if (trace !== undefined) writeFileSync(trace, pcapHeader())
     for (const one of cases) {
-      const result = await runCase(one, guest, server, trace)
+      const result = await runCase(one, guest, server, trace, records)
       log(`${result.passed ? '✓' : '✗'} ${one.name} (${result.seconds.toFixed(0)} s)`)
       if (!result.passed)
         log(`${result.error}\nThe guest's console ends with:\n${guest.console.slice(-2000)}`)
@@ -59,22 +69,27 @@ export async function runLab({ cases, forwarded, trace, log, keep }: LabOptions)
 }
 
 async function runCase(
-  { name, twins, run, timeoutMs = defaultTimeoutMs }: LabCase,
+  { name, twins, run, recordAs, timeoutMs = defaultTimeoutMs }: LabCase,
   guest: Guest,
   server: UsbipServer,
   trace: string | undefined,
+  records: boolean,
 ): Promise<CaseResult> {
   const startedAt = performance.now()
   const clock = new VirtualClock({ speed: 1 })
   let figures: Readonly<Record<string, number>> = {}
   let error = ''
   try {
-    const plugged = await Promise.all(twins.map(({ id, dials }, i) => plug(id, dials, i + 1, clock, guest)))
+    const events = records && recordAs ? ([] as RecordedEvent[]) : undefined
+    const plugged = await Promise.all(
+      twins.map(({ id, dials }, i) => plug(id, dials, i + 1, clock, guest, i === 0 ? events : undefined)),
+    )
     server.ports = plugged.map(({ port }) => port)
     if (trace !== undefined) for (const [i, { port }] of plugged.entries()) record(port, i + 1, trace)
     for (const i of plugged.keys()) await guest.attach(i + 1)
     const work = run({ guest, twins: plugged, report: (more) => (figures = { ...figures, ...more }) })
     await Promise.race([work, failAfter(timeoutMs)])
+    if (events && recordAs && twins[0]) save(twins[0].id, recordAs, events)
   } catch (caught) {
     error = caught instanceof Error ? caught.message : String(caught)
   } finally {
@@ -102,6 +117,17 @@ export function record(port: UsbPort, device: number, file: string): void {
   }
 }
 
+function save(
+  id: string,
+  { program, name }: { program: string; name: string },
+  events: RecordedEvent[],
+): void {
+  const [protocol = ''] = id.split(':')
+  const lines = events.map((event) => `    ${JSON.stringify(event)}`).join(',\n')
+  const head = `{\n  "program": ${JSON.stringify(program)},\n  "twin": ${JSON.stringify(id)},\n  "events": [\n`
+  writeFileSync(`protocols/${protocol}/${name}.recording.json`, `${head}${lines}\n  ]\n}\n`)
+}
+
 // ---- twins ---------------------------------------------------------------------------------------
 
 const shelves = import.meta.glob<TwinShelf>('../../protocols/*/twin.ts', { import: 'default', eager: true })
@@ -123,10 +149,13 @@ async function plug(
   number: number,
   clock: VirtualClock,
   guest: Guest,
+  events: RecordedEvent[] | undefined,
 ): Promise<LabTwin & { readonly port: UsbPort }> {
   const { entry, setup } = await make(id, dials)
-  const whole = usbSide(setup.twin)
+  const { twin } = setup
+  const whole = usbSide(events && twin.link === 'serial' ? recordSerial(twin, events) : twin)
   const port = new UsbPort(whole, clock)
+  if (events && twin.link === 'usb') recordUsb(port, events)
   return {
     ...{ entry, port },
     memory: (memory) => setup.memory(memory),

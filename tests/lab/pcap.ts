@@ -5,6 +5,7 @@
  */
 import { ByteWriter, concat } from '#core/bytes.ts'
 import type { Transfer } from './usb-port.ts'
+import { setupBytes } from './usbip-packets.ts'
 
 const usbLinuxMmapped = 220
 const Block = { Section: 0x0a0d_0d0a, Interface: 1, Packet: 6 } as const
@@ -32,8 +33,8 @@ export function pcapTransfer(id: number, transfer: Traced): Uint8Array {
   const { direction, bytes, length, status } = transfer
   const [sent, received] = direction === 'out' ? [bytes, none] : [none, bytes]
   return concat(
-    packet(transfer, monitored(id, 'S', transfer, inProgress, length, sent)),
-    packet(transfer, monitored(id, 'C', transfer, status, bytes.length, received)),
+    packet(transfer.from, monitored(id, 'S', transfer, inProgress, length, sent)),
+    packet(transfer.at, monitored(id, 'C', transfer, status, bytes.length, received)),
   )
 }
 
@@ -42,14 +43,14 @@ const none = new Uint8Array()
 function monitored(
   id: number,
   type: 'S' | 'C',
-  { at, endpoint, direction, setup, device, isInterrupt }: Traced,
+  { from, at, endpoint, direction, setup, device, isInterrupt }: Traced,
   status: number,
   length: number,
   data: Uint8Array,
 ): Uint8Array {
   const kind = endpoint === 0 ? control : isInterrupt ? interrupt : bulk
   const hasSetup = type === 'S' && setup !== undefined
-  const us = Math.round(at * 1000)
+  const us = Math.round((type === 'S' ? from : at) * 1000)
   const writer = new ByteWriter()
     .u32le(id)
     .u32le(0)
@@ -66,13 +67,11 @@ function monitored(
     .u32le(status)
     .u32le(length)
     .u32le(data.length)
-  if (hasSetup)
-    writer.u8(setup.requestType).u8(setup.request).u16le(setup.value).u16le(setup.index).u16le(setup.length)
-  else writer.bytes(new Uint8Array(8))
+  writer.bytes(hasSetup ? setupBytes(setup) : new Uint8Array(8))
   return writer.bytes(new Uint8Array(16)).bytes(data).done() // interval, start frame, flags, descriptors
 }
 
-function packet({ at }: Traced, data: Uint8Array): Uint8Array {
+function packet(at: number, data: Uint8Array): Uint8Array {
   const us = Math.round(at * 1000)
   const padding = new Uint8Array(-data.length & 3)
   const writer = new ByteWriter()

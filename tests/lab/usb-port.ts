@@ -9,7 +9,8 @@ import { Status, type Answered, type Submit } from './usbip-packets.ts'
 
 /** One transfer as it went, for traces and counts. `setup` is there on the control pipe. */
 export interface Transfer {
-  /** Milliseconds since the port was made, at its end. */
+  /** Milliseconds since the port was made: when it began and when it had ended. */
+  readonly from: number
   readonly at: number
   readonly endpoint: number
   readonly isInterrupt: boolean
@@ -114,12 +115,18 @@ export class Plugged {
     const signal = AbortSignal.any([given, this.gone])
     const pipe = urb.endpoint === 0 ? '0' : `${urb.direction}${String(urb.endpoint)}`
     const before = this.#queues.get(pipe) ?? Promise.resolve()
-    const work = before.then(() => (signal.aborted ? undefined : this.#transfer(urb, bytes, pipe, signal)))
+    const { clock } = this.#port
+    let from = 0
+    const work = before.then(() => {
+      from = clock.now()
+      return signal.aborted ? undefined : this.#transfer(urb, bytes, pipe, signal)
+    })
     this.#queues.set(pipe, work)
     const answered = await work
     if (answered)
       this.#port.onTransfer({
-        at: this.#port.clock.now(),
+        from,
+        at: clock.now(),
         endpoint: urb.endpoint,
         isInterrupt: this.#interrupts.has(pipe),
         direction: urb.direction,

@@ -117,15 +117,24 @@ export function parseCommand(header: Uint8Array): Submit | Unlink {
   const length = read.u32be()
   if (length > mostBytes) throw new Error(`a transfer of ${String(length)} bytes`)
   read.bytes(12) // start frame, packets, interval
-  const setup = {
+  const setup = parseSetup(read.bytes(8))
+  return { kind: 'submit', sequence, endpoint, direction, setup, length }
+}
+
+/** USB 2.0, 9.3. */
+export function parseSetup(bytes: Uint8Array): SetupPacket {
+  const read = new ByteReader(bytes, 'a setup packet')
+  return {
     requestType: read.u8(),
     request: read.u8(),
     value: read.u16le(),
     index: read.u16le(),
     length: read.u16le(),
   }
-  return { kind: 'submit', sequence, endpoint, direction, setup, length }
 }
+
+export const setupBytes = ({ requestType, request, value, index, length }: SetupPacket): Uint8Array =>
+  new ByteWriter().u8(requestType).u8(request).u16le(value).u16le(index).u16le(length).done()
 
 /** As the kernel numbers them. */
 export const Status = {

@@ -1,5 +1,5 @@
 /**
- * `npm run lab [-- --only TEXT] [--json FILE] [--trace FILE] [--keep] [--list]`: unmodified tools and Chromium against our
+ * `npm run lab [-- --only TEXT] [--json FILE] [--trace FILE] [--record] [--keep] [--list]`: unmodified tools and Chromium against our
  * twins, through a real Linux kernel. Installs what it needs and ends with `N passed, N failed`.
  */
 import { existsSync, readdirSync, writeFileSync } from 'node:fs'
@@ -12,6 +12,7 @@ const { values } = parseArgs({
     only: { type: 'string' },
     json: { type: 'string' },
     trace: { type: 'string' },
+    record: { type: 'boolean' },
     keep: { type: 'boolean' },
     list: { type: 'boolean' },
   },
@@ -47,7 +48,7 @@ try {
     throw new Error('the site could not be built')
 
   const results = await runLab({
-    ...{ cases, trace: values.trace, log: console.log },
+    ...{ cases, trace: values.trace, records: values.record, log: console.log },
     forwarded: [9222],
     keep: values.keep ? shell : undefined,
   })

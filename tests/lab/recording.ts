@@ -1,0 +1,132 @@
+/**
+ * What a reference tool said to a twin and what that answered, kept in the protocol's folder as
+ * `NAME.recording.json` and replayed in `npm test`: the twin stays true without the guest.
+ *
+ * A USB device is recorded at its pipes. A serial one at its line, because how a bridge cuts bytes into packets
+ * is a matter of time.
+ */
+import { fromHex, hexBytes } from '#core/bytes.ts'
+import type { Clock } from '#core/time.ts'
+import type { SerialTwin, SerialWire, Twin, UsbTwin } from '#bench/twin.ts'
+import { UsbPort, type Transfer } from './usb-port.ts'
+import { parseSetup, setupBytes, type Status } from './usbip-packets.ts'
+
+export interface Recording {
+  /** `avrdude 7.1`. */
+  readonly program: string
+  /** `protocol:variant`. */
+  readonly twin: string
+  readonly events: readonly RecordedEvent[]
+}
+
+/** Bytes are hex; `at` is in milliseconds from the start. */
+export type RecordedEvent =
+  /** One transfer: [setup] and what was sent, or how much was asked for and what came. */
+  | {
+      readonly at: number
+      readonly endpoint: number
+      readonly setup?: string
+      readonly out?: string
+      readonly length?: number
+      readonly in?: string
+      readonly status?: Status
+    }
+  /** The host set its lines, or sent bytes. */
+  | { readonly at: number; readonly dtr: boolean; readonly rts: boolean }
+  | { readonly at: number; readonly sent: string; readonly baud: number }
+  /** The device sent bytes. */
+  | { readonly at: number; readonly answered: string }
+
+const rounded = (ms: number): number => Math.round(ms * 10) / 10
+const packed = (bytes: Uint8Array): string => hexBytes(bytes, '')
+
+/** Standard requests are the kernel's own, and the same for every tool. */
+const isStandard = ({ setup }: Transfer): boolean => setup !== undefined && (setup.requestType & 0x60) === 0
+
+export function recordUsb(port: UsbPort, events: RecordedEvent[]): void {
+  port.onTransfer = (transfer) => {
+    if (isStandard(transfer)) return
+    const { from, endpoint, setup, direction, bytes, length, status } = transfer
+    events.push({
+      ...{ at: rounded(from), endpoint },
+      ...(setup && { setup: packed(setupBytes(setup)) }),
+      ...(direction === 'out' ? { out: packed(bytes) } : { length, in: packed(bytes) }),
+      ...(status !== 0 && { status }),
+    })
+  }
+}
+
+/** The same twin, with its line listened to. */
+export function recordSerial(twin: SerialTwin, events: RecordedEvent[]): SerialTwin {
+  let wire: SerialWire | undefined
+  const now = () => rounded(wire?.clock.now() ?? 0)
+  const { link, usb, bridge, refusesSignals } = twin
+  return {
+    ...{ link, usb, bridge, ...(refusesSignals && { refusesSignals }) },
+    plugged(inner) {
+      wire = inner
+      twin.plugged({
+        clock: inner.clock,
+        send(bytes, baud) {
+          events.push({ at: now(), answered: packed(bytes) })
+          inner.send(bytes, baud)
+        },
+      })
+    },
+    receive(bytes, baud) {
+      events.push({ at: now(), sent: packed(bytes), baud })
+      twin.receive(bytes, baud)
+    },
+    signals(dtr, rts) {
+      events.push({ at: now(), dtr, rts })
+      twin.signals(dtr, rts)
+    },
+  }
+}
+
+/** Says the host's part again at its times. Gives what the twin's part was now and then. */
+export async function replay(
+  { events }: Recording,
+  twin: Twin,
+  clock: Clock,
+): Promise<{ readonly now: string; readonly then: string }> {
+  return twin.link === 'usb' ? replayUsb(events, twin, clock) : replaySerial(events, twin, clock)
+}
+
+async function replayUsb(events: readonly RecordedEvent[], twin: UsbTwin, clock: Clock) {
+  const port = new UsbPort(twin, clock)
+  const [now, then]: [string[], string[]] = [[], []]
+  for (const [sequence, event] of events.entries()) {
+    if (!('endpoint' in event)) continue
+    await until(event.at, clock)
+    const out = fromHex(event.out ?? '')
+    const direction = event.out === undefined ? 'in' : 'out'
+    const setup = parseSetup(fromHex(event.setup ?? '00'.repeat(8)))
+    const length = direction === 'in' ? (event.length ?? 0) : out.length
+    const urb = { kind: 'submit', sequence, endpoint: event.endpoint, direction, setup, length } as const
+    const answered = await port.present?.submit(urb, out, new AbortController().signal)
+    const line = (answer: string | undefined, status = 0) =>
+      `${String(sequence)} ${event.setup ?? ''} ${answer ?? ''} ${String(status)}`
+    now.push(line(direction === 'in' ? packed(answered?.bytes ?? new Uint8Array()) : '', answered?.status))
+    then.push(line(event.in, event.status))
+  }
+  return { now: now.join('\n'), then: then.join('\n') }
+}
+
+async function replaySerial(events: readonly RecordedEvent[], twin: SerialTwin, clock: Clock) {
+  const [now, then]: [string[], string[]] = [[], []]
+  twin.plugged({ clock, send: (bytes) => now.push(packed(bytes)) })
+  for (const event of events) {
+    if ('answered' in event) {
+      then.push(event.answered)
+      continue
+    }
+    await until(event.at, clock)
+    if ('sent' in event) twin.receive(fromHex(event.sent), event.baud)
+    else if ('dtr' in event) twin.signals(event.dtr, event.rts)
+  }
+  await clock.sleep(1000) // the last answer
+  return { now: now.join(''), then: then.join('') }
+}
+
+const until = (at: number, clock: Clock): Promise<void> => clock.sleep(Math.max(0, at - clock.now()))
