@@ -32,14 +32,13 @@ const pair: LabCase = {
     await story.planned()
     await story.consent()
     await story.write()
-    await story.button(en.prove_ask).waitFor()
+    await story.heading(en.prove_by_itself).waitFor()
     report({ transfers: twin.port.count })
     await twin.plugInByItself()
     await story.button(en.prove_ask).click()
     await story.link(en.prove_certificate).waitFor()
 
-    const { bytes } = await story.saved(story.button(en.prove_save))
-    const certificate = await readCertificate(bytes)
+    const certificate = await readCertificate(await chrome.saved(story.button(en.prove_save)))
     assert.equal(certificate.practice, undefined)
     assert.equal(certificate.proof.kind, 'running-version')
     assert.match(certificate.proof.found, /1\.10/)
@@ -47,4 +46,42 @@ const pair: LabCase = {
   },
 }
 
-export default [pair]
+const unplugged: LabCase = {
+  name: 'Chromium, usbasp:attiny13: unplugged in the middle of the write, and on to the certificate',
+  twins: [{ id: 'usbasp:attiny13' }],
+  timeoutMs: 900_000,
+  async run({ guest, twins: [twin] }) {
+    assert(twin)
+    const program = twin.memory('flash').slice()
+    program.fill(0x5a, 700, 900)
+    const eeprom = twin.memory('eeprom').slice()
+    await using chrome = await Chrome.start(guest, { permission: 'policy' })
+    const story = new Story(chrome.page, en, patienceMs)
+    await chrome.open()
+    await story.button(en.device_start).click()
+    await story.button(en.backup_start).click()
+    await story.backedUp()
+    await story.bring('program.hex', formatIntelHex([{ address: 0, bytes: program }]))
+    await story.planned()
+    await story.consent()
+    twin.port.faults = { unplugAt: twin.port.count + 40 }
+    await story.write()
+    await story.told({
+      happened: en.error_gone_writing,
+      safe: `${en.safe_half} ${en.safe_backup}`,
+      now: en.now_continue,
+    })
+    assert.notDeepEqual(twin.memory('flash'), program)
+
+    twin.port.faults = {}
+    await twin.replug()
+    await story.button(en.job_continue).click()
+    await story.proveByReading()
+    const certificate = await readCertificate(await chrome.saved(story.button(en.prove_save)))
+    assert.equal(certificate.proof.kind, 'read-again')
+    assert.deepEqual(twin.memory('flash'), program)
+    assert.deepEqual(twin.memory('eeprom'), eeprom)
+  },
+}
+
+export default [pair, unplugged]

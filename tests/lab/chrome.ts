@@ -3,7 +3,7 @@
  * protocol: the real WebUSB and Web Serial on the real kernel.
  */
 import { join } from 'node:path'
-import { chromium, type Browser, type Page } from 'playwright'
+import { chromium, type Browser, type Locator, type Page } from 'playwright'
 import type { Guest } from './guest.ts'
 
 /** Of the guest; to be forwarded. */
@@ -82,6 +82,18 @@ END
         ? devTools.send('DeviceAccess.selectPrompt', { id, deviceId: device.id })
         : devTools.send('DeviceAccess.cancelPrompt', { id }))
     })
+  }
+
+  /** What a click on this saves; the file is in the guest. */
+  async saved(locator: Locator): Promise<Uint8Array> {
+    const folder = '/tmp/downloads'
+    await this.#guest.do(`rm -rf ${folder}; mkdir ${folder}`)
+    const devTools = await this.#browser.newBrowserCDPSession()
+    await devTools.send('Browser.setDownloadBehavior', { behavior: 'allow', downloadPath: folder })
+    await locator.click()
+    const waiting = `for ((i = 0; i < 120; i++)); do ls ${folder} | grep -qv crdownload && exec ls ${folder}; sleep 0.5; done; exit 1`
+    const name = (await this.#guest.do(waiting, 90_000)).trim()
+    return this.#guest.get(`${folder}/${name}`)
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -1,0 +1,39 @@
+/** The app in real Chromium over real Web Serial: an Uno by its own boot loader, through the kernel's cdc-acm. */
+import assert from 'node:assert/strict'
+import { formatIntelHex } from '#firmware/intel-hex.ts'
+import { readCertificate } from '../e2e/certificate.ts'
+import { Story } from '../e2e/story.ts'
+import { en } from '../e2e/words.ts'
+import { Chrome, patienceMs } from './chrome.ts'
+import type { LabCase } from './lab-case.ts'
+
+const board = (id: string, applicationBytes: number): LabCase => ({
+  name: `Chromium, ${id}: the whole job to the certificate`,
+  twins: [{ id }],
+  timeoutMs: 1_200_000,
+  async run({ guest, twins: [twin], report }) {
+    assert(twin)
+    const before = twin.memory('flash').slice()
+    const program = before.slice(0, applicationBytes)
+    program.fill(0x5a, 1000, 1300)
+    await using chrome = await Chrome.start(guest, { permission: 'policy' })
+    const story = new Story(chrome.page, en, 2 * patienceMs)
+    await chrome.open()
+    await story.button(en.device_start).click()
+    await story.button(en.backup_start).click()
+    await story.backedUp()
+    await story.bring('sketch.hex', formatIntelHex([{ address: 0, bytes: program }]))
+    await story.planned()
+    await story.consent()
+    await story.write()
+    await story.proveByReading()
+    report({ transfers: twin.port.count })
+
+    const certificate = await readCertificate(await chrome.saved(story.button(en.prove_save)))
+    assert.equal(certificate.proof.kind, 'read-again')
+    assert.deepEqual(twin.memory('flash').slice(0, applicationBytes), program)
+    assert.deepEqual(twin.memory('flash').slice(applicationBytes), before.slice(applicationBytes))
+  },
+})
+
+export default [board('stk500:uno', 32_256)]
