@@ -1,5 +1,6 @@
 /** avrdude, as Debian ships it, on the kernel's own tty: a board by its boot loader, and ArduinoISP. */
 import assert from 'node:assert/strict'
+import { equal } from '#core/bytes.ts'
 import { random, type LabCase } from './lab-case.ts'
 
 const tty = (id: string) => (id.includes('nano') ? '/dev/ttyUSB0' : '/dev/ttyACM0')
@@ -18,8 +19,8 @@ const boards = [
     await guest.put('/tmp/flash.bin', program)
     const avrdude = `avrdude -q -q -c arduino -P ${tty(id)} -b ${String(baud)} -p ${part} -D`
     await guest.do(`${avrdude} -U flash:w:/tmp/flash.bin:r`, 500_000)
-    assert.deepEqual(twin.memory('flash').slice(0, flash), program)
-    assert.deepEqual(twin.memory('flash').slice(flash), loader)
+    assert(equal(twin.memory('flash').slice(0, flash), program), 'not what was written')
+    assert(equal(twin.memory('flash').slice(flash), loader), 'not what was written')
     report({ transfers: twin.port.count })
   },
 }))
@@ -37,8 +38,8 @@ const arduinoIsp: LabCase = {
       `avrdude -q -q -c stk500v1 -P ${tty('')} -b 19200 -p m8 -U flash:w:/tmp/flash.bin:r -U eeprom:w:/tmp/eeprom.bin:r -U lfuse:w:0xe4:m`,
       500_000,
     )
-    assert.deepEqual(twin.memory('flash'), program)
-    assert.deepEqual(twin.memory('eeprom').slice(0, 64), values)
+    assert(equal(twin.memory('flash'), program), 'not what was written')
+    assert(equal(twin.memory('eeprom').slice(0, 64), values), 'not what was written')
     assert.equal(twin.memory('fuses')[0], 0xe4)
     report({ transfers: twin.port.count })
   },

@@ -1,5 +1,6 @@
 /** avrdude, as Debian ships it, through a USBasp: every memory of three chips, and the wrong chip. */
 import assert from 'node:assert/strict'
+import { equal } from '#core/bytes.ts'
 import { random, type LabCase } from './lab-case.ts'
 
 const chips = [
@@ -22,13 +23,13 @@ const wholeChips = chips.map(({ id, part, flash, eeprom, lfuse, lock }): LabCase
       `${avrdude} -U flash:w:/tmp/flash.bin:r -U eeprom:w:/tmp/eeprom.bin:r -U lfuse:w:${String(lfuse)}:m`,
       300_000,
     )
-    assert.deepEqual(twin.memory('flash'), program)
-    assert.deepEqual(twin.memory('eeprom'), values)
+    assert(equal(twin.memory('flash'), program), 'not what was written')
+    assert(equal(twin.memory('eeprom'), values), 'not what was written')
     assert.equal(twin.memory('fuses')[0], lfuse)
     report({ transfers: twin.port.count })
 
     await guest.do(`${avrdude} -U flash:r:/tmp/read.bin:r -U lock:w:${String(lock)}:m`, 200_000)
-    assert.deepEqual(await guest.get('/tmp/read.bin'), program)
+    assert(equal(await guest.get('/tmp/read.bin'), program), 'not what was written')
     assert.equal((twin.memory('lock')[0] ?? 0) & 0x03, lock & 0x03)
   },
 }))
@@ -43,7 +44,7 @@ const wrongChip: LabCase = {
     const { code, output } = await guest.run('avrdude -c usbasp -p m8 -U flash:w:/tmp/flash.bin:r')
     assert.notEqual(code, 0)
     assert.match(output, /expected signature for ATmega8 is 1E 93 07/i)
-    assert.deepEqual(twin.memory('flash'), before)
+    assert(equal(twin.memory('flash'), before), 'not what was written')
   },
 }
 

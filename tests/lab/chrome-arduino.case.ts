@@ -1,5 +1,6 @@
 /** The app in real Chromium over real Web Serial: an Uno by its own boot loader, through the kernel's cdc-acm. */
 import assert from 'node:assert/strict'
+import { equal } from '#core/bytes.ts'
 import { formatIntelHex } from '#firmware/intel-hex.ts'
 import { readCertificate } from '../e2e/certificate.ts'
 import { Story } from '../e2e/story.ts'
@@ -31,8 +32,11 @@ const board = (id: string, applicationBytes: number): LabCase => ({
 
     const certificate = await readCertificate(await chrome.saved(story.button(en.prove_save)))
     assert.equal(certificate.proof.kind, 'read-again')
-    assert.deepEqual(twin.memory('flash').slice(0, applicationBytes), program)
-    assert.deepEqual(twin.memory('flash').slice(applicationBytes), before.slice(applicationBytes))
+    assert(equal(twin.memory('flash').slice(0, applicationBytes), program), 'not what was written')
+    assert(
+      equal(twin.memory('flash').slice(applicationBytes), before.slice(applicationBytes)),
+      'not what was written',
+    )
   },
 })
 
