@@ -86,9 +86,9 @@ export default {
   filters,
   recognise: (seen) => (seen.link === 'serial' ? recognise(seen) : undefined),
   proven: {
-    identify: ['real-firmware', 'twin'],
-    backup: ['real-firmware', 'twin'],
-    flash: ['real-firmware', 'twin'],
-    verify: ['real-firmware', 'twin'],
+    identify: ['real-firmware', 'reference-tool', 'recording', 'twin'],
+    backup: ['real-firmware', 'reference-tool', 'recording', 'twin'],
+    flash: ['real-firmware', 'reference-tool', 'recording', 'twin'],
+    verify: ['real-firmware', 'reference-tool', 'recording', 'twin'],
   },
 } satisfies Identity

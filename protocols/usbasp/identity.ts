@@ -86,9 +86,9 @@ export default {
     return { model, mode, confidence, usable, facts: facts(seen, judgement), notices }
   },
   proven: {
-    identify: ['real-firmware', 'twin'],
-    backup: ['real-firmware', 'twin'],
-    flash: ['real-firmware', 'twin'],
-    verify: ['real-firmware', 'twin'],
+    identify: ['chrome', 'real-firmware', 'reference-tool', 'recording', 'twin'],
+    backup: ['chrome', 'real-firmware', 'reference-tool', 'recording', 'twin'],
+    flash: ['chrome', 'real-firmware', 'reference-tool', 'recording', 'twin'],
+    verify: ['chrome', 'real-firmware', 'reference-tool', 'recording', 'twin'],
   },
 } satisfies Identity
