@@ -1,7 +1,7 @@
 /** avrdude, as Debian ships it, on the kernel's own tty: a board by its boot loader, and ArduinoISP. */
 import assert from 'node:assert/strict'
 import { equal } from '#core/bytes.ts'
-import { random, type LabCase } from './lab-case.ts'
+import { random, whileHeldOpen, type LabCase } from './lab-case.ts'
 
 const tty = (id: string) => (id.includes('nano') ? '/dev/ttyUSB0' : '/dev/ttyACM0')
 
@@ -19,28 +19,32 @@ const boards = [
     await guest.put('/tmp/flash.bin', program)
     const avrdude = `avrdude -q -q -c arduino -P ${tty(id)} -b ${String(baud)} -p ${part} -D`
     await guest.do(`${avrdude} -U flash:w:/tmp/flash.bin:r`, 500_000)
-    assert(equal(twin.memory('flash').slice(0, flash), program), 'not what was written')
-    assert(equal(twin.memory('flash').slice(flash), loader), 'not what was written')
+    assert(equal(twin.memory('flash').slice(0, flash), program), 'the flash is not what was written')
+    assert(equal(twin.memory('flash').slice(flash), loader), 'the boot loader has changed')
     report({ transfers: twin.port.count })
   },
 }))
 
+/**
+ * Flash and a fuse. Not the EEPROM: `-c stk500v1` gives that byte addresses, and the sketch takes all for words
+ * (avrdude 7.2 has `arduino_as_isp` for it; Debian ships 7.1).
+ */
 const arduinoIsp: LabCase = {
-  name: 'avrdude, stk500:arduino-isp-atmega8: erase, flash, EEPROM and fuse',
+  name: 'avrdude, stk500:arduino-isp-atmega8: erase, all of the flash, fuse',
   twins: [{ id: 'stk500:arduino-isp-atmega8' }],
   timeoutMs: 600_000,
   async run({ guest, twins: [twin], report }) {
     assert(twin)
-    const [program, values] = [random(8192), random(64)]
+    const program = random(8192)
+    const lfuse = 0xe4
     await guest.put('/tmp/flash.bin', program)
-    await guest.put('/tmp/eeprom.bin', values)
     await guest.do(
-      `avrdude -q -q -c stk500v1 -P ${tty('')} -b 19200 -p m8 -U flash:w:/tmp/flash.bin:r -U eeprom:w:/tmp/eeprom.bin:r -U lfuse:w:0xe4:m`,
+      `${whileHeldOpen('/dev/ttyACM0')}
+      avrdude -q -q -c stk500v1 -P /dev/ttyACM0 -b 19200 -p m8 -U flash:w:/tmp/flash.bin:r -U lfuse:w:${String(lfuse)}:m`,
       500_000,
     )
-    assert(equal(twin.memory('flash'), program), 'not what was written')
-    assert(equal(twin.memory('eeprom').slice(0, 64), values), 'not what was written')
-    assert.equal(twin.memory('fuses')[0], 0xe4)
+    assert(equal(twin.memory('flash'), program), 'the flash is not what was written')
+    assert.equal(twin.memory('fuses')[0], lfuse)
     report({ transfers: twin.port.count })
   },
 }

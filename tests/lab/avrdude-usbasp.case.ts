@@ -23,13 +23,13 @@ const wholeChips = chips.map(({ id, part, flash, eeprom, lfuse, lock }): LabCase
       `${avrdude} -U flash:w:/tmp/flash.bin:r -U eeprom:w:/tmp/eeprom.bin:r -U lfuse:w:${String(lfuse)}:m`,
       300_000,
     )
-    assert(equal(twin.memory('flash'), program), 'not what was written')
-    assert(equal(twin.memory('eeprom'), values), 'not what was written')
+    assert(equal(twin.memory('flash'), program), 'the flash is not what was written')
+    assert(equal(twin.memory('eeprom'), values), 'the EEPROM is not what was written')
     assert.equal(twin.memory('fuses')[0], lfuse)
     report({ transfers: twin.port.count })
 
     await guest.do(`${avrdude} -U flash:r:/tmp/read.bin:r -U lock:w:${String(lock)}:m`, 200_000)
-    assert(equal(await guest.get('/tmp/read.bin'), program), 'not what was written')
+    assert(equal(await guest.get('/tmp/read.bin'), program), 'avrdude read something else')
     assert.equal((twin.memory('lock')[0] ?? 0) & 0x03, lock & 0x03)
   },
 }))
@@ -44,7 +44,7 @@ const wrongChip: LabCase = {
     const { code, output } = await guest.run('avrdude -c usbasp -p m8 -U flash:w:/tmp/flash.bin:r')
     assert.notEqual(code, 0)
     assert.match(output, /expected signature for ATmega8 is 1E 93 07/i)
-    assert(equal(twin.memory('flash'), before), 'not what was written')
+    assert(equal(twin.memory('flash'), before), 'the flash was changed')
   },
 }
 

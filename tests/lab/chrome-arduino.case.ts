@@ -3,9 +3,8 @@ import assert from 'node:assert/strict'
 import { equal } from '#core/bytes.ts'
 import { formatIntelHex } from '#firmware/intel-hex.ts'
 import { readCertificate } from '../e2e/certificate.ts'
-import { Story } from '../e2e/story.ts'
 import { en } from '../e2e/words.ts'
-import { Chrome, patienceMs } from './chrome.ts'
+import { Chrome } from './chrome.ts'
 import type { LabCase } from './lab-case.ts'
 
 const board = (id: string, applicationBytes: number): LabCase => ({
@@ -18,11 +17,7 @@ const board = (id: string, applicationBytes: number): LabCase => ({
     const program = before.slice(0, applicationBytes)
     program.fill(0x5a, 1000, 1300)
     await using chrome = await Chrome.start(guest, { permission: 'policy' })
-    const story = new Story(chrome.page, en, 2 * patienceMs)
-    await chrome.open()
-    await story.button(en.device_start).click()
-    await story.button(en.backup_start).click()
-    await story.backedUp()
+    const story = await chrome.backUp()
     await story.bring('sketch.hex', formatIntelHex([{ address: 0, bytes: program }]))
     await story.planned()
     await story.consent()
@@ -32,10 +27,13 @@ const board = (id: string, applicationBytes: number): LabCase => ({
 
     const certificate = await readCertificate(await chrome.saved(story.button(en.prove_save)))
     assert.equal(certificate.proof.kind, 'read-again')
-    assert(equal(twin.memory('flash').slice(0, applicationBytes), program), 'not what was written')
+    assert(
+      equal(twin.memory('flash').slice(0, applicationBytes), program),
+      'the flash is not what was written',
+    )
     assert(
       equal(twin.memory('flash').slice(applicationBytes), before.slice(applicationBytes)),
-      'not what was written',
+      'the flash is not what was written',
     )
   },
 })

@@ -4,9 +4,8 @@ import { equal, isBlank } from '#core/bytes.ts'
 import { practiceImages } from '#bench/practice-images.ts'
 import { formatIntelHex } from '#firmware/intel-hex.ts'
 import { hashesOf, readCertificate } from '../e2e/certificate.ts'
-import { Story } from '../e2e/story.ts'
 import { en } from '../e2e/words.ts'
-import { Chrome, patienceMs } from './chrome.ts'
+import { Chrome } from './chrome.ts'
 import type { LabCase } from './lab-case.ts'
 
 async function firmware(version: string): Promise<{ name: string; file: Uint8Array }> {
@@ -23,11 +22,7 @@ const pair: LabCase = {
   async run({ guest, twins: [twin], report }) {
     assert(twin)
     await using chrome = await Chrome.start(guest, { permission: 'policy' })
-    const story = new Story(chrome.page, en, patienceMs)
-    await chrome.open()
-    await story.button(en.device_start).click()
-    await story.button(en.backup_start).click()
-    await story.backedUp()
+    const story = await chrome.backUp()
     const { name, file } = await firmware('1.10')
     await story.bring(name, file)
     await story.planned()
@@ -58,11 +53,7 @@ const unplugged: LabCase = {
     program.fill(0x5a, 700, 900)
     const eeprom = twin.memory('eeprom').slice()
     await using chrome = await Chrome.start(guest, { permission: 'policy' })
-    const story = new Story(chrome.page, en, patienceMs)
-    await chrome.open()
-    await story.button(en.device_start).click()
-    await story.button(en.backup_start).click()
-    await story.backedUp()
+    const story = await chrome.backUp()
     await story.bring('program.hex', formatIntelHex([{ address: 0, bytes: program }]))
     await story.planned()
     await story.consent()

@@ -4,6 +4,8 @@
  */
 import { join } from 'node:path'
 import { chromium, type Browser, type Locator, type Page } from 'playwright'
+import { Story } from '../e2e/story.ts'
+import { en } from '../e2e/words.ts'
 import type { Guest } from './guest.ts'
 
 /** Of the guest; to be forwarded. */
@@ -67,9 +69,13 @@ END
     return new Chrome(guest, browser, page)
   }
 
-  /** Opens the site at its first page. */
-  async open(): Promise<void> {
+  /** From the first page, with the one device that is there, to its stored backup. */
+  async backUp(): Promise<Story> {
+    const story = new Story(this.page, en, patienceMs)
     await this.page.goto(`${site}/`)
+    await story.button(en.device_start).click()
+    await story.backUp()
+    return story
   }
 
   /** Answers the browser's next device chooser with the first device whose name has `text`. */

@@ -41,4 +41,10 @@ export interface LabTwin {
   plugInByItself(): Promise<void>
 }
 
+/**
+ * Holds a tty open, as people do (or solder a capacitor): each opening resets the board, and what a tool asks while
+ * the ArduinoISP sketch blinks its greeting is answered later, all at once, and out of step.
+ */
+export const whileHeldOpen = (tty: string): string => `stty -F ${tty} clocal -hupcl; exec 3<>${tty}; sleep 4`
+
 export const random = (length: number): Uint8Array => Uint8Array.from(randomBytes(length))
