@@ -16,7 +16,7 @@ const board = (id: string, applicationBytes: number): LabCase => ({
     const before = twin.memory('flash').slice()
     const program = before.slice(0, applicationBytes)
     program.fill(0x5a, 1000, 1300)
-    await using chrome = await Chrome.start(guest, { permission: 'policy' })
+    await using chrome = await Chrome.start(guest)
     const story = await chrome.backUp()
     await story.bring('sketch.hex', formatIntelHex([{ address: 0, bytes: program }]))
     await story.planned()

@@ -21,7 +21,7 @@ const pair: LabCase = {
   timeoutMs: 900_000,
   async run({ guest, twins: [twin], report }) {
     assert(twin)
-    await using chrome = await Chrome.start(guest, { permission: 'policy' })
+    await using chrome = await Chrome.start(guest)
     const story = await chrome.backUp()
     const { name, file } = await firmware('1.10')
     await story.bring(name, file)
@@ -52,7 +52,7 @@ const unplugged: LabCase = {
     const program = before.slice()
     program.fill(0x5a, 700, 900)
     const eeprom = twin.memory('eeprom').slice()
-    await using chrome = await Chrome.start(guest, { permission: 'policy' })
+    await using chrome = await Chrome.start(guest)
     const story = await chrome.backUp()
     await story.bring('program.hex', formatIntelHex([{ address: 0, bytes: program }]))
     await story.planned()

@@ -15,11 +15,6 @@ const site = 'http://localhost:8080'
 /** Everything here takes long: a click's answer, a transfer, a page of flash. */
 export const patienceMs = 180_000
 
-export interface ChromeOptions {
-  /** `policy`: an administrator allows all devices. `chooser`: the page has to ask. */
-  readonly permission: 'policy' | 'chooser'
-}
-
 export class Chrome implements AsyncDisposable {
   readonly page: Page
   readonly #browser: Browser
@@ -31,13 +26,11 @@ export class Chrome implements AsyncDisposable {
     this.page = page
   }
 
-  static async start(guest: Guest, { permission }: ChromeOptions): Promise<Chrome> {
+  /** An administrator's policy allows the site all devices. */
+  static async start(guest: Guest): Promise<Chrome> {
     const policy = {
-      ...(permission === 'policy' && {
-        WebUsbAllowDevicesForUrls: [{ devices: [{}], urls: [site] }],
-        SerialAllowAllPortsForUrls: [site],
-      }),
-      DefaultWebUsbGuardSetting: 3,
+      WebUsbAllowDevicesForUrls: [{ devices: [{}], urls: [site] }],
+      SerialAllowAllPortsForUrls: [site],
     }
     const folder = '/etc/chromium/policies/managed'
     const flags =
@@ -76,18 +69,6 @@ END
     await story.button(en.device_start).click()
     await story.backUp()
     return story
-  }
-
-  /** Answers the browser's next device chooser with the first device whose name has `text`. */
-  async chooseNext(text: string): Promise<void> {
-    const devTools = await this.page.context().newCDPSession(this.page)
-    await devTools.send('DeviceAccess.enable')
-    devTools.once('DeviceAccess.deviceRequestPrompted', ({ id, devices }) => {
-      const device = devices.find(({ name }) => name.includes(text))
-      void (device
-        ? devTools.send('DeviceAccess.selectPrompt', { id, deviceId: device.id })
-        : devTools.send('DeviceAccess.cancelPrompt', { id }))
-    })
   }
 
   /** What a click on this saves; the file is in the guest. */
