@@ -17,7 +17,10 @@ export interface OfflineCopyEvents {
 export interface OfflineCopy {
   /** Makes the copy once the page is loaded. True: every file is here. False: the browser keeps none. */
   keep(hear: OfflineCopyEvents): Promise<boolean>
-  /** Lets the waiting build take over. False: a tab has a job. @throws `timeout`. */
+  /**
+   * Lets the waiting build take over. False: a tab has a job. @throws `timeout`: Chromium keeps the old worker,
+   * for minutes, if another tab is just loading by it.
+   */
   replace(): Promise<boolean>
   reload(): void
 }

@@ -19,6 +19,8 @@ async function visit(page: Page): Promise<void> {
 
 const release = (page: Page) => page.locator('html').getAttribute('data-release')
 
+const jobs = (page: Page) => page.evaluate(async () => (await navigator.locks.query()).held?.length)
+
 async function practise(page: Page): Promise<void> {
   await page.getByRole('button', { name: bench.practice_start }).click()
   await page.getByRole('button', { name: bench.practice_usbasp_board }).click()
@@ -78,7 +80,8 @@ test('a newer app waits for a job in another tab, then every tab changes to it',
   expect(await release(here), 'nothing but the offer changes the app').toBe('1')
 
   await there.goto(`${host.url}#/`)
-  await there.reload() // the job is gone
+  await there.getByRole('button', { name: bench.practice_leave }).click() // and so its job
+  await expect.poll(() => jobs(here)).toBe(0)
   await offer.click()
   await expect.poll(() => release(here)).toBe('2')
   await expect.poll(() => release(there)).toBe('2')
