@@ -76,12 +76,11 @@ describe('a write', () => {
     const programmer = new TestProgrammer(usedChip())
     const before = programmer.chip.snapshot()
     const { plan, receipt, ctx } = await prepared(programmer)
-    const done = await write(programmer, plan, receipt, ctx)
+    await write(programmer, plan, receipt, ctx)
     const { chip } = programmer
     expect(chip.at('flash').subarray(0, 100)).toEqual(code(100, 77))
     expect(chip.at('flash').subarray(100)).toEqual(before.get('flash')?.subarray(100))
     for (const id of ['eeprom', 'fuses', 'lock'] as const) expect(chip.at(id), id).toEqual(before.get(id))
-    expect(done.verifiedBytes).toBe(512 + 32 + 1)
     expect(programmer.operations.at(-1)).toBe('release')
   })
 
@@ -117,14 +116,14 @@ describe('a write', () => {
       new Map([['flash', [{ address: 0, bytes: code(200) }]]]),
     )
     let touched = false
-    const done = await write(programmer, plan, receipt, ctx, {
+    await write(programmer, plan, receipt, ctx, {
       beforeFirstChange: () => {
         touched = true
         return Promise.resolve()
       },
     })
     expect(touched).toBe(false)
-    expect(done).toEqual({ programmedBytes: 0, verifiedBytes: 512 })
+    expect(programmer.operations.filter((operation) => operation.startsWith('read flash'))).not.toEqual([])
     expect(programmer.operations.some((operation) => /program|erase/.test(operation))).toBe(false)
   })
 

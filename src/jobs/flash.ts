@@ -36,16 +36,11 @@ export interface FlashOptions {
     ((patient: Patient, ctx: Context) => Promise<Pick<FlashOptions, 'plan' | 'safety'>>) | undefined
 }
 
-export interface Flashed {
-  readonly programmedBytes: number
-  readonly verifiedBytes: number
-}
-
 /**
  * @throws `target-changed`: not the patient that was planned for; nothing was changed · `verify-mismatch` ·
  * `cancelled` at a page boundary · whatever the patient throws
  */
-export async function flash(options: FlashOptions, ctx: Context): Promise<Flashed> {
+export async function flash(options: FlashOptions, ctx: Context): Promise<void> {
   const { connect, renew, beforeFirstChange } = options
   let { plan, safety } = options
   refuseUnlessSafe(plan, safety)
@@ -73,7 +68,6 @@ export async function flash(options: FlashOptions, ctx: Context): Promise<Flashe
   } finally {
     if (patient) await release(patient, ctx)
   }
-  return { programmedBytes: plan.programBytes, verifiedBytes: plan.verifyBytes }
 }
 
 /** What went wrong before matters more than that letting go fails too. */

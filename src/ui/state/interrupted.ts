@@ -8,10 +8,8 @@ export async function interruptedWrites(
   practice: boolean,
 ): Promise<readonly JournalEntry[]> {
   const [entries, writing] = await Promise.all([journal.list(), writingJobs()])
-  return entries.filter((entry) => isPractice(entry) === practice && !writing.has(entry.id))
+  return entries.filter((entry) => (entry.practice === true) === practice && !writing.has(entry.id))
 }
-
-export const isPractice = (entry: JournalEntry): boolean => entry.practice === true
 
 /** Not while it runs: the entry is then all that a power cut would leave. */
 export async function forgetWrite(journal: Journal, id: string): Promise<void> {

@@ -2,7 +2,6 @@
  * The job at hand for the screen: the newest view, and what the memory maps show. The job itself
  * (`jobs/job.ts`) runs without any screen; progress reaches the screen at most once a frame.
  */
-import { FlashError } from '#core/errors.ts'
 import { Job, type JobServices } from '#jobs/job.ts'
 import type { JobView, StepName } from '#jobs/view.ts'
 import type { JournalEntry, Wanted } from '#store/journal.ts'
@@ -13,7 +12,6 @@ import { browserSurroundings } from '#host/surroundings.ts'
 import type { Attached } from '#transport/devices.ts'
 import { filled, PageTracker, planStates, type PageState } from '../parts/memory-map.ts'
 import type { BenchState } from './bench.svelte.ts'
-import { isPractice } from './interrupted.ts'
 import type { Stores } from './stores.ts'
 
 interface MapView {
@@ -55,8 +53,6 @@ export class JobState {
   /** A write that began in another session and was not seen to end; it waits for its device. */
   static async reopen(bench: BenchState, stores: Stores, entry: JournalEntry): Promise<JobState> {
     const state = new JobState(bench, stores)
-    if (isPractice(entry) !== state.practising)
-      throw new FlashError('bug', { during: 'continuing a practice write on a device, or the other way' })
     state.#job = await Job.reopen(state.#services(), entry)
     state.view = state.#newest = state.#job.view
     return state
