@@ -17,11 +17,6 @@ const board = (id: string, applicationBytes: number): LabCase => ({
     const program = before.slice(0, applicationBytes)
     program.fill(0x5a, 1000, 1300)
     await using chrome = await Chrome.start(guest)
-    const t0 = Date.now()
-    const timer = setInterval(() => void chrome.page.locator('main').innerText({ timeout: 5000 }).then(
-      (text) => console.log(Math.round((Date.now() - t0) / 1000), twin.port.count, text.slice(0, 400).replace(/\n+/g, ' | ')),
-      (error) => console.log(Math.round((Date.now() - t0) / 1000), twin.port.count, String(error).slice(0, 100))), 15000)
-    timer.unref()
     const story = await chrome.backUp()
     await story.bring('sketch.hex', formatIntelHex([{ address: 0, bytes: program }]))
     await story.planned()

@@ -1,12 +1,13 @@
 /**
  * The job at hand for the screen: the newest view, and what the memory maps show. The job itself
- * (`jobs/job.ts`) runs without any screen; progress reaches the screen at most once a frame.
+ * (`jobs/job.ts`) runs without any screen; progress reaches the screen ten times a second.
  */
 import { Job, type JobServices } from '#jobs/job.ts'
 import type { JobView, StepName } from '#jobs/view.ts'
 import type { JournalEntry, Wanted } from '#store/journal.ts'
 import type { Candidate } from '#jobs/identify.ts'
 import type { MemoryId } from '#core/programmer.ts'
+import { systemClock } from '#core/time.ts'
 import { whileWriting } from '#host/job-lock.ts'
 import { browserSurroundings } from '#host/surroundings.ts'
 import type { Attached } from '#transport/devices.ts'
@@ -20,6 +21,9 @@ interface MapView {
   /** The page at hand. */
   readonly now: number | undefined
 }
+
+/** Oftener is hardly seen, and a slow computer has better things to do with its time: the wire. */
+const paintEveryMs = 100
 
 export class JobState {
   view: JobView = $state.raw() as JobView
@@ -35,6 +39,7 @@ export class JobState {
   /** What the trackers said when the screen was last painted. */
   #painted: readonly MapView[] = $state.raw([])
   #scheduled = false
+  #paintedAt = -Infinity
   #newest: JobView
   #wanted: Wanted | undefined
   /** Keys of what was plugged in when the write ended: none of it is the patient by itself. */
@@ -175,15 +180,16 @@ export class JobState {
     if (view.error?.is('verify-mismatch', 'backup-mismatch') && view.error !== before.error)
       this.#markMismatch(view.error.detail.memory, view.error.detail.first ?? [view.error.detail])
     if (view.step !== before.step || view.next !== before.next) this.opened = undefined
-    this.#show(view.running === undefined || view.running.phase !== before.running?.phase || document.hidden)
+    this.#show(view.running === undefined || view.running.phase !== before.running?.phase)
   }
 
-  /** Progress waits for the next frame; everything else is shown at once. */
+  /** Progress waits for its turn; everything else is shown at once. */
   #show(atOnce: boolean): void {
-    if (atOnce) this.#paint()
+    const waitMs = this.#paintedAt + paintEveryMs - systemClock.now()
+    if (atOnce || waitMs <= 0) this.#paint()
     else if (!this.#scheduled) {
       this.#scheduled = true
-      requestAnimationFrame(() => {
+      void systemClock.sleep(waitMs).then(() => {
         this.#scheduled = false
         this.#paint()
       })
@@ -191,6 +197,7 @@ export class JobState {
   }
 
   #paint(): void {
+    this.#paintedAt = systemClock.now()
     this.view = this.#newest
     const { running } = this.view
     this.#painted = this.#trackers.map(({ layout: { id }, states, now }) => ({
