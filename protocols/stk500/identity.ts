@@ -86,9 +86,9 @@ export default {
   filters,
   recognise: (seen) => (seen.link === 'serial' ? recognise(seen) : undefined),
   proven: {
-    identify: ['real-firmware', 'reference-tool', 'recording', 'twin'],
-    backup: ['real-firmware', 'reference-tool', 'recording', 'twin'],
-    flash: ['real-firmware', 'reference-tool', 'recording', 'twin'],
-    verify: ['real-firmware', 'reference-tool', 'recording', 'twin'],
+    identify: ['chrome', 'real-firmware', 'reference-tool', 'recording', 'twin'],
+    backup: ['chrome', 'real-firmware', 'reference-tool', 'recording', 'twin'],
+    flash: ['chrome', 'real-firmware', 'reference-tool', 'recording', 'twin'],
+    verify: ['chrome', 'real-firmware', 'reference-tool', 'recording', 'twin'],
   },
 } satisfies Identity

@@ -19,6 +19,7 @@ interface Board extends Pick<BoardOptions, 'usb' | 'bridge'> {
 
 const uno = { usb: { vendorId: 0x2341, productId: 0x0043 }, bridge: 'cdc-acm' } as const
 const ch340 = { usb: { vendorId: 0x1a86, productId: 0x7523 }, bridge: 'ch340' } as const
+const cp210x = { usb: { vendorId: 0x10c4, productId: 0xea60 }, bridge: 'cp210x' } as const
 const ftdi = { usb: { vendorId: 0x0403, productId: 0x6001 }, bridge: 'ftdi' } as const
 
 const unoBoard: Board = {
@@ -110,7 +111,7 @@ export default {
     fuses: [0xff, 0xdd, 0xf8],
   }),
   'optiboot-atmega8': board('ATmega8 with Optiboot 4.4', {
-    ...ftdi,
+    ...cp210x,
     chip: 'ATmega8',
     loader: { version: [4, 4] },
     loaderBytes: 512,

@@ -3,13 +3,16 @@ import assert from 'node:assert/strict'
 import { equal } from '#core/bytes.ts'
 import { random, whileHeldOpen, type LabCase } from './lab-case.ts'
 
-const tty = (id: string) => (id.includes('nano') ? '/dev/ttyUSB0' : '/dev/ttyACM0')
+const tty = (driver: string) => (driver === 'cdc-acm' ? '/dev/ttyACM0' : '/dev/ttyUSB0')
 
+/** One behind each of the four bridges. */
 const boards = [
-  { id: 'stk500:uno', part: 'm328p', baud: 115_200, flash: 32_256 },
-  { id: 'stk500:nano-old', part: 'm328p', baud: 57_600, flash: 30_720 },
-].map(({ id, part, baud, flash }): LabCase => ({
-  name: `avrdude, ${id}: all of the flash below the boot loader`,
+  { id: 'stk500:uno', driver: 'cdc-acm', part: 'm328p', baud: 115_200, flash: 32_256 },
+  { id: 'stk500:nano-old', driver: 'ch341', part: 'm328p', baud: 57_600, flash: 30_720 },
+  { id: 'stk500:diecimila', driver: 'ftdi_sio', part: 'm168', baud: 19_200, flash: 14_336 },
+  { id: 'stk500:optiboot-atmega8', driver: 'cp210x', part: 'm8', baud: 115_200, flash: 7680 },
+].map(({ id, driver, part, baud, flash }): LabCase => ({
+  name: `avrdude, ${id} (${driver}): all of the flash below the boot loader`,
   twins: [{ id }],
   timeoutMs: 600_000,
   async run({ guest, twins: [twin], report }) {
@@ -17,7 +20,7 @@ const boards = [
     const program = random(flash)
     const loader = twin.memory('flash').slice(flash)
     await guest.put('/tmp/flash.bin', program)
-    const avrdude = `avrdude -q -q -c arduino -P ${tty(id)} -b ${String(baud)} -p ${part} -D`
+    const avrdude = `avrdude -q -q -c arduino -P ${tty(driver)} -b ${String(baud)} -p ${part} -D`
     await guest.do(`${avrdude} -U flash:w:/tmp/flash.bin:r`, 500_000)
     assert(equal(twin.memory('flash').slice(0, flash), program), 'the flash is not what was written')
     assert(equal(twin.memory('flash').slice(flash), loader), 'the boot loader has changed')
