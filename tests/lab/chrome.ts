@@ -15,12 +15,6 @@ const site = 'http://localhost:8080'
 /** Everything here takes long: a click's answer, a transfer, a page of flash. */
 export const patienceMs = 180_000
 
-/** `DeviceAccess.deviceRequestPrompted` of the DevTools protocol. */
-interface Prompt {
-  readonly id: string
-  readonly devices: readonly { readonly id: string; readonly name: string }[]
-}
-
 export class Chrome implements AsyncDisposable {
   readonly page: Page
   readonly #browser: Browser
@@ -32,14 +26,12 @@ export class Chrome implements AsyncDisposable {
     this.page = page
   }
 
-  /** An administrator's policy allows the site all devices; with `asks` the page has to ask for each. */
-  static async start(guest: Guest, { asks = false } = {}): Promise<Chrome> {
-    const policy = asks
-      ? {}
-      : {
-          WebUsbAllowDevicesForUrls: [{ devices: [{}], urls: [site] }],
-          SerialAllowAllPortsForUrls: [site],
-        }
+  /** An administrator's policy allows the site all devices. */
+  static async start(guest: Guest): Promise<Chrome> {
+    const policy = {
+      WebUsbAllowDevicesForUrls: [{ devices: [{}], urls: [site] }],
+      SerialAllowAllPortsForUrls: [site],
+    }
     const folder = '/etc/chromium/policies/managed'
     const flags =
       '--headless=new --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking --disable-component-update --disable-sync'
@@ -72,32 +64,11 @@ END
 
   /** From the first page, with the one device that is there, to its stored backup. */
   async backUp(): Promise<Story> {
-    const story = await this.open()
+    const story = new Story(this.page, en, patienceMs)
+    await this.page.goto(`${site}/`)
     await story.button(en.device_start).click()
     await story.backUp()
     return story
-  }
-
-  async open(): Promise<Story> {
-    await this.page.goto(`${site}/`)
-    return new Story(this.page, en, patienceMs)
-  }
-
-  /** Opens the browser's device chooser with this button, and takes the device whose name has `name`. */
-  async choose(button: Locator, name: string): Promise<void> {
-    const devTools = await this.page.context().newCDPSession(this.page)
-    await devTools.send('DeviceAccess.enable')
-    const prompted = new Promise<Prompt>((resolve, reject) => {
-      devTools.once('DeviceAccess.deviceRequestPrompted', resolve)
-      setTimeout(() => {
-        reject(new Error('no chooser was opened'))
-      }, patienceMs).unref()
-    })
-    await button.click()
-    const { id, devices } = await prompted
-    const device = devices.find((one) => one.name.includes(name))
-    if (!device) throw new Error(`the chooser has only ${devices.map((one) => one.name).join(', ')}`)
-    await devTools.send('DeviceAccess.selectPrompt', { id, deviceId: device.id })
   }
 
   /** What a click on this saves; the file is in the guest. */
