@@ -218,7 +218,7 @@ const listen = (page: Page): Promise<void> =>
   })
 
 test('a backup says what it does and its quarters, and no more', async ({ page, story }) => {
-  await story.openBench()
+  await story.openBench(5)
   await story.plugIn(en.practice_usbasp_pair)
   await listen(page)
   await story.backUp()

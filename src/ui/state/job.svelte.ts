@@ -180,10 +180,10 @@ export class JobState {
     if (view.error?.is('verify-mismatch', 'backup-mismatch') && view.error !== before.error)
       this.#markMismatch(view.error.detail.memory, view.error.detail.first ?? [view.error.detail])
     if (view.step !== before.step || view.next !== before.next) this.opened = undefined
-    this.#show(view.running === undefined || view.running.phase !== before.running?.phase)
+    this.#show(!isSameOperation(view, before))
   }
 
-  /** Progress waits for its turn; everything else is shown at once. */
+  /** Progress waits for its turn; everything else, another operation too, is shown at once. */
   #show(atOnce: boolean): void {
     const waitMs = this.#paintedAt + paintEveryMs - systemClock.now()
     if (atOnce || waitMs <= 0) this.#paint()
@@ -216,6 +216,10 @@ export class JobState {
     for (const { address } of places) tracker?.mark({ address, length: 1 }, 'mismatch')
   }
 }
+
+/** Only its progress is new. */
+const isSameOperation = ({ running: now }: JobView, { running: before }: JobView): boolean =>
+  now !== undefined && now.phase === before?.phase && now.event?.path.join() === before.event?.path.join()
 
 /** A backup begins anew: its map is empty again. */
 const isStart = (view: JobView, before: JobView): boolean =>
