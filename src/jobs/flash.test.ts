@@ -81,6 +81,7 @@ describe('a write', () => {
     expect(chip.at('flash').subarray(0, 100)).toEqual(code(100, 77))
     expect(chip.at('flash').subarray(100)).toEqual(before.get('flash')?.subarray(100))
     for (const id of ['eeprom', 'fuses', 'lock'] as const) expect(chip.at(id), id).toEqual(before.get(id))
+    expect(plan.verifyBytes).toBe(512 + 32 + 1)
     expect(programmer.operations.at(-1)).toBe('release')
   })
 
@@ -115,6 +116,7 @@ describe('a write', () => {
       programmer,
       new Map([['flash', [{ address: 0, bytes: code(200) }]]]),
     )
+    const known = programmer.operations.length
     let touched = false
     await write(programmer, plan, receipt, ctx, {
       beforeFirstChange: () => {
@@ -123,8 +125,11 @@ describe('a write', () => {
       },
     })
     expect(touched).toBe(false)
-    expect(programmer.operations.filter((operation) => operation.startsWith('read flash'))).not.toEqual([])
-    expect(programmer.operations.some((operation) => /program|erase/.test(operation))).toBe(false)
+    expect(plan).toMatchObject({ programBytes: 0, verifyBytes: 512 })
+    const operations = programmer.operations.slice(known)
+    const readBack = ['0', '80', '100', '180'].map((at) => `read flash 0x${at}`)
+    expect(operations.slice(-5)).toEqual([...readBack, 'release'])
+    expect(operations.some((operation) => /program|erase/.test(operation))).toBe(false)
   })
 
   test('through a boot loader never touches it, even where the image would', async () => {
