@@ -85,6 +85,7 @@ export default {
   link: 'serial',
   filters,
   recognise: (seen) => (seen.link === 'serial' ? recognise(seen) : undefined),
+  // Of the boot loaders. ArduinoISP: reference tool, recording and twin.
   proven: {
     identify: ['chrome', 'real-firmware', 'reference-tool', 'recording', 'twin'],
     backup: ['chrome', 'real-firmware', 'reference-tool', 'recording', 'twin'],
