@@ -7,17 +7,15 @@ import { getLocale } from './generated/runtime.js'
 /** Day before month and 24 hours: read alike everywhere. */
 const region = (): string => ({ en: 'en-GB', de: 'de-DE' })[getLocale()]
 
-/** Making one takes a hundred times as long as using it, and progress is told ten times a second. */
+/** Making one takes far longer than using it, and progress is told ten times a second. */
 const formats = new Map<string, Intl.NumberFormat>()
 
-/** With a digit behind the point where there is something to say. */
-function number(value: number): string {
+/** With one digit behind the point where the number has any. */
+export function count(value: number): string {
   let format = formats.get(region())
   if (!format) formats.set(region(), (format = new Intl.NumberFormat(region(), { maximumFractionDigits: 1 })))
   return format.format(value)
 }
-
-export const count = (value: number): string => number(value)
 
 /** `14:02`, or with the date when that is not today's. `iso` is ISO 8601. */
 export function moment(iso: string, today: Date = new Date()): string {
@@ -41,7 +39,7 @@ export const dateTime = (iso: string): string =>
 /** `32 KiB`, `512 B`, `3.5 MiB`: memory sizes, so binary units; exact when the number allows it. */
 export function size(bytes: number): string {
   const power = bytes < 1024 ? 0 : Math.min(3, Math.floor(Math.log2(bytes) / 10))
-  return `${number(bytes / 1024 ** power)} ${['B', 'KiB', 'MiB', 'GiB'][power] ?? ''}`
+  return `${count(bytes / 1024 ** power)} ${['B', 'KiB', 'MiB', 'GiB'][power] ?? ''}`
 }
 
 /** The beginning of a hash, in groups: `3f9a 27c1 …`. */
