@@ -44,8 +44,8 @@ async function visit(browser: Browser, url: string): Promise<Visit> {
       downloadThroughput: slow.bitsPerSecond / 8,
       uploadThroughput: slow.bitsPerSecond / 8,
     })
-    await page.goto(url, { waitUntil: 'commit' })
-    await page.waitForFunction(() => performance.getEntriesByName('ready').length > 0)
+    // no question to the page before it is ready: Playwright's own script would run, and count, in it
+    await page.goto(url, { waitUntil: 'networkidle' })
     return await page.evaluate(() => {
       const readyMs = performance.getEntriesByName('ready')[0]?.startTime ?? NaN
       const scripts = performance
