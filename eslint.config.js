@@ -7,7 +7,14 @@ import svelteConfig from './svelte.config.js'
 
 export default ts.config(
   {
-    ignores: ['dist/', 'src/ui/text/generated/', 'src/ui/text/project.inlang/', 'test-results/', 'coverage/'],
+    ignores: [
+      'dist/',
+      'src/ui/text/generated/',
+      'src/ui/text/project.inlang/',
+      'test-results/',
+      'coverage/',
+      '**/*.as.ts',
+    ],
   },
   js.configs.recommended,
   {

@@ -6,6 +6,7 @@ import { playwright } from '@vitest/browser-playwright'
 import { VitePWA } from 'vite-plugin-pwa'
 import type { Plugin } from 'vite'
 import { defineConfig } from 'vitest/config'
+import { assemblyScript } from './assemblyscript.js'
 import { contentSecurityPolicy } from './content-security-policy.ts'
 import manifest from './package.json' with { type: 'json' }
 
@@ -52,6 +53,7 @@ export default defineConfig({
       emitReadme: false,
     }),
     svelte(),
+    assemblyScript(),
     scriptFirst(),
     contentSecurityPolicy(),
     VitePWA({

@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto'
+import { crc32 } from 'node:zlib'
 import { describe, expect, it } from 'vitest'
 import { cancelSource } from '#core/context.ts'
 import { formatIntelHex } from '#firmware/intel-hex.ts'
@@ -34,6 +35,7 @@ describe('parsing a file', () => {
     expect(unix).toMatchObject({ sizeBytes: lines.unix.length, sha256: hashOf(lines.unix) })
     expect(dos.sha256).toBe(hashOf(lines.dos))
     expect([unix.imageSha256, dos.imageSha256]).toEqual([hashOf(code), hashOf(code)])
+    expect([unix.crc32, dos.crc32]).toEqual([crc32(code), crc32(code)])
   })
 
   it('says what is in it', async () => {

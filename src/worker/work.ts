@@ -7,6 +7,9 @@ import { parseImage, refuseTooLarge, type ParseOptions } from '#firmware/formats
 import { sha256 } from '#firmware/hash.ts'
 import { dataBytes, type Image } from '#firmware/image.ts'
 import { inspect, type Inspection } from '#firmware/inspect.ts'
+import { Crc } from '#kernels/crc.ts'
+import { crcModel } from '#kernels/crc-models.ts'
+import { fastestFold } from '#kernels/kernels.ts'
 
 export interface Parsed {
   readonly image: Image
@@ -15,6 +18,8 @@ export interface Parsed {
   readonly sha256: string
   /** Of the data bytes alone (see `dataBytes`), which line ends do not change; hex. */
   readonly imageSha256: string
+  /** CRC-32/ISO-HDLC of the data bytes alone: what programmers' screens and data sheets compare. */
+  readonly crc32: number
   /** What is in it; looked for here, because 64 MiB take a while. */
   readonly inspection: Inspection
 }
@@ -33,9 +38,17 @@ export async function parse(
   signal?.throwIfAborted()
   const data = dataBytes(image.segments)
   const fileHash = sha256(bytes)
-  const [hash, imageHash] = await Promise.all([fileHash, data === bytes ? fileHash : sha256(data)])
+  const [hash, imageHash, fold] = await Promise.all([
+    fileHash,
+    data === bytes ? fileHash : sha256(data),
+    fastestFold(),
+  ])
   signal?.throwIfAborted()
-  return { image, sizeBytes: bytes.length, sha256: hash, imageSha256: imageHash, inspection: inspect(image) }
+  return {
+    ...{ image, sizeBytes: bytes.length, sha256: hash, imageSha256: imageHash },
+    crc32: new Crc(crcModel('CRC-32/ISO-HDLC'), fold).update(data).done(),
+    inspection: inspect(image),
+  }
 }
 
 async function readAll(blob: Blob): Promise<Uint8Array<ArrayBuffer>> {

@@ -58,6 +58,7 @@ export function installDebian(packages) {
 /** Loads modules as the tests do: TypeScript, `import.meta.glob`, names with #. To be closed. */
 export async function typescript(build = 'lab') {
   const { createServer } = await import('vite')
+  const { assemblyScript } = await import('../../assemblyscript.js')
   return createServer({
     root,
     configFile: false,
@@ -66,6 +67,7 @@ export async function typescript(build = 'lab') {
     oxc: { target: 'es2022' }, // Node 20 has no `using`
     define: { __BUILD__: JSON.stringify(build) },
     optimizeDeps: { noDiscovery: true },
+    plugins: [assemblyScript()],
     server: { middlewareMode: true, hmr: false, ws: false, watch: null },
   })
 }
