@@ -226,7 +226,11 @@ describe('speed', () => {
     )
     let stoodMs = 0
     plugged.onTransfer = () => (stoodMs += 1000)
-    const late = { now: () => clock.now() + stoodMs, sleep: clock.sleep.bind(clock) }
+    const late = {
+      now: () => clock.now() + stoodMs,
+      after: clock.after.bind(clock),
+      sleep: clock.sleep.bind(clock),
+    }
     await using programmer = await open()
     const patient = await programmer.ways[0]?.connect(new Context({ clock: late, log: ctx.log }))
     expect(patient?.chip).toBe('ATmega8')

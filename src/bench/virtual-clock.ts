@@ -5,28 +5,28 @@
  * never runs ahead of the wall clock times `speed`, so that a job takes as long as it really would). It
  * cannot see work outside the event loop: whoever waits for a worker while a sleeper is due loses the race.
  */
-import type { Clock } from '#core/time.ts'
+import { Clock } from '#core/time.ts'
 
 interface Sleeper {
   readonly at: number
-  wake(): void
+  readonly wake: () => void
 }
 
-/** One turn of the event loop; `setTimeout` would cost 4 ms each in a browser. */
+/** One turn of the event loop, in which everybody gets on who can; `setTimeout` would cost 4 ms each in a browser. */
 const turn: (run: () => void) => void = 'setImmediate' in globalThis ? setImmediate : turnByMessage()
 
-export class VirtualClock implements Clock {
+export class VirtualClock extends Clock {
   /** In order of arrival, so that equal times wake in that order. */
   readonly #sleepers = new Set<Sleeper>()
   readonly #speed: number | undefined
   readonly #startedAt = performance.now()
   #now = 0
-  #changes = 0
   #turning = false
   #nap: ReturnType<typeof setTimeout> | undefined
 
   /** `speed` 1: real time; 10: ten times as fast; absent: as fast as it goes. */
   constructor(options: { speed?: number | undefined } = {}) {
+    super()
     this.#speed = options.speed
   }
 
@@ -37,30 +37,13 @@ export class VirtualClock implements Clock {
     return flows ? (this.#now = Math.max(this.#now, Math.min(this.#wall(), next))) : this.#now
   }
 
-  sleep(ms: number, signal?: AbortSignal): Promise<void> {
-    return new Promise((resolve, reject) => {
-      if (signal?.aborted) return reject(signal.reason as Error)
-      const end = () => {
-        this.#sleepers.delete(sleeper)
-        this.#changes++
-        signal?.removeEventListener('abort', abort)
-      }
-      const abort = () => {
-        end()
-        reject(signal?.reason as Error)
-      }
-      const sleeper: Sleeper = {
-        at: this.now() + Math.max(0, ms),
-        wake: () => {
-          end()
-          resolve()
-        },
-      }
-      signal?.addEventListener('abort', abort, { once: true })
-      this.#sleepers.add(sleeper)
-      this.#changes++
-      this.#watch()
-    })
+  after(ms: number, wake: () => void): () => void {
+    const sleeper = { at: this.now() + Math.max(0, ms), wake }
+    this.#sleepers.add(sleeper)
+    this.#watch()
+    return () => {
+      this.#sleepers.delete(sleeper)
+    }
   }
 
   /** The wall clock as this clock counts; without a speed time does not pass by itself. */
@@ -79,11 +62,9 @@ export class VirtualClock implements Clock {
     this.#nap = undefined
     if (this.#turning || this.#sleepers.size === 0) return
     this.#turning = true
-    const before = this.#changes
     turn(() => {
       this.#turning = false
-      if (this.#changes === before) this.#wakeOne()
-      else this.#watch() // somebody got further in this turn: let it
+      this.#wakeOne()
     })
   }
 
@@ -99,6 +80,7 @@ export class VirtualClock implements Clock {
       return
     }
     this.#now = Math.max(this.#now, sleeper.at)
+    this.#sleepers.delete(sleeper)
     sleeper.wake()
     this.#watch()
   }

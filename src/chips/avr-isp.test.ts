@@ -357,7 +357,11 @@ test('a page that stands still between two questions is not a busy chip', async 
     stoodMs = 10_000
     return Promise.resolve(1)
   }
-  const clock = { now: () => ctx.clock.now() + stoodMs, sleep: ctx.clock.sleep.bind(ctx.clock) }
+  const clock = {
+    now: () => ctx.clock.now() + stoodMs,
+    after: ctx.clock.after.bind(ctx.clock),
+    sleep: ctx.clock.sleep.bind(ctx.clock),
+  }
   await program(patient, 'flash', new Context({ clock }), 0, pattern(128))
   expect(await read(patient, 'flash', ctx, 0, 128)).toEqual(pattern(128))
 })

@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest'
+import { VirtualClock } from '#bench/virtual-clock.ts'
 import { cancelSource, Context, type Phase } from './context.ts'
 import { FlashError } from './errors.ts'
 
@@ -47,15 +48,7 @@ test('phases are told in order and return to what they were', async () => {
 
 test('a sleep inside a boundary part is slept to its end, and the next checkpoint hears the cancel', async () => {
   const { signal, cancel } = cancelSource()
-  const slept: number[] = []
-  const clock = {
-    now: () => 0,
-    sleep: (ms: number, heard?: AbortSignal) => {
-      if (heard?.aborted) return Promise.reject(heard.reason as Error)
-      slept.push(ms)
-      return Promise.resolve()
-    },
-  }
+  const clock = new VirtualClock()
   const ctx = new Context({ signal, clock })
   cancel()
   await expect(ctx.sleep(5)).rejects.toMatchObject({ code: 'cancelled' })
@@ -65,5 +58,5 @@ test('a sleep inside a boundary part is slept to its end, and the next checkpoin
       page.checkpoint()
     }).toThrow('cancelled')
   })
-  expect(slept).toEqual([7])
+  expect(clock.now()).toBe(7)
 })

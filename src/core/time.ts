@@ -4,29 +4,42 @@
  */
 import { FlashError } from './errors.ts'
 
-export interface Clock {
+export abstract class Clock {
   /** Milliseconds, monotonic. */
-  now(): number
-  /** Resolves after `ms`; rejects with the signal's reason when it is aborted first. */
-  sleep(ms: number, signal?: AbortSignal): Promise<void>
-}
+  abstract now(): number
+  /** Calls `run` after `ms`, unless what it returns is called before. */
+  abstract after(ms: number, run: () => void): () => void
 
-export const systemClock: Clock = {
-  now: () => performance.now(),
-  sleep: (ms, signal) =>
-    new Promise((resolve, reject) => {
+  /** Resolves after `ms`; rejects with the signal's reason when it is aborted first. */
+  sleep(ms: number, signal?: AbortSignal): Promise<void> {
+    return new Promise((resolve, reject) => {
       if (signal?.aborted) return reject(signal.reason as Error)
       const abort = () => {
-        clearTimeout(timer)
+        stop()
         reject(signal?.reason as Error)
       }
-      const timer = setTimeout(() => {
+      const stop = this.after(ms, () => {
         signal?.removeEventListener('abort', abort)
         resolve()
-      }, ms)
+      })
       signal?.addEventListener('abort', abort, { once: true })
-    }),
+    })
+  }
 }
+
+class SystemClock extends Clock {
+  now(): number {
+    return performance.now()
+  }
+  after(ms: number, run: () => void): () => void {
+    const timer = setTimeout(run, ms)
+    return () => {
+      clearTimeout(timer)
+    }
+  }
+}
+
+export const systemClock: Clock = new SystemClock()
 
 /**
  * `work`, or a `timeout` error after `timeoutMs`, or the reason of the first `signal` that aborts.
@@ -39,36 +52,31 @@ export async function within<T>(
   timeoutMs: number | undefined,
   ...signals: readonly (AbortSignal | undefined)[]
 ): Promise<T> {
-  const watched = signals.filter((signal) => signal !== undefined)
-  const settled = new AbortController()
-  const racers: Promise<T>[] = [work]
-  for (const signal of watched) racers.push(aborted(signal, settled.signal))
-  if (timeoutMs !== undefined)
-    racers.push(
-      clock
-        .sleep(timeoutMs, settled.signal)
-        .then(() => clock.sleep(0, settled.signal)) // in a page that stood still its timer comes before the answer
-        .then(() => {
-          throw new FlashError('timeout', { during, timeoutMs })
-        }),
-    )
+  // Every transfer comes through here, and an AbortController to stop the clock would cost more than all else.
+  const stops: (() => void)[] = []
+  const interrupted = new Promise<never>((_, reject) => {
+    for (const signal of signals) if (signal) stops.push(onAbort(signal, reject))
+    if (timeoutMs === undefined) return
+    const strike = () => {
+      reject(new FlashError('timeout', { during, timeoutMs }))
+    }
+    // in a page that stood still its timer comes before the answer
+    stops.push(clock.after(timeoutMs, () => stops.push(clock.after(0, strike))))
+  })
   try {
-    return await Promise.race(racers)
+    return await Promise.race([work, interrupted])
   } finally {
-    for (const racer of racers) racer.catch(() => undefined) // losers settle unheard, on purpose
-    settled.abort('settled') // without a reason it would make an error with a stack each time
+    for (const stop of stops) stop()
   }
 }
 
-function aborted(signal: AbortSignal, settled: AbortSignal): Promise<never> {
-  return new Promise((_, reject) => {
-    if (signal.aborted) return reject(signal.reason as Error)
-    const abort = () => {
-      reject(signal.reason as Error)
-    }
-    signal.addEventListener('abort', abort, { once: true })
-    settled.addEventListener('abort', () => {
-      signal.removeEventListener('abort', abort)
-    })
-  })
+function onAbort(signal: AbortSignal, reject: (reason: Error) => void): () => void {
+  const abort = () => {
+    reject(signal.reason as Error)
+  }
+  if (signal.aborted) abort()
+  else signal.addEventListener('abort', abort, { once: true })
+  return () => {
+    signal.removeEventListener('abort', abort)
+  }
 }

@@ -3,7 +3,7 @@ import { Meter } from './meter.ts'
 
 function metered() {
   let now = 0
-  const meter = new Meter({ now: () => now, sleep: () => Promise.resolve() })
+  const meter = new Meter({ now: () => now })
   /** 100 bytes, `count` times, `ms` apart, of 100 altogether. */
   let done = 0
   const move = (count: number, ms: number) => {

@@ -12,14 +12,14 @@ const fewestMs = 1000
 const leastFraction = 0.03
 
 export class Meter {
-  readonly #clock: Clock
+  readonly #clock: Pick<Clock, 'now'>
   readonly #startedAt: number
   /** Bytes moved up to a time, oldest first. */
   #moved: { at: number; bytes: number }[] = []
   #bytes = 0
   #fraction = 0
 
-  constructor(clock: Clock) {
+  constructor(clock: Pick<Clock, 'now'>) {
     this.#clock = clock
     this.#startedAt = clock.now()
   }

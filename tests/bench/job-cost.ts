@@ -39,7 +39,7 @@ class Ledger {
     this.#before = this.#read()
     this.clock = {
       now: () => virtual.now(),
-      // Time limits end early and are no waits.
+      after: (ms, run) => virtual.after(ms, run), // time limits end early and are no waits
       sleep: async (ms, signal) => {
         await virtual.sleep(ms, signal)
         this.#waits++

@@ -122,6 +122,9 @@ export class Machine {
         this.run(Math.round((ms * crystalHz) / 1000))
         return Promise.resolve()
       },
+      after: () => {
+        throw new Error('nothing of this machine has a time limit')
+      },
     }
   }
 
