@@ -21,7 +21,7 @@ export function sweep(some: readonly Fault[]): void {
   describe.each(smallest)('$id, smallest size', ({ id, dials }) => {
     test.each(some)(
       '%s at each transfer has its code, and the job done again succeeds',
-      { timeout: 300_000 },
+      { timeout: 600_000 },
       async (fault) => {
         const undisturbed = await setUp(id, db, dials)
         await wholeJob(undisturbed)

@@ -1,4 +1,7 @@
-/** The app in real Chromium over real Web Serial: an Uno by its own boot loader, through the kernel's cdc-acm. */
+/**
+ * The app in real Chromium over real Web Serial: Arduinos by their own boot loaders through the kernel's cdc-acm
+ * and ch341, and a chip behind an ArduinoISP.
+ */
 import assert from 'node:assert/strict'
 import { equal } from '#core/bytes.ts'
 import { formatIntelHex } from '#firmware/intel-hex.ts'
@@ -38,4 +41,8 @@ const board = (id: string, applicationBytes: number): LabCase => ({
   },
 })
 
-export default [board('stk500:uno', 32_256)]
+export default [
+  board('stk500:uno', 32_256),
+  board('stk500:nano-old', 30_720),
+  board('stk500:arduino-isp-attiny85', 8192),
+]

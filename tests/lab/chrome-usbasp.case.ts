@@ -80,4 +80,19 @@ const unplugged: LabCase = {
   },
 }
 
-export default [pair, unplugged]
+const chosen: LabCase = {
+  name: 'Chromium, usbasp:attiny13: chosen in the chooser of the browser, and remembered',
+  twins: [{ id: 'usbasp:attiny13' }],
+  timeoutMs: 900_000,
+  async run({ guest }) {
+    await using chrome = await Chrome.start(guest, 'chooser')
+    const story = await chrome.open()
+    assert(!(await story.button(en.device_start).isVisible()), 'it is there without having been chosen')
+    await chrome.pick(story.button(en.bench_choose_usb))
+    await story.button(en.backup_start).waitFor()
+    await chrome.open()
+    await story.button(en.device_start).waitFor()
+  },
+}
+
+export default [pair, unplugged, chosen]

@@ -26,6 +26,8 @@ const needed = {
   socat: '/usr/bin/socat',
   udev: '/lib/systemd/systemd-udevd',
   avrdude: '/usr/bin/avrdude',
+  xvfb: '/usr/bin/Xvfb',
+  xdotool: '/usr/bin/xdotool',
 }
 
 installPackages()
