@@ -8,16 +8,16 @@ import { FlashError, type BadFileDetail } from '#core/errors.ts'
 import { hex } from '#core/bytes.ts'
 import type { Segment } from '#core/programmer.ts'
 import { buildImage, type Image, type ImageWarning, type Places } from './image.ts'
-import { isSpace, mostRuns, RecordType, scanRecords, type Scan, type ScanRecords } from './intel-hex-scan.ts'
+import { isSpace, mostRuns, RecordType, scanRecords, type FastRecords, type Scan } from './intel-hex-scan.ts'
 
 const format = 'intel-hex'
 const startCode = 0x3a // :
 /** Of the longest record. */
 const mostDigits = 10 + 2 * 255
 
-/** @throws `bad-file` only. */
-export function parseIntelHex(text: Uint8Array, scan: ScanRecords = scanRecords): Image {
-  const scanned = scan(text)
+/** `fast`: a kernel for the bulk of it. @throws `bad-file` only. */
+export function parseIntelHex(text: Uint8Array, fast?: FastRecords): Image {
+  const scanned = scanRecords(text, fast)
   if (!scanned.ended) throw whatIsWrong(text, scanned)
   return buildImage(format, piecesOf(scanned), {
     claims: scanned.entry === undefined ? {} : { entry: scanned.entry },
