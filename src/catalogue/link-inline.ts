@@ -6,8 +6,8 @@ import { concat } from '#core/bytes.ts'
 import { FlashError } from '#core/errors.ts'
 import { sha256 } from '#firmware/hash.ts'
 import type { Image } from '#firmware/image.ts'
-import { formatIntelHex } from '#firmware/intel-hex.ts'
-import { formatFirmwareLink, mostInlineBytes, type FirmwareLink } from './link.ts'
+import { formatIntelHex, intelHex } from '#firmware/intel-hex.ts'
+import { formatFirmwareLink, mostInlineBytes, type FirmwareLink, type LinkFormat } from './link.ts'
 
 /**
  * The shortest link for a file and the image it holds. With `urls` it speaks of the file as it is. Without,
@@ -20,7 +20,7 @@ export async function linkFromImage(
   about: Omit<FirmwareLink, 'format' | 'base' | 'size' | 'sha256' | 'inline'>,
 ): Promise<FirmwareLink> {
   const asItIs: Form = {
-    format: image.format,
+    format: formats[image.format],
     base: image.format === 'binary' ? image.segments[0]?.address : undefined,
     bytes: file,
   }
@@ -37,6 +37,9 @@ export async function linkFromImage(
   )
   return links.reduce((a, b) => (formatFirmwareLink(b).length < formatFirmwareLink(a).length ? b : a))
 }
+
+/** By the image's name for it. */
+const formats: Readonly<Partial<Record<string, LinkFormat>>> = { [intelHex]: 'intel-hex', binary: 'binary' }
 
 type Form = Pick<FirmwareLink, 'format' | 'base'> & { readonly bytes: Uint8Array }
 

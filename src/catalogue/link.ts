@@ -6,8 +6,10 @@
  */
 import * as z from 'zod/mini'
 import { FlashError } from '#core/errors.ts'
-import { mostFileBytes } from '#firmware/formats.ts'
-import type { FormatName } from '#firmware/image.ts'
+import { mostFileBytes } from '#firmware/file-format.ts'
+
+/** What has to be said of a file; all other formats are recognised by their content. */
+export type LinkFormat = 'intel-hex' | 'binary'
 
 export interface FirmwareLink {
   /** The protocol folder's id, e.g. `usbasp`. */
@@ -16,7 +18,7 @@ export interface FirmwareLink {
   readonly chip?: string | undefined
   readonly name?: string | undefined
   readonly version?: string | undefined
-  readonly format?: FormatName | undefined
+  readonly format?: LinkFormat | undefined
   /** Where a raw binary goes. */
   readonly base?: number | undefined
   /** Of the file, in bytes. */
@@ -113,7 +115,7 @@ const schema = z.object({
   chip: z.optional(chip),
   name: z.optional(visible(120)),
   version: z.optional(visible(60)),
-  format: z.optional(z.enum(['intel-hex', 'binary'] satisfies FormatName[], say('not-allowed'))),
+  format: z.optional(z.enum(['intel-hex', 'binary'] satisfies LinkFormat[], say('not-allowed'))),
   base: z.optional(number(/^(0x[0-9a-f]{1,8}|0|[1-9]\d{0,9})$/i, 0xffff_ffff)),
   size: number(/^[1-9]\d{0,11}$/, mostFileBytes),
   sha256: z.string(say('missing')).check(z.regex(/^[0-9a-f]{64}$/i, say('not-a-hash')), z.toLowerCase()),

@@ -62,9 +62,18 @@ export interface BadFileDetail {
   line?: number
   found?: string
   expected?: string
-  /** `overlap`: the place in memory, and the line that named it first. */
+  /** `overlap`: the place in memory, and where the file named it first. */
   address?: number
   firstLine?: number
+  firstOffset?: number
+  /** What there is to choose from, for `several-parts` and `no-such-part`. */
+  parts?: readonly PartOfFile[]
+}
+
+/** One of several firmwares in a file, e.g. of a UF2 family: `id` chooses it, `name` is as the field calls it. */
+export interface PartOfFile {
+  readonly id: string
+  readonly name: string
 }
 
 /** Where two readings differ: `address` is the first difference, `count` how many bytes differ. */
@@ -98,10 +107,14 @@ export type BadFileReason =
   | 'empty'
   | 'too-large'
   | 'not-text'
+  | 'bad-magic'
   | 'no-start-code'
   | 'bad-digit'
   | 'bad-length'
   | 'bad-checksum'
+  | 'bad-hash'
+  | 'bad-count'
+  | 'missing-block'
   | 'bad-record-type'
   | 'truncated'
   | 'no-end-record'
@@ -111,6 +124,8 @@ export type BadFileReason =
   | 'unknown-format'
   | 'bad-compression'
   | 'bad-structure'
+  | 'several-parts'
+  | 'no-such-part'
 
 export class FlashError<C extends ErrorCode = ErrorCode> extends Error {
   override readonly name = 'FlashError'

@@ -2,7 +2,8 @@ import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { concat } from '#core/bytes.ts'
 import { isFlashError, type BadFileDetail } from '#core/errors.ts'
-import { mostFileBytes, parseImage, type ParseOptions } from './formats.ts'
+import { mostFileBytes, type ParseOptions } from './file-format.ts'
+import { parseImage } from './formats.ts'
 import { sha256 } from './hash.ts'
 import { inspect } from './inspect.ts'
 
@@ -24,13 +25,14 @@ function refusal(bytes: Uint8Array, name: string, options?: ParseOptions): BadFi
 describe('a file', () => {
   it('with the content of Intel HEX is that, whatever its name', () => {
     for (const name of ['a.hex', 'a.bin', 'a.eep', 'a', 'a.txt'])
-      expect(parseImage(hexText, name).format).toBe('intel-hex')
+      expect(parseImage(hexText, name).format).toBe('Intel HEX')
   })
 
   it('of machine code is a raw binary by its name or by a base address', () => {
     expect(parseImage(machineCode, 'a.BIN')).toEqual({
       format: 'binary',
       segments: [{ address: 0, bytes: machineCode }],
+      isRaw: true,
       claims: {},
       warnings: [{ code: 'base-assumed', address: 0 }],
     })
@@ -42,7 +44,7 @@ describe('a file', () => {
   })
 
   it('of machine code that is called .hex is refused as no text', () => {
-    expect(refusal(machineCode, 'a.hex')).toMatchObject({ format: 'intel-hex', why: 'not-text', offset: 0 })
+    expect(refusal(machineCode, 'a.hex')).toMatchObject({ format: 'Intel HEX', why: 'not-text', offset: 0 })
     const letterFirst = Uint8Array.of(0x62, 0xc0, 0x0a, ...machineCode)
     expect(refusal(letterFirst, 'a.hex')).toMatchObject({ why: 'not-text', line: 2, offset: 3 })
   })

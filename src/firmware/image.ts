@@ -4,15 +4,25 @@
  * Memory stays within the sum of the bytes given, whatever addresses a hostile file names.
  */
 import { concat } from '#core/bytes.ts'
-import { FlashError } from '#core/errors.ts'
+import { FlashError, type BadFileDetail } from '#core/errors.ts'
 import type { Range, Segment } from '#core/programmer.ts'
 
-export type FormatName = 'intel-hex' | 'binary'
-
-/** What a file says about itself beside its bytes; checks compare it with the device. */
+/** What a file says about itself beside its bytes, in its own words; checks compare it with the device. */
 export interface Claims {
   /** Where execution begins, as an absolute address. */
   readonly entry?: number
+  /** The kind of processor, e.g. `AVR`. */
+  readonly machine?: string
+  /** The chip or its family, e.g. `RP2040`. */
+  readonly chip?: string
+  /** The device it was made for, and its USB ids; an id that is absent is any. */
+  readonly device?: string
+  readonly usb?: { readonly vendorId?: number; readonly productId?: number; readonly deviceVersion?: number }
+  readonly name?: string
+  readonly version?: string
+  /** When it was built, and on what, e.g. `ESP-IDF v5.1`. */
+  readonly built?: string
+  readonly framework?: string
 }
 
 export interface ImageWarning {
@@ -21,14 +31,18 @@ export interface ImageWarning {
     | 'records-after-end' // more records follow the end record (two files in one?); they were not read
     | 'repeated-bytes' // the same bytes are given twice for one place
     | 'base-assumed' // a raw binary has no address; 0 was assumed
+    | 'parts-left-out' // parts for other memories, or for none, were not read
   readonly line?: number
   readonly offset?: number
   readonly address?: number
 }
 
 export interface Image {
-  readonly format: FormatName
+  /** The format's name, as the field calls it. */
+  readonly format: string
   readonly segments: readonly Segment[]
+  /** The file gives no addresses: where its bytes begin is the reader's to say. */
+  readonly isRaw?: true
   readonly claims: Claims
   readonly warnings: readonly ImageWarning[]
 }
@@ -37,16 +51,30 @@ export interface Image {
 const mostSegments = 65_536
 
 /** Where in the file the two contradicting bytes for an address stand. */
-export type Places = (address: number) => { line?: number; offset?: number; firstLine?: number }
+export type Places = (address: number) => Pick<BadFileDetail, 'line' | 'firstLine' | 'offset' | 'firstOffset'>
+
+/** From everything the file gives, with its offset there: what first gives the address, and what contradicts it. */
+export const placesAmong =
+  (given: () => Iterable<Segment & { readonly offset: number }>): Places =>
+  (wanted) => {
+    let first: { byte: number | undefined; offset: number } | undefined
+    for (const { address, bytes, offset } of given()) {
+      if (wanted < address || wanted >= address + bytes.length) continue
+      const byte = bytes[wanted - address]
+      if (first && first.byte !== byte) return { offset, firstOffset: first.offset }
+      first ??= { byte, offset }
+    }
+    return {}
+  }
 
 /**
  * An image from pieces in any order. Bytes given twice must be equal. Takes the pieces' memory over.
  * @throws `bad-file`: `no-bytes`, `address-overflow`, `overlap` (naming both places), `bad-structure`.
  */
 export function buildImage(
-  format: FormatName,
+  format: string,
   pieces: readonly Segment[],
-  more: { claims?: Claims; warnings?: readonly ImageWarning[]; places?: Places } = {},
+  more: { isRaw?: true; claims?: Claims; warnings?: readonly ImageWarning[]; places?: Places } = {},
 ): Image {
   const sorted = pieces.filter((piece) => piece.bytes.length > 0)
   if (sorted.some((piece, i) => i > 0 && piece.address < (sorted[i - 1] as Segment).address))
@@ -68,12 +96,12 @@ export function buildImage(
     segments.push(join(format, sorted.slice(from, to), end, warnings, more.places))
     from = to
   }
-  return { format, segments, claims: more.claims ?? {}, warnings }
+  return { format, segments, ...(more.isRaw && { isRaw: true }), claims: more.claims ?? {}, warnings }
 }
 
 /** One segment from sorted pieces that touch or overlap. */
 function join(
-  format: FormatName,
+  format: string,
   pieces: readonly Segment[],
   end: number,
   warnings: ImageWarning[],

@@ -149,7 +149,7 @@ describe('a wrong Intel HEX file', () => {
   }
   for (const [name, [text, expected]] of Object.entries(cases))
     it(`${name} is refused, saying where`, () => {
-      expect(refusal(text)).toMatchObject({ format: 'intel-hex', ...expected })
+      expect(refusal(text)).toMatchObject({ format: 'Intel HEX', ...expected })
     })
 
   it('counts lines whatever ends them', () => {

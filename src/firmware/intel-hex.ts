@@ -10,7 +10,8 @@ import type { Segment } from '#core/programmer.ts'
 import { buildImage, type Image, type ImageWarning, type Places } from './image.ts'
 import { isSpace, mostRuns, RecordType, scanRecords, type FastRecords, type Scan } from './intel-hex-scan.ts'
 
-const format = 'intel-hex'
+export const intelHex = 'Intel HEX'
+const format = intelHex
 const startCode = 0x3a // :
 /** Of the longest record. */
 const mostDigits = 10 + 2 * 255

@@ -5,8 +5,9 @@
  */
 import { FlashError, fromPlainError, toFlashError } from '#core/errors.ts'
 import { systemClock, within, type Clock } from '#core/time.ts'
-import type { ParseOptions } from '#firmware/formats.ts'
-import type { Parse, Reply, Request } from './messages.ts'
+import type { ParseOptions } from '#firmware/file-format.ts'
+import type { Detected } from '#firmware/formats.ts'
+import type { Detect, Parse, Reply, Request, Results } from './messages.ts'
 import type { Parsed } from './work.ts'
 
 export type { Parsed } from './work.ts'
@@ -46,21 +47,37 @@ export class WorkerClient {
   /** @throws `bad-file`, `storage-failed`, `cancelled`. */
   async parse(file: Blob, options: ParseFileOptions = {}, signal?: AbortSignal): Promise<Parsed> {
     const { name = file instanceof File ? file.name : '', ...rest } = options
+    const call = { call: 'parse', file, name, options: rest } as const
+    return this.#inTurn(call, async () => (await import('./work.ts')).parse(file, name, rest, signal), signal)
+  }
+
+  /** Undefined: nothing that is known. @throws `bad-file`, `storage-failed`, `cancelled`. */
+  async detect(file: File, signal?: AbortSignal): Promise<Detected | undefined> {
+    const call = { call: 'detect', file, name: file.name } as const
+    return this.#inTurn(call, async () => (await import('./work.ts')).detect(file, file.name), signal)
+  }
+
+  /** `here` does the same without a worker. */
+  async #inTurn<C extends Parse | Detect>(
+    call: C,
+    here: () => Promise<Results[C['call']]>,
+    signal: AbortSignal | undefined,
+  ): Promise<Results[C['call']]> {
     const spawn = this.#spawn
-    const result = this.#turn.then(() =>
-      spawn
-        ? this.#run(spawn, { call: 'parse', file, name, options: rest }, signal)
-        : here(file, name, rest, signal),
-    )
+    const result = this.#turn.then(() => (spawn ? this.#run(spawn, call, signal) : here()))
     this.#turn = result.catch(() => undefined) // the caller hears of it
     try {
-      return await within(result, this.#clock, 'parse', undefined, signal)
+      return await within(result, this.#clock, call.call, undefined, signal)
     } catch (error) {
-      throw toFlashError(error, 'parse')
+      throw toFlashError(error, call.call)
     }
   }
 
-  async #run(spawn: () => Worker, call: Parse, signal: AbortSignal | undefined): Promise<Parsed> {
+  async #run<C extends Parse | Detect>(
+    spawn: () => Worker,
+    call: C,
+    signal: AbortSignal | undefined,
+  ): Promise<Results[C['call']]> {
     signal?.throwIfAborted()
     this.#resting.abort()
     const worker = (this.#worker ??= spawn())
@@ -70,7 +87,7 @@ export class WorkerClient {
     try {
       const reply = await within(answer, this.#clock, call.call, undefined, signal)
       if ('error' in reply) throw fromPlainError(reply.error)
-      return reply.parsed
+      return reply.result as Results[C['call']]
     } catch (error) {
       if (signal?.aborted) await this.#stop(worker, id, answer)
       throw error
@@ -126,16 +143,6 @@ export class WorkerClient {
   }
 }
 
-/** The same work without a worker. */
-async function here(
-  file: Blob,
-  name: string,
-  options: ParseOptions,
-  signal: AbortSignal | undefined,
-): Promise<Parsed> {
-  return (await import('./work.ts')).parse(file, name, options, signal)
-}
-
 const client = new WorkerClient({
   spawn:
     typeof Worker === 'undefined'
@@ -144,3 +151,4 @@ const client = new WorkerClient({
 })
 
 export const parse: WorkerClient['parse'] = (file, options, signal) => client.parse(file, options, signal)
+export const detect: WorkerClient['detect'] = (file, signal) => client.detect(file, signal)

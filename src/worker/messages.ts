@@ -1,9 +1,10 @@
 /**
- * The whole contract between the page and the worker. What is found is transferred, never cloned; errors travel as
+ * The whole contract between the page and the worker. Bytes are transferred, never cloned; errors travel as
  * plain values. A `Blob` is a reference and costs nothing to send.
  */
 import type { PlainError } from '#core/errors.ts'
-import type { ParseOptions } from '#firmware/formats.ts'
+import type { ParseOptions } from '#firmware/file-format.ts'
+import type { Detected } from '#firmware/formats.ts'
 import type { Parsed } from './work.ts'
 
 export interface Parse {
@@ -13,8 +14,21 @@ export interface Parse {
   readonly options: ParseOptions
 }
 
-/** `cancel` is answered by the reply to the call it cancels. */
-export type Request = { readonly id: number } & (Parse | { readonly call: 'cancel' })
+export interface Detect {
+  readonly call: 'detect'
+  readonly file: Blob
+  readonly name: string
+}
 
-export type Reply =
-  { readonly id: number; readonly parsed: Parsed } | { readonly id: number; readonly error: PlainError }
+/** `cancel` is answered by the reply to the call it cancels. */
+export type Request = { readonly id: number } & (Parse | Detect | { readonly call: 'cancel' })
+
+/** What each call gives. */
+export interface Results {
+  readonly parse: Parsed
+  readonly detect: Detected | undefined
+}
+
+export type Reply = { readonly id: number } & (
+  { readonly result: Results[keyof Results] } | { readonly error: PlainError }
+)

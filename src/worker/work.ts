@@ -3,7 +3,8 @@
  * A file is refused by its size before a byte of it is read.
  */
 import { FlashError } from '#core/errors.ts'
-import { parseImage, refuseTooLarge, type ParseOptions } from '#firmware/formats.ts'
+import { refuseTooLarge, type ParseOptions } from '#firmware/file-format.ts'
+import { detect as detectIn, parseImage, type Detected } from '#firmware/formats.ts'
 import { sha256 } from '#firmware/hash.ts'
 import { dataBytes, type Image } from '#firmware/image.ts'
 import { inspect, type Inspection } from '#firmware/inspect.ts'
@@ -49,6 +50,12 @@ export async function parse(
     crc32: new Crc(crcModel('CRC-32/ISO-HDLC'), fold).update(data).done(),
     inspection: inspect(image),
   }
+}
+
+/** @throws `bad-file`, `storage-failed`. */
+export async function detect(file: Blob, name: string): Promise<Detected | undefined> {
+  refuseTooLarge(file.size)
+  return detectIn(await readAll(file), name)
 }
 
 async function readAll(blob: Blob): Promise<Uint8Array<ArrayBuffer>> {

@@ -4,21 +4,20 @@ import type { PracticeImage } from '#bench/practice-images.ts'
 import type { CatalogueEntry } from '#catalogue/catalogue.ts'
 import { fileOf, type FirmwareLink } from '#catalogue/link.ts'
 import { checkOffered, downloadFirmware } from '#catalogue/link-download.ts'
-import { detectFormat, mostFileBytes } from '#firmware/formats.ts'
+import { mostFileBytes } from '#firmware/file-format.ts'
 import { formatIntelHex } from '#firmware/intel-hex.ts'
 import { wantedFromFile, type Choice } from '#jobs/choose.ts'
 import type { Wanted } from '#store/journal.ts'
-import { parse } from '#worker/client.ts'
+import { detect, parse } from '#worker/client.ts'
 
 const read = (choice: Choice): Promise<Wanted> => wantedFromFile(choice, parse)
 
-/** A file that does not say where it goes: raw by its name, or nothing that is known. Undefined: all others. */
+/** A file that does not say where it goes: raw, or nothing that is known. Undefined: all others. */
 export async function rawKind(file: File): Promise<'binary' | 'unknown' | undefined> {
   if (file.size === 0 || file.size > mostFileBytes) return undefined // refused anyway
-  const head = new Uint8Array(await file.slice(0, 256).arrayBuffer())
-  const found = detectFormat(head, file.name)
+  const found = await detect(file)
   if (!found) return 'unknown'
-  return 'format' in found && found.format === 'binary' ? 'binary' : undefined
+  return found.isRaw ? 'binary' : undefined
 }
 
 /** `base`: of a raw binary. */

@@ -267,11 +267,15 @@ const unsupported: Record<ErrorDetails['browser-unsupported']['api'], () => Told
 const fileReasons: Record<BadFileReason, (detail: { format: string }) => string> = {
   empty: m.file_empty,
   'too-large': m.file_too_large,
-  'not-text': ({ format }) => m.file_not_text({ format: formatNames[format] ?? format }),
+  'not-text': ({ format }) => m.file_not_text({ format }),
+  'bad-magic': ({ format }) => m.file_bad_magic({ format }),
   'no-start-code': m.file_no_start_code,
   'bad-digit': m.file_bad_digit,
   'bad-length': m.file_bad_length,
   'bad-checksum': m.file_bad_checksum,
+  'bad-hash': m.file_bad_hash,
+  'bad-count': m.file_bad_count,
+  'missing-block': m.file_missing_block,
   'bad-record-type': m.file_bad_record_type,
   truncated: m.file_truncated,
   'no-end-record': m.file_no_end_record,
@@ -281,6 +285,8 @@ const fileReasons: Record<BadFileReason, (detail: { format: string }) => string>
   'unknown-format': ({ format }) => foreign[format]?.() ?? m.file_foreign({ format }),
   'bad-compression': m.file_bad_compression,
   'bad-structure': m.file_bad_structure,
+  'several-parts': m.file_several_parts,
+  'no-such-part': m.file_no_such_part,
 }
 
 /** Files of other kinds that are often dropped by mistake; the others are named. */
@@ -314,22 +320,27 @@ const linkFaults: Record<BadLinkReason, () => string> = {
   'bad-compression': m.link_fault_bad_compression,
 }
 
-const formatNames: Readonly<Record<string, string>> = { 'intel-hex': 'Intel HEX' }
-
 /** Reasons that suggest the file is of another kind rather than damaged. */
-const looksForeign: ReadonlySet<BadFileReason> = new Set(['not-text', 'no-start-code', 'unknown-format'])
+const looksForeign: ReadonlySet<BadFileReason> = new Set([
+  'not-text',
+  'bad-magic',
+  'no-start-code',
+  'unknown-format',
+])
 
 /** `The checksum of a record is wrong (line 3, byte 97, found 0x1f, expected 0x20).` */
 export function badFileText(detail: BadFileDetail): string {
-  const { why, line, firstLine, offset, address, found, expected } = detail
+  const { why, line, firstLine, offset, firstOffset, address, found, expected, parts } = detail
   const reason = fileReasons[why](detail)
   const places = [
     line !== undefined && m.file_place_line({ line: count(line) }),
     firstLine !== undefined && m.file_place_first_line({ line: count(firstLine) }),
     offset !== undefined && m.file_place_offset({ offset: count(offset) }),
+    firstOffset !== undefined && m.file_place_first_offset({ offset: count(firstOffset) }),
     address !== undefined && m.file_place_address({ address: hex(address, 4) }),
     found !== undefined && found !== detail.format && m.file_place_found({ found }),
     expected !== undefined && m.file_place_expected({ expected }),
+    parts !== undefined && m.file_place_parts({ parts: list(parts.map(({ name }) => name)) }),
   ].filter((place) => place !== false)
   return places.length ? m.error_file({ reason, place: places.join(', ') }) : m.error_file_plain({ reason })
 }

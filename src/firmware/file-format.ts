@@ -1,0 +1,71 @@
+/**
+ * What a file format is to this project. Each is one file, `x.format.ts`, with a `FileFormat` as its default
+ * export; `formats.ts` finds them by their names, so no list has to know them. The page may import this
+ * file, the formats themselves live in the worker.
+ */
+import { FlashError, type PartOfFile } from '#core/errors.ts'
+import type { Image } from './image.ts'
+
+/** Larger files are refused before they are read. */
+export const mostFileBytes = 64 << 20
+
+export interface ParseOptions {
+  /** Where bytes without an address go; given, it also says that an unknown content is meant as a raw binary. */
+  readonly base?: number
+  /** Which part of a file for several memories or chips; the error `several-parts` lists them. */
+  readonly part?: string
+}
+
+export interface FileFormat {
+  readonly id: string
+  /** As the field calls it; errors and images carry it. */
+  readonly name: string
+  /** Recognised first: bytes that nothing else has. */
+  readonly magic?: (bytes: Uint8Array) => boolean
+  /** Recognised next: the form of the beginning, a character a byte. */
+  readonly shape?: RegExp
+  /** Recognised last: endings of file names. */
+  readonly names?: RegExp
+  /** Gives no addresses: where its bytes begin is the reader's to say. */
+  readonly isRaw?: true
+  /** What is inside, if the format only wraps another. @throws `bad-file`. */
+  readonly unwrap?: (bytes: Uint8Array) => Uint8Array
+  /** `inside` reads what a wrapper holds. @throws `bad-file` only. */
+  readonly parse: (bytes: Uint8Array, options: ParseOptions, inside: (bytes: Uint8Array) => Image) => Image
+  /** @throws `bad-file` `address-overflow` for what the format cannot reach. */
+  readonly write?: (image: Pick<Image, 'segments' | 'claims'>) => Uint8Array<ArrayBuffer>
+}
+
+export const startsWith = (bytes: Uint8Array, magic: string, at = 0): boolean =>
+  Array.from(magic).every((character, i) => bytes[at + i] === character.charCodeAt(0))
+
+export function refuseTooLarge(sizeBytes: number): void {
+  if (sizeBytes <= mostFileBytes) return
+  const mebibytes = (size: number) => `${Math.ceil(size / 2 ** 20)} MiB`
+  throw new FlashError('bad-file', {
+    format: 'unknown',
+    why: 'too-large',
+    found: mebibytes(sizeBytes),
+    expected: mebibytes(mostFileBytes),
+  })
+}
+
+/**
+ * The part that `wanted` names; without it, the only one.
+ * @throws `bad-file`: `several-parts`, `no-such-part`; both list the parts. `no-bytes`.
+ */
+export function choosePart<Part extends PartOfFile>(
+  format: string,
+  parts: readonly Part[],
+  wanted: string | undefined,
+): Part {
+  const [first, ...others] = parts
+  if (!first) throw new FlashError('bad-file', { format, why: 'no-bytes' })
+  if (wanted === undefined && others.length === 0) return first
+  const chosen = parts.find(({ id }) => id === wanted)
+  if (chosen) return chosen
+  const listed = parts.map(({ id, name }) => ({ id, name }))
+  throw wanted === undefined
+    ? new FlashError('bad-file', { format, why: 'several-parts', parts: listed })
+    : new FlashError('bad-file', { format, why: 'no-such-part', expected: wanted, parts: listed })
+}

@@ -1,0 +1,12 @@
+/** Intel HEX as one of the formats that are found; reading and writing are in `intel-hex.ts`. */
+import type { FileFormat } from './file-format.ts'
+import { formatIntelHex, intelHex, parseIntelHex } from './intel-hex.ts'
+
+export default {
+  id: 'intel-hex',
+  name: intelHex,
+  shape: /^(\xef\xbb\xbf)?\s*:[0-9a-f]{2}/i,
+  names: /\.(hex|ihx|ihex|hx|h86|a43|a90)$/i,
+  parse: (bytes) => parseIntelHex(bytes),
+  write: ({ segments, claims }) => formatIntelHex(segments, { entry: claims.entry }),
+} satisfies FileFormat
