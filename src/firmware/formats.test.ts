@@ -55,7 +55,6 @@ describe('a file', () => {
       ELF: bytesOf('\x7fELF\x01\x01\x01'),
       DfuSe: bytesOf('DfuSe\x01\0\0\0\0\x01'),
       DFU: concat(machineCode, bytesOf('\0\x01\x11\xdf\x83\x04\0\x01UFD\x10\x12\x34\x56\x78')),
-      'Motorola S-record': bytesOf('S00600004844521B\r\nS9030000FC\r\n'),
       ZIP: bytesOf('PK\x03\x04\x14\0'),
       gzip: bytesOf('\x1f\x8b\x08\0'),
       'TI-TXT': bytesOf('@F000\n31 40 00 03\nq\n'),

@@ -31,6 +31,7 @@ export interface ImageWarning {
     | 'records-after-end' // more records follow the end record (two files in one?); they were not read
     | 'repeated-bytes' // the same bytes are given twice for one place
     | 'base-assumed' // a raw binary has no address; 0 was assumed
+    | 'mixed-addresses' // records with addresses of several widths; a wrong one could look like that
     | 'parts-left-out' // parts for other memories, or for none, were not read
   readonly line?: number
   readonly offset?: number

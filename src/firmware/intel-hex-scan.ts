@@ -4,6 +4,7 @@
  * records that follow each other.
  * Two digits are read as one 16-bit word and looked up; validity is gathered and judged once a record.
  */
+import { hasByteOrderMark, isSpace, pairs, wrong } from './hex-text.ts'
 
 export interface Scan {
   /** All data bytes in the order of the file. */
@@ -33,18 +34,6 @@ export const RecordType = {
   LinearBase: 4,
   LinearStart: 5,
 } as const
-
-const wrong = 0x100
-/** By two characters as a little-endian word: the byte they spell, or `wrong`. */
-const pairs = new Uint16Array(65_536).fill(wrong)
-for (let byte = 0; byte < 256; byte++)
-  for (const high of spellings(byte >> 4))
-    for (const low of spellings(byte & 15)) pairs[high | (low << 8)] = byte
-
-function spellings(nibble: number): number[] {
-  const digit = nibble.toString(16)
-  return [digit.charCodeAt(0), digit.toUpperCase().charCodeAt(0)]
-}
 
 export function scanRecords(text: Uint8Array, fast?: FastRecords): Scan {
   const view = new DataView(text.buffer, text.byteOffset, text.byteLength)
@@ -128,10 +117,3 @@ export function scanRecords(text: Uint8Array, fast?: FastRecords): Scan {
   while (!ended && at < text.length && isSpace(text[at])) at++
   return { bytes, runs, entry, at, ended }
 }
-
-const hasByteOrderMark = (text: Uint8Array): boolean =>
-  text[0] === 0xef && text[1] === 0xbb && text[2] === 0xbf
-
-/** Space, tab, and any kind of line end. */
-export const isSpace = (character: number | undefined): boolean =>
-  character === 0x20 || character === 0x0d || character === 0x0a || character === 0x09

@@ -7,8 +7,9 @@
 import { FlashError, type BadFileDetail } from '#core/errors.ts'
 import { hex } from '#core/bytes.ts'
 import type { Segment } from '#core/programmer.ts'
-import { buildImage, type Image, type ImageWarning, type Places } from './image.ts'
-import { isSpace, mostRuns, RecordType, scanRecords, type FastRecords, type Scan } from './intel-hex-scan.ts'
+import { afterEnd, byteAt, digits, isDigit, isSpace, lineAt, notText, shown } from './hex-text.ts'
+import { buildImage, type Image, type Places } from './image.ts'
+import { mostRuns, RecordType, scanRecords, type FastRecords, type Scan } from './intel-hex-scan.ts'
 
 export const intelHex = 'Intel HEX'
 const format = intelHex
@@ -22,7 +23,7 @@ export function parseIntelHex(text: Uint8Array, fast?: FastRecords): Image {
   if (!scanned.ended) throw whatIsWrong(text, scanned)
   return buildImage(format, piecesOf(scanned), {
     claims: scanned.entry === undefined ? {} : { entry: scanned.entry },
-    warnings: afterEnd(text, scanned.at),
+    warnings: afterEnd(text, scanned.at, startCode),
     places: placesIn(text),
   })
 }
@@ -37,15 +38,6 @@ function piecesOf({ bytes, runs }: Scan): Segment[] {
   return pieces
 }
 
-/** Ctrl-Z ends a DOS text and is no content. */
-function afterEnd(text: Uint8Array, end: number): ImageWarning[] {
-  let offset = end
-  while (isSpace(text[offset]) || text[offset] === 0x1a) offset++
-  if (offset === text.length) return []
-  const code = text.indexOf(startCode, offset) < 0 ? 'text-after-end' : 'records-after-end'
-  return [{ code, offset, line: lineAt(text, offset) }]
-}
-
 // ---- what is wrong, and where; slow, and only on the way to an error ------------------------------
 
 function whatIsWrong(text: Uint8Array, { at, runs }: Scan): FlashError {
@@ -58,10 +50,9 @@ function whatIsWrong(text: Uint8Array, { at, runs }: Scan): FlashError {
   const before = recordBefore(text, at)
   if (stop !== startCode) {
     if (before !== undefined && isDigit(stop)) return bad('bad-length', before + 1)
-    // A binary may begin with a letter; that is no line of text yet.
-    const control = runs.length === 0 ? text.subarray(at, at + mostDigits).findIndex(isControl) : -1
-    if (isPrintable(stop) && control < 0) return bad('no-start-code', at, { found: shown(stop) })
-    const offset = isPrintable(stop) ? at + control : at
+    // Once there was a record, this is a text with something else in it, if that can be printed.
+    const offset = notText(runs.length === 0 ? text : text.subarray(0, at + 1), at)
+    if (offset === undefined) return bad('no-start-code', at, { found: shown(stop) })
     return bad('not-text', offset, { found: shown(text[offset] as number) })
   }
 
@@ -120,25 +111,7 @@ const placesIn =
     return {}
   }
 
-/** Lines count from 1; CR, LF and CRLF end one. */
-function lineAt(text: Uint8Array, offset: number): number {
-  let line = 1
-  for (let i = 0; i < offset; i++) if (text[i] === 0x0a || (text[i] === 0x0d && text[i + 1] !== 0x0a)) line++
-  return line
-}
-
-const byteAt = (text: Uint8Array, at: number): number =>
-  parseInt(String.fromCharCode(text[at] ?? 0, text[at + 1] ?? 0), 16)
 const wordAt = (text: Uint8Array, at: number): number => byteAt(text, at) * 256 + byteAt(text, at + 2)
-const isDigit = (character = 0): boolean => /[0-9a-f]/i.test(String.fromCharCode(character))
-/** Neither text nor what ends or separates it; Ctrl-Z ends a DOS text. */
-const isControl = (character: number): boolean =>
-  (character < 0x20 && character !== 0x1a && !isSpace(character)) || character === 0x7f
-const isPrintable = (character: number): boolean => character > 0x20 && character < 0x7f
-const shown = (character: number): string =>
-  isPrintable(character) ? String.fromCharCode(character) : hex(character)
-
-const digits = '0123456789ABCDEF'
 
 // ---- writing --------------------------------------------------------------------------------------
 
