@@ -57,7 +57,6 @@ describe('a file', () => {
       DFU: concat(machineCode, bytesOf('\0\x01\x11\xdf\x83\x04\0\x01UFD\x10\x12\x34\x56\x78')),
       ZIP: bytesOf('PK\x03\x04\x14\0'),
       gzip: bytesOf('\x1f\x8b\x08\0'),
-      'TI-TXT': bytesOf('@F000\n31 40 00 03\nq\n'),
       HTML: bytesOf('\n<!DOCTYPE html><title>Not Found</title>'),
       'Git LFS pointer': bytesOf('version https://git-lfs.github.com/spec/v1\n'),
       'Windows EXE': bytesOf('MZ' + '\0'.repeat(58) + '\x40\0\0\0PE\0\0'),

@@ -25,7 +25,6 @@ const foreignMagics: readonly (readonly [name: string, magic: string])[] = [
 
 /** Recognised and not read, by the form of their first line. A saved error page is the most common wrong download. */
 const foreignShapes: readonly (readonly [name: string, shape: RegExp])[] = [
-  ['TI-TXT', /^@[0-9a-f]{1,8}\r?\n/i],
   ['HTML', /^\s*<(!doctype|html|head|\?xml)/i],
   ['Git LFS pointer', /^version https:\/\/git-lfs/],
 ]
