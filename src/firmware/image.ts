@@ -109,7 +109,7 @@ function join(
   places: Places | undefined,
 ): Segment {
   const [first] = pieces as [Segment]
-  if (pieces.length === 1) return first
+  if (pieces.length === 1) return { address: first.address, bytes: first.bytes } // and nothing that a piece has beside
   const bytes = new Uint8Array(end - first.address)
   let covered = 0
   for (const piece of pieces) {

@@ -115,6 +115,8 @@ function scanRecords(text: Uint8Array): Scan {
     } else {
       if (length !== 0 || records === 0) break
       if (isEnd(type)) {
+        // As wide as the data, or as narrow as the entry allows.
+        if (width !== last.width && width !== narrowest(address)) break
         entry = address
         ended = true
       } else if (address !== records) break
@@ -208,7 +210,8 @@ function whatIsWrong(text: Uint8Array, { at, runs, records }: Scan): FlashError 
     return bad('address-overflow', at + 4)
   if (isData(type) || isHeader(type)) return mistyped(text, at)
   if (count !== width + 1) return bad('bad-length', at + 2)
-  if (records === 0) return isEnd(type) ? bad('no-bytes', at) : mistyped(text, at)
+  if (records === 0 && isEnd(type)) return bad('no-bytes', at)
+  if (records === 0 || isEnd(type)) return mistyped(text, at)
   return bad('bad-count', at + 4, { found: String(addressAt(text, at, width)), expected: String(records) })
 }
 

@@ -188,17 +188,20 @@ describe('a wrong S-record file', () => {
 
   it('with any one character changed is refused with its line and reason', () => {
     const files: Record<string, Uint8Array> = {
-      S1: formatSRecord([segment(0x7ff0, ...counting(40)), segment(0xfff0, 1, 2, 3, 4, 5)], {
+      S1: formatSRecord([segment(0x7ff0, ...counting(20)), segment(0xfff0, 1, 2, 3, 4, 5)], {
         entry: 0x7ff0,
       }),
-      S2: formatSRecord([segment(0x12_3456, ...counting(40))], { name: 'test', entry: 0x12_3456 }),
-      S3: formatSRecord([segment(0x0800_0000, ...counting(40))], { name: 'test', recordBytes: 32 }),
+      S2: formatSRecord([segment(0x12_3456, ...counting(20))], { name: 'test', entry: 0x12_3456 }),
+      S3: formatSRecord([segment(0x0800_0000, ...counting(20))], { name: 'test', recordBytes: 32 }),
     }
+    const controls = [0, 9, 10, 13, 0x1a, 0x7f, 0x80, 0xff]
+    const characters = [...controls, ...Array.from({ length: 95 }, (_, i) => 0x20 + i)]
     const fooled: string[] = []
     for (const [type, text] of Object.entries(files)) {
+      const lines = textOf(text).trimEnd().split('\n').length
       const image = JSON.stringify(parseSRecord(text).segments)
       for (let at = 0; at < text.length; at++)
-        for (let character = 0; character < 256; character++) {
+        for (const character of characters) {
           const old = String.fromCharCode(text[at] as number)
           const now = String.fromCharCode(character)
           if (old.toUpperCase() === now.toUpperCase() && now !== 's') continue // the same digit
@@ -215,8 +218,8 @@ describe('a wrong S-record file', () => {
             if (!isFlashError(error, 'bad-file')) throw error
             const { why, line = 0 } = error.detail
             const own = textOf(text.subarray(0, at)).split('\n').length
-            // A record too many or too few shows at the count.
-            if (why !== 'bad-count' && line !== own && line !== own + 1)
+            // A record too many or too few shows at the count, another width at the end.
+            if (why !== 'bad-count' && ![own, own + 1, lines].includes(line))
               fooled.push(`${place}, in line ${line}`)
           }
         }
