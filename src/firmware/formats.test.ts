@@ -51,7 +51,6 @@ describe('a file', () => {
 
   it('of another known format is refused by that format’s name, never taken for a raw binary', () => {
     const foreign: Record<string, Uint8Array> = {
-      UF2: bytesOf('UF2\nWQ]\x9e' + '\0'.repeat(504)),
       ELF: bytesOf('\x7fELF\x01\x01\x01'),
       DfuSe: bytesOf('DfuSe\x01\0\0\0\0\x01'),
       DFU: concat(machineCode, bytesOf('\0\x01\x11\xdf\x83\x04\0\x01UFD\x10\x12\x34\x56\x78')),

@@ -11,7 +11,6 @@ export const formats: readonly FileFormat[] = Object.values(found)
 
 /** Recognised and not read, by their first bytes, a character a byte. */
 const foreignMagics: readonly (readonly [name: string, magic: string])[] = [
-  ['UF2', 'UF2\nWQ\x5d\x9e'],
   ['ELF', '\x7fELF'],
   ['DfuSe', 'DfuSe'],
   ['ZIP', 'PK\x03\x04'],

@@ -1,0 +1,201 @@
+/** Vector: the block and the tags described in microsoft/uf2, README.md, "File format" and "Extension tags". */
+import fc from 'fast-check'
+import { describe, expect, it } from 'vitest'
+import { blank, concat, fromHex } from '#core/bytes.ts'
+import type { BadFileDetail } from '#core/errors.ts'
+import type { Segment } from '#core/programmer.ts'
+import { parseImage } from './formats.ts'
+import { imagesUpTo, refusal, segment, survives } from './test-images.ts'
+import { formatUf2, parseUf2 } from './uf2.format.ts'
+
+const rp2040 = 0xe48bff56
+const samd51 = 0x55114460
+
+interface Fields {
+  flags?: number
+  address?: number
+  number?: number
+  total?: number
+  family?: number
+  payload?: Uint8Array
+  /** After the payload. */
+  tail?: Uint8Array
+}
+
+function block({
+  flags = 0x2000,
+  address = 0x1000_0000,
+  number = 0,
+  total = 1,
+  family = rp2040,
+  ...of
+}: Fields) {
+  const { payload = blank(256), tail = new Uint8Array() } = of
+  const bytes = new Uint8Array(512)
+  const view = new DataView(bytes.buffer)
+  const words = [0x0a324655, 0x9e5d5157, flags, address, payload.length, number, total, family]
+  words.forEach((word, i) => {
+    view.setUint32(i * 4, word, true)
+  })
+  bytes.set(payload, 32)
+  bytes.set(tail, 32 + payload.length)
+  view.setUint32(508, 0x0ab16f30, true)
+  return bytes
+}
+const blocks = (...all: Fields[]) =>
+  concat(...all.map((one, number) => block({ number, total: all.length, ...one })))
+
+/** Version 0.1.2 for an "ACME Toaster mk3", as the document encodes them. */
+const tags = fromHex(`
+  09 bc c7 9f 30 2e 31 2e 32 00 00 00
+  14 9d 0d 65 41 43 4d 45 20 54 6f 61 73 74 65 72 20 6d 6b 33
+  ff ff ff ff`)
+/** What picotool puts before a file for RP2350. */
+const ignored: Fields = {
+  ...{ flags: 0xa000, address: 0x10ff_ff00, number: 0, total: 2, family: 0xe48bff57 },
+  payload: new Uint8Array(256).fill(0xef),
+  tail: fromHex('04 e3 57 99'),
+}
+
+describe('reading UF2', () => {
+  it('takes blocks in any order, and twice', () => {
+    const [first, second] = [
+      block({ total: 2, payload: Uint8Array.of(1, 2, 3, 4) }),
+      block({ total: 2, number: 1, address: 0x1000_0004, payload: Uint8Array.of(5, 6, 7, 8) }),
+    ]
+    for (const file of [concat(first, second), concat(second, first), concat(first, second, first)]) {
+      const { segments, claims } = parseImage(file, 'a.bin')
+      expect(segments).toEqual([segment(0x1000_0000, 1, 2, 3, 4, 5, 6, 7, 8)])
+      expect(claims).toEqual({ chip: 'RP2040' })
+    }
+  })
+
+  it('names the family, by its number if it is new, or none', () => {
+    expect(parseUf2(block({ family: 0x1234_5678 })).claims).toEqual({ chip: '0x1234_5678' })
+    expect(parseUf2(block({ flags: 0, family: 0 })).claims).toEqual({})
+  })
+
+  it('reads the extension tags, wherever they stand', () => {
+    const claims = { chip: 'RP2040', version: '0.1.2', device: 'ACME Toaster mk3' }
+    expect(parseUf2(block({ flags: 0xa000, tail: tags })).claims).toEqual(claims)
+    const late = blocks(
+      { payload: blank(8) },
+      { flags: 0xa000, address: 0x1000_0100, payload: blank(253), tail: concat(new Uint8Array(3), tags) },
+    )
+    expect(parseUf2(late).claims).toEqual(claims)
+  })
+
+  it('leaves out what is not for the main flash, and says so', () => {
+    const file = blocks({}, { flags: 0x2001, address: 0 }, { flags: 0x1000, address: 0, family: 512 })
+    expect(parseUf2(file)).toMatchObject({
+      segments: [{ address: 0x1000_0000 }],
+      warnings: [{ code: 'parts-left-out' }],
+    })
+    expect(refusal(() => parseUf2(block({ flags: 0x1000 })))).toMatchObject({ why: 'no-bytes' })
+  })
+
+  it('takes no notice of the block that is there for an erratum of RP2350', () => {
+    const file = concat(
+      block(ignored),
+      blocks({ family: 0xe48bff59 }, { family: 0xe48bff59, address: 0x1000_0100 }),
+    )
+    expect(parseUf2(file)).toMatchObject({
+      segments: [{ address: 0x1000_0000, bytes: blank(512) }],
+      claims: { chip: 'RP2350-ARM-S' },
+      warnings: [],
+    })
+  })
+
+  it('of several families takes the one that is chosen', () => {
+    const file = concat(
+      block({}),
+      blocks({ family: samd51, address: 0x4000 }, { family: samd51, address: 0x4100 }),
+    )
+    const parts = [
+      { id: '0xe48b_ff56', name: 'RP2040' },
+      { id: '0x5511_4460', name: 'SAMD51' },
+    ]
+    expect(refusal(() => parseUf2(file))).toEqual({ format: 'UF2', why: 'several-parts', parts })
+    expect(parseUf2(file, { part: '0x5511_4460' })).toMatchObject({
+      segments: [{ address: 0x4000 }],
+      claims: { chip: 'SAMD51' },
+      warnings: [{ code: 'parts-left-out' }],
+    })
+    expect(refusal(() => parseUf2(file, { part: 'x' }))).toMatchObject({ why: 'no-such-part', parts })
+    // Numbered as a whole, as some tools do.
+    expect(refusal(() => parseUf2(blocks({}, { family: samd51 })))).toMatchObject({ why: 'several-parts' })
+  })
+
+  const good = block({ total: 2 })
+  const cases: Record<string, [file: Uint8Array, expected: Partial<BadFileDetail>]> = {
+    'cut off': [concat(good, good.subarray(0, 100)), { why: 'truncated', offset: 612 }],
+    'with a wrong first word': [concat(good, good.with(0, 0)), { why: 'bad-magic', offset: 512 }],
+    'with a wrong second word': [good.with(4, 0), { why: 'bad-magic', offset: 0 }],
+    'with a wrong last word': [good.with(510, 0), { why: 'bad-magic', offset: 508 }],
+    'with too long a payload': [
+      good.with(17, 2),
+      { why: 'bad-length', offset: 16, found: '512', expected: 'up to 476' },
+    ],
+    'with a payload over its MD5': [
+      block({ flags: 0x6000, payload: blank(453) }),
+      { why: 'bad-length', expected: 'up to 452' },
+    ],
+    'with a number beyond its total': [block({ number: 1 }), { why: 'bad-structure', offset: 20 }],
+    'with a block missing': [good, { why: 'missing-block', expected: '1 of 2' }],
+    'with another total': [
+      concat(good, block({ number: 1, total: 3 })),
+      { why: 'bad-structure', offset: 536, found: '3', expected: '2' },
+    ],
+    'with one number for two places': [
+      concat(good, block({ total: 2, address: 0x1000_0100 })),
+      { why: 'bad-structure', offset: 532, firstOffset: 20, found: '0' },
+    ],
+    'with two bytes for one place': [
+      blocks({ payload: Uint8Array.of(1, 2) }, { address: 0x1000_0001, payload: Uint8Array.of(3) }),
+      { why: 'overlap', offset: 512, firstOffset: 0, address: 0x1000_0001 },
+    ],
+    'beyond 32 bits': [block({ address: 0xffff_ff80 }), { why: 'address-overflow' }],
+  }
+  for (const [what, [file, expected]] of Object.entries(cases))
+    it(`refuses a file ${what}, saying where`, () => {
+      expect(refusal(() => parseUf2(file))).toMatchObject({ format: 'UF2', ...expected })
+    })
+
+  it('does not believe a total of four thousand million', () => {
+    expect(refusal(() => parseUf2(block({ total: 0xffff_ffff })))).toMatchObject({ why: 'missing-block' })
+  })
+
+  it('gives nothing but `bad-file` for anything else', () => {
+    survives(parseUf2, [
+      blocks({ flags: 0xa000, tail: tags }, { address: 0x1000_0100 }),
+      concat(block(ignored), block({ family: samd51 })),
+      block({ flags: 0x7000, payload: blank(100) }),
+    ])
+  })
+})
+
+describe('writing UF2', () => {
+  it('gives the block of the document', () => {
+    const payload = Uint8Array.from({ length: 256 }, (_, i) => i)
+    expect(formatUf2([{ address: 0x1000_0000, bytes: payload }], { family: rp2040 })).toEqual(
+      block({ payload }),
+    )
+  })
+
+  it('is read back as it was, in whole pages', () => {
+    const inPages = (segments: readonly Segment[]) =>
+      new Map(
+        segments.flatMap(({ address, bytes }) => [...bytes].map((byte, i) => [address + i, byte] as const)),
+      )
+    fc.assert(
+      fc.property(imagesUpTo(2 ** 31), (segments) => {
+        const written = inPages(segments)
+        const read = inPages(parseUf2(formatUf2(segments)).segments)
+        for (const [address, byte] of read) expect(byte).toBe(written.get(address) ?? 0xff)
+        for (const address of written.keys()) expect(read.has(address)).toBe(true)
+        expect([...read.keys()].every((address) => read.has(address - (address % 256)))).toBe(true)
+      }),
+      { numRuns: 50 },
+    )
+  })
+})
