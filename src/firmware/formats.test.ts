@@ -52,8 +52,6 @@ describe('a file', () => {
   it('of another known format is refused by that format’s name, never taken for a raw binary', () => {
     const foreign: Record<string, Uint8Array> = {
       ELF: bytesOf('\x7fELF\x01\x01\x01'),
-      DfuSe: bytesOf('DfuSe\x01\0\0\0\0\x01'),
-      DFU: concat(machineCode, bytesOf('\0\x01\x11\xdf\x83\x04\0\x01UFD\x10\x12\x34\x56\x78')),
       ZIP: bytesOf('PK\x03\x04\x14\0'),
       gzip: bytesOf('\x1f\x8b\x08\0'),
       HTML: bytesOf('\n<!DOCTYPE html><title>Not Found</title>'),

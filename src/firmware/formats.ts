@@ -12,7 +12,6 @@ export const formats: readonly FileFormat[] = Object.values(found)
 /** Recognised and not read, by their first bytes, a character a byte. */
 const foreignMagics: readonly (readonly [name: string, magic: string])[] = [
   ['ELF', '\x7fELF'],
-  ['DfuSe', 'DfuSe'],
   ['ZIP', 'PK\x03\x04'],
   ['ZIP', 'PK\x05\x06'],
   ['gzip', '\x1f\x8b\x08'],
@@ -46,7 +45,6 @@ export function detectFormat(
   return (
     read(({ magic }) => magic?.(bytes)) ??
     refused(foreignMagics.find(([, magic]) => head.startsWith(magic))?.[0]) ??
-    refused(hasDfuSuffix(bytes) ? 'DFU' : undefined) ??
     refused(isWindowsProgram(bytes) ? 'Windows EXE' : undefined) ??
     read(({ shape }) => shape?.test(head)) ??
     refused(foreignShapes.find(([, shape]) => shape.test(head))?.[0]) ??
@@ -92,10 +90,6 @@ export function parseImage(bytes: Uint8Array, name: string, options: ParseOption
     throw new FlashError('bad-file', { format: format.name, why: 'bad-structure' })
   return format.parse(bytes, options, (inner) => parseImage(inner, insideName, options, depth + 1))
 }
-
-/** DFU 1.1, appendix B: "DFU" backwards and the suffix's length before the CRC. */
-const hasDfuSuffix = (bytes: Uint8Array): boolean =>
-  bytes.length > 16 && startsWith(bytes, 'UFD\x10', bytes.length - 8)
 
 /** PE format: "MZ", and at 0x3c the offset of "PE\0\0". */
 function isWindowsProgram(bytes: Uint8Array): boolean {
