@@ -51,7 +51,6 @@ describe('a file', () => {
 
   it('of another known format is refused by that format’s name, never taken for a raw binary', () => {
     const foreign: Record<string, Uint8Array> = {
-      ELF: bytesOf('\x7fELF\x01\x01\x01'),
       ZIP: bytesOf('PK\x03\x04\x14\0'),
       gzip: bytesOf('\x1f\x8b\x08\0'),
       HTML: bytesOf('\n<!DOCTYPE html><title>Not Found</title>'),

@@ -11,7 +11,6 @@ export const formats: readonly FileFormat[] = Object.values(found)
 
 /** Recognised and not read, by their first bytes, a character a byte. */
 const foreignMagics: readonly (readonly [name: string, magic: string])[] = [
-  ['ELF', '\x7fELF'],
   ['ZIP', 'PK\x03\x04'],
   ['ZIP', 'PK\x05\x06'],
   ['gzip', '\x1f\x8b\x08'],

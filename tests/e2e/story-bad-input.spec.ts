@@ -45,7 +45,8 @@ const unreadable: readonly BadFile[] = [
     content: image,
     told: [like(en.file_not_text, { format: 'Intel HEX' }), byte(control), found(hex(image[control]))],
   },
-  { name: 'elf.hex', content: '\x7fELF\x01\x01\x01', told: [like(en.file_foreign, { format: 'ELF' })] },
+  { name: 'rar.hex', content: 'Rar!\x1a\x07', told: [like(en.file_foreign, { format: 'RAR' })] },
+  { name: 'elf.hex', content: '\x7fELF\x01\x01\x01', told: [en.file_truncated, byte(7)] },
   { name: 'page.hex', content: '<!doctype html><title>404</title>', told: [en.file_web_page] },
   { name: 'notes.txt', content: 'Flash this one.', told: [en.file_plain_text] },
   {
