@@ -30,7 +30,7 @@ export const imagesUpTo = (end: number, mostSegments = 6): fc.Arbitrary<Segment[
         gap: fc.oneof(fc.integer({ min: 1, max: 40 }), fc.integer({ min: 1, max: Math.floor(end / 8) })),
         bytes: fc.uint8Array({ minLength: 1, maxLength: 100 }),
       }),
-      { minLength: 1, maxLength: mostSegments },
+      { minLength: 1, maxLength: mostSegments, ...(mostSegments > 6 && { size: 'max' as const }) },
     )
     .map((pieces) => {
       let address = -1

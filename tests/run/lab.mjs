@@ -2,10 +2,10 @@
  * `npm run lab [-- --only TEXT] [--json FILE] [--trace FILE] [--record] [--keep] [--list]`: unmodified tools and Chromium against our
  * twins, through a real Linux kernel. Installs what it needs and ends with `N passed, N failed`.
  */
-import { existsSync, readdirSync, writeFileSync } from 'node:fs'
+import { readdirSync, writeFileSync } from 'node:fs'
 import { createInterface } from 'node:readline/promises'
 import { parseArgs } from 'node:util'
-import { installChromium, installDebian, installPackages, tool, typescript } from './machine.mjs'
+import { installChromium, installMissing, installPackages, tool, typescript } from './machine.mjs'
 
 const { values } = parseArgs({
   options: {
@@ -43,8 +43,7 @@ try {
   if (cases.length === 0) throw new Error(`no case has "${values.only}" in its name; --list names them`)
   if (values.list) process.exit(0)
 
-  const missing = Object.entries(needed).flatMap(([name, file]) => (existsSync(file) ? [] : [name]))
-  if (missing.length) installDebian(missing)
+  installMissing(needed)
   installChromium()
   if (tool('vite', ['build', '--logLevel', 'error'], { env: { ...process.env, NODE_ENV: 'production' } }))
     throw new Error('the site could not be built')

@@ -45,7 +45,13 @@ export function installChromium() {
   return path
 }
 
-export function installDebian(packages) {
+/** By package the file that shows that it is there. */
+export function installMissing(needed) {
+  const missing = Object.entries(needed).flatMap(([name, file]) => (existsSync(file) ? [] : [name]))
+  if (missing.length) installDebian(missing)
+}
+
+function installDebian(packages) {
   if (process.getuid?.() !== 0 || !existsSync('/usr/bin/apt-get'))
     stop(`Please install: ${packages.join(' ')}`)
   const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' }

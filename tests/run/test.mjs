@@ -5,10 +5,16 @@
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { installChromium, installPackages, tool } from './machine.mjs'
+import { installChromium, installMissing, installPackages, tool } from './machine.mjs'
 
 installPackages()
 installChromium()
+// What `src/firmware/reference-tools.test.ts` holds our formats against.
+installMissing({
+  binutils: '/usr/bin/objcopy',
+  srecord: '/usr/bin/srec_cat',
+  'dfu-util': '/usr/bin/dfu-suffix',
+})
 
 const reports = mkdtempSync(join(tmpdir(), 'reflasher-'))
 let passed = 0

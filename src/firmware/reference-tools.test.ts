@@ -1,0 +1,175 @@
+/**
+ * Our formats against the tools of the field: binutils (objcopy, ld), SRecord (srec_cat) and dfu-util
+ * (dfu-suffix, dfu-prefix), which `npm test` installs. Each process gets images of hundreds of segments.
+ */
+import { spawnSync } from 'node:child_process'
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import fc from 'fast-check'
+import { afterAll, describe, expect, it } from 'vitest'
+import type { Segment } from '#core/programmer.ts'
+import { withDfuSuffix } from './dfu-suffix.ts'
+import { formatDfuSe } from './dfuse.format.ts'
+import { parseElf } from './elf.format.ts'
+import { parseImage } from './formats.ts'
+import { spanOf, totalBytes } from './image.ts'
+import { formatIntelHex, parseIntelHex } from './intel-hex.ts'
+import { formatSRecord, parseSRecord } from './s-record.format.ts'
+import { parseTiTxt } from './ti-txt.format.ts'
+import { imagesUpTo, refusal } from './test-images.ts'
+
+const folder = mkdtempSync(join(tmpdir(), 'reflasher-formats-'))
+afterAll(() => {
+  rmSync(folder, { recursive: true })
+})
+
+/** Runs a tool on files of the folder; `files` are written before it. */
+function run(tool: string, args: readonly string[], files: Record<string, Uint8Array | string> = {}): string {
+  for (const [name, content] of Object.entries(files)) writeFileSync(join(folder, name), content)
+  const { error, status, stdout, stderr } = spawnSync(tool, args, { cwd: folder, encoding: 'utf8' })
+  if (error) throw new Error(`${tool} is missing; npm test installs it`, { cause: error })
+  if (status !== 0) throw new Error(`${tool} ${args.join(' ')}: ${stderr || stdout}`)
+  return stdout + stderr
+}
+const made = (name: string) => new Uint8Array(readFileSync(join(folder, name)))
+
+/** Up to what an address of 2, 3 and 4 bytes reaches. */
+const images = [2 ** 16, 2 ** 24, 2 ** 31].flatMap((end) =>
+  fc
+    .sample(imagesUpTo(end / 32, 200), { numRuns: 3, seed: 1 })
+    .map((segments) => segments.filter(({ address, bytes }) => address + bytes.length <= end)),
+)
+const [small, large] = [images[0], images.at(-1)] as [Segment[], Segment[]]
+const entry = 0x1234
+
+it('is given enough', () => {
+  expect(images.flat().length).toBeGreaterThan(500)
+})
+
+describe('objcopy', () => {
+  it('reads our S-records, of every width, as we wrote them', () => {
+    for (const segments of images) {
+      const text = formatSRecord(segments, { entry, recordBytes: 32 })
+      run('objcopy', ['-I', 'srec', '-O', 'ihex', 'ours.srec', 'theirs.hex'], { 'ours.srec': text })
+      const { segments: read, claims } = parseIntelHex(made('theirs.hex'))
+      expect(read).toEqual(segments)
+      expect(claims).toEqual({ entry })
+    }
+  })
+
+  it('writes S-records that we read as they were meant', () => {
+    for (const segments of images) {
+      const text = formatIntelHex(segments, { entry })
+      run('objcopy', ['-I', 'ihex', '-O', 'srec', 'ours.hex', 'theirs.srec'], { 'ours.hex': text })
+      const { segments: read, claims, warnings } = parseSRecord(made('theirs.srec'))
+      expect(read).toEqual(segments)
+      expect(claims).toEqual({ entry, name: 'theirs.srec' })
+      expect(warnings).toEqual([])
+    }
+  })
+})
+
+describe('srec_cat', () => {
+  it('reads our S-records and Intel HEX as we wrote them', () => {
+    for (const segments of images) {
+      const text = formatSRecord(segments, { entry, name: 'ours' })
+      const hex = formatIntelHex(segments)
+      const args = ['ours.srec', '-motorola', '-o', 'theirs.hex', '-intel']
+      run('srec_cat', args, { 'ours.srec': text })
+      expect(parseIntelHex(made('theirs.hex'))).toMatchObject({ segments, claims: { entry } })
+      run('srec_cat', ['ours.hex', '-intel', '-o', 'theirs.srec', '-motorola'], { 'ours.hex': hex })
+      expect(parseSRecord(made('theirs.srec')).segments).toEqual(segments)
+    }
+  })
+
+  it('writes S-records of several widths, with and without header and end, that we read as they were meant', () => {
+    const wide = [...small, ...large.filter(({ address }) => address >= 2 ** 16)]
+    const hex = formatIntelHex(wide, { entry })
+    const ways = [
+      [],
+      ['-address-length=4'],
+      ['-address-length=4', '-line-length=200'],
+      ['-disable=header'],
+      ['-disable=data-count'],
+      ['-crlf'],
+    ]
+    for (const way of ways) {
+      const args = ['ours.hex', '-intel', ...way.filter((one) => /disable|crlf/.test(one))]
+      const target = ['-o', 'theirs.srec', '-motorola', ...way.filter((one) => !/disable|crlf/.test(one))]
+      run('srec_cat', [...args, ...target], { 'ours.hex': hex })
+      const { segments, claims, warnings } = parseSRecord(made('theirs.srec'))
+      expect(segments, way.join(' ')).toEqual(wide)
+      expect(claims.entry).toBe(entry)
+      const isMixed = !way.some((one) => one.startsWith('-address'))
+      expect(warnings).toEqual(isMixed ? [{ code: 'mixed-addresses' }] : [])
+    }
+  })
+
+  it('writes TI-TXT that we read as it was meant', () => {
+    for (const segments of images) {
+      const hex = formatIntelHex(segments)
+      run('srec_cat', ['ours.hex', '-intel', '-o', 'theirs.txt', '-ti-txt'], { 'ours.hex': hex })
+      expect(parseTiTxt(made('theirs.txt')).segments).toEqual(segments)
+    }
+  })
+})
+
+describe('ld and objcopy', () => {
+  it('give an ELF whose parts we find at the same physical addresses', () => {
+    const parts = large.slice(0, 40)
+    const outputs = parts.map(({ address }, i) => {
+      const virtual = 0x8000_0000 + i * 0x1000
+      return `.s${i} 0x${virtual.toString(16)} : AT(0x${address.toString(16)}) { KEEP(*(.sec${i + 1})) }`
+    })
+    const bss = '.bss 0x9000_0000 : { . += 4096; }'.replace('_', '')
+    const script = `ENTRY(start) start = 0x${entry.toString(16)}; SECTIONS { ${outputs.join(' ')} ${bss} }`
+    run('objcopy', ['-I', 'ihex', '-O', 'elf32-i386', 'ours.hex', 'ours.o'], {
+      'ours.hex': formatIntelHex(parts),
+    })
+    run('ld', ['-m', 'elf_i386', '-N', '-T', 'script.ld', 'ours.o', '-o', 'theirs.elf'], {
+      'script.ld': script,
+    })
+    run('objcopy', ['-O', 'ihex', 'theirs.elf', 'theirs.hex'])
+    const { segments, claims } = parseElf(made('theirs.elf'))
+    expect(segments).toEqual(parseIntelHex(made('theirs.hex')).segments)
+    expect(totalBytes(segments)).toBe(totalBytes(parts))
+    expect(spanOf(segments)).toEqual(spanOf(parts))
+    expect(claims).toEqual({ machine: 'x86', entry })
+  })
+})
+
+describe('dfu-suffix and dfu-prefix', () => {
+  const usb = { vendorId: 0x0483, productId: 0xdf11, deviceVersion: 0x0102 }
+  const [content] = fc.sample(fc.uint8Array({ minLength: 5000, maxLength: 9000 }), { numRuns: 1, seed: 1 })
+  const bytes = Uint8Array.from(content ?? [])
+
+  it('add the suffix that we add', () => {
+    run('dfu-suffix', ['-v', '0483', '-p', 'df11', '-d', '0102', '-a', 'a.dfu'], { 'a.dfu': bytes })
+    expect(made('a.dfu')).toEqual(withDfuSuffix(bytes, 0x0100, usb))
+    expect(parseImage(made('a.dfu'), 'a.dfu')).toMatchObject({
+      segments: [{ address: 0, bytes }],
+      claims: { usb },
+    })
+  })
+
+  it('accept the suffix of our DfuSe', () => {
+    const file = formatDfuSe(small, { usb })
+    expect(run('dfu-suffix', ['-c', 'b.dfu'], { 'b.dfu': file })).toMatch(/0x011a/i)
+  })
+
+  it('add prefixes for other boot loaders, which we do not take for firmware', () => {
+    run('dfu-prefix', ['-s', '0x2000', '-a', 'c.bin'], { 'c.bin': bytes })
+    const ti = withDfuSuffix(made('c.bin'), 0x0100, usb)
+    expect(refusal(() => parseImage(ti, 'c.dfu'))).toMatchObject({
+      why: 'unknown-format',
+      found: 'TI Stellaris DFU',
+    })
+    run('dfu-prefix', ['-L', '-a', 'd.bin'], { 'd.bin': bytes })
+    const nxp = withDfuSuffix(made('d.bin'), 0x0100, usb)
+    expect(refusal(() => parseImage(nxp, 'd.dfu'))).toMatchObject({
+      why: 'unknown-format',
+      found: 'NXP LPC DFU',
+    })
+  })
+})
