@@ -32,6 +32,8 @@ export interface FileFormat {
   readonly unwrap?: (bytes: Uint8Array) => Uint8Array
   /** `inside` reads what a wrapper holds. @throws `bad-file` only. */
   readonly parse: (bytes: Uint8Array, options: ParseOptions, inside: (bytes: Uint8Array) => Image) => Image
+  /** Checks what a file says of its own bytes and only an asynchronous hash can tell. @throws `bad-file`. */
+  readonly prove?: (bytes: Uint8Array) => Promise<void>
   /** @throws `bad-file` `address-overflow` for what the format cannot reach. */
   readonly write?: (image: Pick<Image, 'segments' | 'claims'>) => Uint8Array<ArrayBuffer>
 }

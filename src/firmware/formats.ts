@@ -90,6 +90,15 @@ export function parseImage(bytes: Uint8Array, name: string, options: ParseOption
   return format.parse(bytes, options, (inner) => parseImage(inner, insideName, options, depth + 1))
 }
 
+/** The hashes that a file holds of itself; it has been parsed. @throws `bad-file`. */
+export async function proveImage(bytes: Uint8Array, name: string): Promise<void> {
+  const is = detectFormat(bytes, name)
+  if (!is || 'foreign' in is) return
+  const { prove, unwrap } = is.format
+  await prove?.(bytes)
+  if (unwrap) await proveImage(unwrap(bytes), insideName)
+}
+
 /** PE format: "MZ", and at 0x3c the offset of "PE\0\0". */
 function isWindowsProgram(bytes: Uint8Array): boolean {
   if (bytes.length < 0x40 || !startsWith(bytes, 'MZ')) return false

@@ -4,7 +4,7 @@
  */
 import { FlashError } from '#core/errors.ts'
 import { refuseTooLarge, type ParseOptions } from '#firmware/file-format.ts'
-import { detect as detectIn, parseImage, type Detected } from '#firmware/formats.ts'
+import { detect as detectIn, parseImage, proveImage, type Detected } from '#firmware/formats.ts'
 import { sha256 } from '#firmware/hash.ts'
 import { dataBytes, type Image } from '#firmware/image.ts'
 import { inspect, type Inspection } from '#firmware/inspect.ts'
@@ -36,6 +36,7 @@ export async function parse(
   const bytes = await readAll(file)
   signal?.throwIfAborted()
   const image = parseImage(bytes, name, options)
+  await proveImage(bytes, name)
   signal?.throwIfAborted()
   const data = dataBytes(image.segments)
   const fileHash = sha256(bytes)
