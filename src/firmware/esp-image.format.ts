@@ -107,11 +107,21 @@ function descriptorAt(file: Uint8Array, start: number): Claims {
   }
 }
 
+/** Magic, a count of segments, one of four modes, and an entry where these chips have their code. */
+function hasEspHeader(head: string): boolean {
+  const [first, count, mode, entry] = [0, 1, 2, 7].map((at) => head.charCodeAt(at)) as [
+    number,
+    number,
+    number,
+    number,
+  ]
+  return first === magic && count >= 1 && count <= mostSegments && mode <= 3 && entry >> 4 === 4
+}
+
 export default {
   id: 'esp-image',
   name,
-  // Magic, a count of segments, one of four modes, and an entry where these chips have their code.
-  shape: /^\xe9[\x01-\x10][\0-\x03][^][^]{3}[\x40-\x4f]/,
+  shape: hasEspHeader,
   isRaw: true,
   parse(bytes, { base }) {
     const { claims } = read(bytes)

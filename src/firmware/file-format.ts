@@ -23,7 +23,7 @@ export interface FileFormat {
   /** Recognised first: bytes that nothing else has. */
   readonly magic?: (bytes: Uint8Array) => boolean
   /** Recognised next: the form of the beginning, a character a byte. */
-  readonly shape?: RegExp
+  readonly shape?: (head: string) => boolean
   /** Recognised last: endings of file names. */
   readonly names?: RegExp
   /** Gives no addresses: where its bytes begin is the reader's to say. */

@@ -45,7 +45,7 @@ export function detectFormat(
     read(({ magic }) => magic?.(bytes)) ??
     refused(foreignMagics.find(([, magic]) => head.startsWith(magic))?.[0]) ??
     refused(isWindowsProgram(bytes) ? 'Windows EXE' : undefined) ??
-    read(({ shape }) => shape?.test(head)) ??
+    read(({ shape }) => shape?.(head)) ??
     refused(foreignShapes.find(([, shape]) => shape.test(head))?.[0]) ??
     read(({ names }) => names?.test(name)) ??
     refused(isText ? 'text' : undefined)

@@ -4,7 +4,7 @@
  * records that follow each other.
  * Two digits are read as one 16-bit word and looked up; validity is gathered and judged once a record.
  */
-import { hasByteOrderMark, isSpace, pairs, wrong } from './hex-text.ts'
+import { hasByteOrderMark, isSpace, pairs as bytesByPair, wrong } from './hex-text.ts'
 
 export interface Scan {
   /** All data bytes in the order of the file. */
@@ -36,6 +36,7 @@ export const RecordType = {
 } as const
 
 export function scanRecords(text: Uint8Array, fast?: FastRecords): Scan {
+  const pairs = bytesByPair // an import is slower in a loop, where modules are not bundled
   const view = new DataView(text.buffer, text.byteOffset, text.byteLength)
   const pair = (at: number): number => pairs[view.getUint16(at, true)] as number
   const bytes = new Uint8Array(text.length >> 1)

@@ -5,7 +5,7 @@ import { formatIntelHex, intelHex, parseIntelHex } from './intel-hex.ts'
 export default {
   id: 'intel-hex',
   name: intelHex,
-  shape: /^(\xef\xbb\xbf)?\s*:[0-9a-f]{2}/i,
+  shape: (head) => /^(\xef\xbb\xbf)?\s*:[0-9a-f]{2}/i.test(head),
   names: /\.(hex|ihx|ihex|hx|h86|a43|a90)$/i,
   parse: (bytes) => parseIntelHex(bytes),
   write: ({ segments, claims }) => formatIntelHex(segments, { entry: claims.entry }),

@@ -21,7 +21,7 @@ import {
   isSpace,
   lineAt,
   notText,
-  pairs,
+  pairs as bytesByPair,
   shown,
   wrong,
 } from './hex-text.ts'
@@ -52,6 +52,7 @@ interface Scan {
 
 /** From text to data at memory speed, stopping at the first thing that is not right; `whatIsWrong` says what it was. */
 function scanRecords(text: Uint8Array): Scan {
+  const pairs = bytesByPair // an import is slower in a loop, where modules are not bundled
   const view = new DataView(text.buffer, text.byteOffset, text.byteLength)
   const runs = new Runs(text.length >> 1)
   const { bytes } = runs
@@ -61,7 +62,8 @@ function scanRecords(text: Uint8Array): Scan {
   let isCounted = false
   let isNarrow = true
   let isMixed = false
-  let last = { at: 0, width: 0, end: 0 }
+  let lastAt = 0
+  let lastWidth = 0
   let at = hasByteOrderMark(text) ? 3 : 0
   let ended = false
 
@@ -101,14 +103,15 @@ function scanRecords(text: Uint8Array): Scan {
     if (isData(type)) {
       if (address + length > 2 ** 32) break
       isNarrow &&= width === narrowest(address)
-      if (records > 0 && width !== last.width) {
-        if (width < last.width || isMistyped(text, last, { at, width, address })) break
+      if (width !== lastWidth && records > 0) {
+        if (width < lastWidth || isMistyped(text, lastAt, at)) break
         isMixed = true
       }
       if (isMixed && !isNarrow) break
       runs.take(address, length)
       records++
-      last = { at, width, end: address + length }
+      lastAt = at
+      lastWidth = width
     } else if (isHeader(type)) {
       if (header || records > 0) break
       header = bytes.slice(runs.filled, runs.filled + length)
@@ -116,7 +119,7 @@ function scanRecords(text: Uint8Array): Scan {
       if (length !== 0 || records === 0) break
       if (isEnd(type)) {
         // As wide as the data, or as narrow as the entry allows.
-        if (width !== last.width && width !== narrowest(address)) break
+        if (width !== lastWidth && width !== narrowest(address)) break
         entry = address
         ended = true
       } else if (address !== records) break
@@ -131,14 +134,13 @@ function scanRecords(text: Uint8Array): Scan {
   return { runs, header, entry, records, isMixed, at, ended }
 }
 
-/** Whether two neighbours would follow each other if the one had the other's width. */
-function isMistyped(
-  text: Uint8Array,
-  last: { at: number; width: number; end: number },
-  { at, width, address }: { at: number; width: number; address: number },
-): boolean {
-  const wider = addressAt(text, last.at, width) + byteAt(text, last.at + 2) - width - 1
-  return addressAt(text, at, last.width) === last.end || wider === address
+/** Whether one record would follow the other if they had the same width. */
+function isMistyped(text: Uint8Array, at: number, next: number): boolean {
+  return [at, next].some((as) => {
+    const width = widthAt(text, as)
+    const length = byteAt(text, at + 2) - width - 1
+    return addressAt(text, at, width) + length === addressAt(text, next, width)
+  })
 }
 
 /** @throws `bad-file` only. */
@@ -225,6 +227,8 @@ const mistyped = (text: Uint8Array, at: number): FlashError =>
     found: `S${shown(text[at + 1] as number)}`,
   })
 
+const widthAt = (text: Uint8Array, at: number): number => addressBytes[(text[at + 1] as number) - 0x30] ?? 0
+
 const addressAt = (text: Uint8Array, at: number, width: number): number =>
   parseInt(String.fromCharCode(...text.subarray(at + 4, at + 4 + width * 2)), 16)
 
@@ -302,7 +306,7 @@ export function formatSRecord(
 export default {
   id: 's-record',
   name,
-  shape: /^(\xef\xbb\xbf)?\s*S[0-9]([0-9a-f]{2}){3}/i,
+  shape: (head) => /^(\xef\xbb\xbf)?\s*S[0-9]([0-9a-f]{2}){3}/i.test(head),
   names: /\.(srec?|s19|s28|s37|s1|s2|s3|mot|mhx|exo|sx)$/i,
   parse: parseSRecord,
   write: ({ segments, claims }) => formatSRecord(segments, { entry: claims.entry, name: claims.name }),

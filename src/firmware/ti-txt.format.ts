@@ -99,6 +99,6 @@ function wordEnd(text: Uint8Array, at: number): number {
 export default {
   id: 'ti-txt',
   name,
-  shape: /^(\xef\xbb\xbf)?\s*@[0-9a-f]{1,8}\s+([0-9a-f]{2}\s|q|@)/i,
+  shape: (head) => /^(\xef\xbb\xbf)?\s*@[0-9a-f]{1,8}\s+([0-9a-f]{2}\s|q|@)/i.test(head),
   parse: (bytes) => parseTiTxt(bytes),
 } satisfies FileFormat

@@ -3,10 +3,11 @@
  * families, each with blocks numbered by itself; then one is chosen by its family's id. Document: microsoft/uf2,
  * README.md; the block to ignore on RP2350: RP2350 datasheet, erratum E10.
  */
-import { blank, hex } from '#core/bytes.ts'
+import { blank, hex, hexBytes } from '#core/bytes.ts'
 import { FlashError, type BadFileDetail } from '#core/errors.ts'
 import { choosePart, startsWith, type FileFormat, type ParseOptions } from './file-format.ts'
 import { buildImage, placesAmong, type Claims, type Image } from './image.ts'
+import { md5 } from './md5.ts'
 import { Runs, tooManyRuns } from './runs.ts'
 import { familyNames } from './uf2-families.ts'
 
@@ -68,7 +69,7 @@ export function parseUf2(file: Uint8Array, options: ParseOptions = {}): Image {
     runs.take(address, length)
   }
   const isWhole = flash.length === blocks.length
-  return buildImage(name, runs.pieces(), {
+  const image = buildImage(name, runs.pieces(), {
     claims: { ...(chosen.chip && { chip: chosen.chip }), ...claimsOf(file, chosen.own) },
     warnings: isWhole ? [] : [{ code: 'parts-left-out' }],
     places: placesAmong(() =>
@@ -78,6 +79,32 @@ export function parseUf2(file: Uint8Array, options: ParseOptions = {}): Image {
       }),
     ),
   })
+  proveRegions(file, flash, image)
+  return image
+}
+
+/** Holds the MD5 of each region against its bytes; of a region that is not all here, it says what was before. */
+function proveRegions(file: Uint8Array, flash: readonly Block[], { segments }: Image): void {
+  const view = new DataView(file.buffer, file.byteOffset, file.byteLength)
+  const proven = new Set<string>()
+  let budget = 2 * file.length // regions that overlap would cost without end
+  for (const { flags, offset } of flash) {
+    if ((flags & Flag.Md5) === 0) continue
+    const at = offset + dataAt + mostPayload - md5Bytes
+    const [address, length] = [view.getUint32(at, true), view.getUint32(at + 4, true)]
+    const expected = hexBytes(file.subarray(at + 8, at + md5Bytes), '')
+    const region = `${address} ${length} ${expected}`
+    const all = segments.find(
+      (one) => address >= one.address && address + length <= one.address + one.bytes.length,
+    )
+    if (!all || proven.has(region)) continue
+    budget -= length
+    if (budget < 0) throw bad('bad-structure', at, { found: hex(address, 8) })
+    const from = address - all.address
+    const found = hexBytes(md5(all.bytes.subarray(from, from + length)), '')
+    if (found !== expected) throw bad('bad-hash', at + 8, { address, found: expected, expected: found })
+    proven.add(region)
+  }
 }
 
 function blocksOf(file: Uint8Array): Block[] {
@@ -112,8 +139,12 @@ const isIgnored = (file: Uint8Array, { offset, flags, family, length }: Block): 
 
 /** Each number exactly once, as if the file were one. */
 function isNumbered(blocks: readonly Block[]): boolean {
-  const numbers = new Set(blocks.map(({ number }) => number))
-  return numbers.size === blocks.length && blocks.every(({ total }) => total === blocks.length)
+  const seen = new Uint8Array(blocks.length)
+  for (const { number, total } of blocks) {
+    if (total !== blocks.length || seen[number]) return false
+    seen[number] = 1
+  }
+  return true
 }
 
 /** A block may come twice, as systems write them; what it says then is held against the first by the image. */

@@ -1,7 +1,8 @@
 /** Vector: the block and the tags described in microsoft/uf2, README.md, "File format" and "Extension tags". */
+import { createHash } from 'node:crypto'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { blank, concat, fromHex } from '#core/bytes.ts'
+import { blank, ByteWriter, concat, fromHex } from '#core/bytes.ts'
 import type { BadFileDetail } from '#core/errors.ts'
 import type { Segment } from '#core/programmer.ts'
 import { parseImage } from './formats.ts'
@@ -124,6 +125,49 @@ describe('reading UF2', () => {
     expect(refusal(() => parseUf2(file, { part: 'x' }))).toMatchObject({ why: 'no-such-part', parts })
     // Numbered as a whole, as some tools do.
     expect(refusal(() => parseUf2(blocks({}, { family: samd51 })))).toMatchObject({ why: 'several-parts' })
+  })
+
+  const payload = Uint8Array.from({ length: 256 }, (_, i) => i)
+  const hashed = (hash: string, length = 256) => {
+    const file = block({ flags: 0x6000, payload })
+    file.set(new ByteWriter().u32le(0x1000_0000).u32le(length).bytes(fromHex(hash)).done(), 484)
+    return file
+  }
+
+  it('checks the MD5 of a region, if all of it is here', () => {
+    const right = 'e2c865db4162bed963bfaa9ef6ac18f0' // md5sum 9.1 of the bytes 00 to ff
+    expect(parseUf2(hashed(right)).segments).toEqual([{ address: 0x1000_0000, bytes: payload }])
+    expect(refusal(() => parseUf2(hashed(`${right.slice(0, -1)}1`)))).toMatchObject({
+      format: 'UF2',
+      why: 'bad-hash',
+      offset: 492,
+      address: 0x1000_0000,
+      expected: right,
+    })
+    expect(parseUf2(hashed(`${right.slice(0, -1)}1`, 4096)).segments).toHaveLength(1)
+  })
+
+  it('does not hash the same bytes for ever', () => {
+    const bytes = 100 * 256
+    const file = concat(
+      ...Array.from({ length: 100 }, (_, number) => {
+        const one = block({ flags: 0x6000, address: number * 256, number, total: 100 })
+        const from = number // each from another address, so no region is known
+        const hash = createHash('md5')
+          .update(blank(bytes - from))
+          .digest('hex')
+        one.set(
+          new ByteWriter()
+            .u32le(from)
+            .u32le(bytes - from)
+            .bytes(fromHex(hash))
+            .done(),
+          484,
+        )
+        return one
+      }),
+    )
+    expect(refusal(() => parseUf2(file))).toMatchObject({ why: 'bad-structure' })
   })
 
   const good = block({ total: 2 })
