@@ -3,9 +3,10 @@ import { describe, expect, it } from 'vitest'
 import { concat } from '#core/bytes.ts'
 import { isFlashError, type BadFileDetail } from '#core/errors.ts'
 import { mostFileBytes, type ParseOptions } from './file-format.ts'
-import { parseImage } from './formats.ts'
+import { formats, parseImage } from './formats.ts'
 import { sha256 } from './hash.ts'
 import { inspect } from './inspect.ts'
+import { survives } from './test-images.ts'
 
 /** A character a byte. */
 const bytesOf = (text: string) => Uint8Array.from(text, (character) => character.charCodeAt(0))
@@ -91,6 +92,43 @@ describe('a file', () => {
           expect(isFlashError(error, 'bad-file')).toBe(true)
         }
       }),
+    )
+  })
+})
+
+describe('the formats', () => {
+  const image = {
+    segments: [
+      { address: 0x1000, bytes: Uint8Array.from({ length: 512 }, (_, i) => i * 3) },
+      { address: 0x2000, bytes: Uint8Array.from({ length: 256 }, (_, i) => i * 5) },
+    ],
+    claims: { entry: 0x1000, chip: 'RP2040', usb: { vendorId: 0x0483, productId: 0xdf11 }, name: 'test' },
+  }
+  const written = formats.flatMap(({ id, name, write }) => (write ? [{ id, name, file: write(image) }] : []))
+
+  it('are found, each with an id of its own', () => {
+    const ids = formats.map(({ id }) => id)
+    expect(new Set(ids).size).toBe(ids.length)
+    expect(ids).toEqual(expect.arrayContaining(['intel-hex', 'binary', 's-record', 'uf2', 'dfuse', 'elf']))
+    expect(written.map(({ id }) => id)).toEqual(
+      expect.arrayContaining(['intel-hex', 'binary', 's-record', 'uf2', 'dfuse']),
+    )
+  })
+
+  for (const { id, name, file } of written.filter((one) => one.id !== 'binary'))
+    it(`${id}: what is written is recognised under any name and is the same image`, () => {
+      for (const called of ['a.bin', 'a.hex', 'a']) {
+        const { format, segments } = parseImage(file, called)
+        expect(format).toBe(name)
+        expect(segments).toEqual(image.segments)
+      }
+    })
+
+  it('give an image or `bad-file` for whatever was done to a file of any of them', () => {
+    survives(
+      (bytes) => parseImage(bytes, 'a.bin'),
+      written.map(({ file }) => file),
+      3000,
     )
   })
 })
