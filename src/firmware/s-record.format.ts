@@ -82,11 +82,11 @@ function scanRecords(text: Uint8Array): Scan {
     if (end < text.length && !isSpace(text[end])) break
     let sum = count
     let seen = count
-    let address = 0
+    let bits = 0
     let from = at + 4
     for (const dataAt = from + width * 2; from < dataAt; from += 2) {
       const byte = pairs[view.getUint16(from, true)] as number
-      address = address * 256 + byte
+      bits = (bits << 8) | byte
       sum += byte
       seen |= byte
     }
@@ -99,6 +99,7 @@ function scanRecords(text: Uint8Array): Scan {
     }
     if ((seen & wrong) !== 0 || (sum & 0xff) !== 0xff) break
 
+    const address = bits >>> 0
     const length = count - width - 1
     if (isData(type)) {
       if (address + length > 2 ** 32) break

@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest'
 import { cancelSource } from '#core/context.ts'
 import { formatIntelHex } from '#firmware/intel-hex.ts'
 import { sha256 } from '#firmware/hash.ts'
-import { parse, WorkerClient } from '#worker/client.ts'
+import { detect, parse, WorkerClient } from '#worker/client.ts'
 
 const noise = (length: number) =>
   Uint8Array.from({ length }, (_, i) => (Math.imul(i + 1, 2654435761) >>> 16) & 0xff)
@@ -62,6 +62,20 @@ describe('the worker', () => {
       name: 'FlashError',
       code: 'bad-file',
       detail: { why: 'truncated', line: 1, offset: 3 },
+    })
+  })
+
+  it('tells what a file is', async () => {
+    const suffix = Uint8Array.from('UFD', (character) => character.charCodeAt(0))
+    expect(await detect(new File(['S9030000FC\n'], 'a.bin'))).toEqual({
+      name: 'Motorola S-record',
+      isRaw: false,
+    })
+    expect(await detect(new File([noise(100)], 'a.bin'))).toEqual({ name: 'binary', isRaw: true })
+    expect(await detect(new File([noise(100)], 'a'))).toBeUndefined()
+    await expect(detect(new File([noise(100), suffix, noise(5)], 'a'))).rejects.toMatchObject({
+      code: 'bad-file',
+      detail: { format: 'DFU' },
     })
   })
 
