@@ -52,9 +52,12 @@ export function refuseTooLarge(sizeBytes: number): void {
   })
 }
 
+/** More than anybody could choose from, or read in an error. */
+const mostParts = 256
+
 /**
  * The part that `wanted` names; without it, the only one.
- * @throws `bad-file`: `several-parts`, `no-such-part`; both list the parts. `no-bytes`.
+ * @throws `bad-file`: `several-parts`, `no-such-part`; both list the parts. `no-bytes`, `bad-structure`.
  */
 export function choosePart<Part extends PartOfFile>(
   format: string,
@@ -63,6 +66,8 @@ export function choosePart<Part extends PartOfFile>(
 ): Part {
   const [first, ...others] = parts
   if (!first) throw new FlashError('bad-file', { format, why: 'no-bytes' })
+  if (parts.length > mostParts)
+    throw new FlashError('bad-file', { format, why: 'bad-structure', found: `over ${mostParts} parts` })
   if (wanted === undefined && others.length === 0) return first
   const chosen = parts.find(({ id }) => id === wanted)
   if (chosen) return chosen

@@ -94,10 +94,8 @@ function proveRegions(file: Uint8Array, flash: readonly Block[], { segments }: I
     const [address, length] = [view.getUint32(at, true), view.getUint32(at + 4, true)]
     const expected = hexBytes(file.subarray(at + 8, at + md5Bytes), '')
     const region = `${address} ${length} ${expected}`
-    const all = segments.find(
-      (one) => address >= one.address && address + length <= one.address + one.bytes.length,
-    )
-    if (!all || proven.has(region)) continue
+    const all = segmentAt(segments, address)
+    if (!all || address + length > all.address + all.bytes.length || proven.has(region)) continue
     budget -= length
     if (budget < 0) throw bad('bad-structure', at, { found: hex(address, 8) })
     const from = address - all.address
@@ -166,6 +164,18 @@ function refuseGaps(blocks: readonly Block[]): void {
     const expected = `${missing} of ${first.total}`
     throw new FlashError('bad-file', { format: name, why: 'missing-block', expected })
   }
+}
+
+/** The last that does not begin behind the address; they are sorted, and there may be many. */
+function segmentAt(segments: Image['segments'], address: number): Image['segments'][number] | undefined {
+  let from = 0
+  let to = segments.length
+  while (from < to) {
+    const middle = (from + to) >> 1
+    if ((segments[middle] as Image['segments'][number]).address <= address) from = middle + 1
+    else to = middle
+  }
+  return segments[from - 1]
 }
 
 function familyOf(family: number): { id: string; name: string; chip?: string } {

@@ -205,6 +205,26 @@ describe('reading UF2', () => {
       expect(refusal(() => parseUf2(file))).toMatchObject({ format: 'UF2', ...expected })
     })
 
+  it('is not held up by as many families or regions as a file can hold', () => {
+    const families = concat(...Array.from({ length: 2000 }, (_, family) => block({ family })))
+    expect(refusal(() => parseUf2(families))).toMatchObject({ why: 'bad-structure', found: 'over 256 parts' })
+    const total = 20_000
+    const regions = concat(
+      ...Array.from({ length: total }, (_, number) => {
+        const file = block({ flags: 0x6000, address: number * 512, number, total })
+        file.set(
+          new ByteWriter()
+            .u32le(number * 512 + 256)
+            .u32le(1)
+            .done(),
+          484,
+        ) // in a gap
+        return file
+      }),
+    )
+    expect(parseUf2(regions).segments).toHaveLength(total)
+  })
+
   it('does not believe a total of four thousand million', () => {
     expect(refusal(() => parseUf2(block({ total: 0xffff_ffff })))).toMatchObject({ why: 'missing-block' })
   })
