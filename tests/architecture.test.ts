@@ -50,7 +50,7 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
   'src/host': ['src/core'],
   'src/chips': ['src/core'],
   'src/kernels': [],
-  'src/firmware': ['src/core'],
+  'src/firmware': ['src/core', 'src/kernels'],
   'src/worker': ['src/core', 'src/firmware', 'src/kernels'],
   'src/store': ['src/core', 'src/firmware'],
   'src/catalogue': ['src/core', 'src/firmware'],

@@ -4,12 +4,16 @@
  */
 import { ByteWriter, concat, hex, usbId } from '#core/bytes.ts'
 import { FlashError, type BadFileDetail } from '#core/errors.ts'
-import { crc32Register } from './crc32.ts'
+import { Crc } from '#kernels/crc.ts'
+import { crcModel } from '#kernels/crc-models.ts'
 import { startsWith } from './file-format.ts'
 import type { Claims } from './image.ts'
 
 const suffixBytes = 16
 const anyId = 0xffff
+
+/** As zlib's, without its last inversion. */
+const crcOf = (bytes: Uint8Array): number => new Crc(crcModel('CRC-32/JAMCRC')).update(bytes).done()
 
 export const hasDfuSuffix = (file: Uint8Array): boolean =>
   file.length >= suffixBytes && startsWith(file, 'UFD', file.length - 8)
@@ -33,7 +37,7 @@ export function readDfuSuffix(format: string, file: Uint8Array): DfuSuffix {
   if (length < suffixBytes || length > end)
     throw bad('bad-length', end - 5, { found: String(length), expected: String(suffixBytes) })
   const found = view.getUint32(end - 4, true)
-  const expected = crc32Register(file.subarray(0, end - 4))
+  const expected = crcOf(file.subarray(0, end - 4))
   if (found !== expected)
     throw bad('bad-checksum', end - 4, { found: hex(found, 8), expected: hex(expected, 8) })
   const id = (at: number) => {
@@ -64,6 +68,6 @@ export function withDfuSuffix(
   suffix.bytes([0x55, 0x46, 0x44, suffixBytes, 0, 0, 0, 0])
   const file = concat(content, suffix.done()) as Uint8Array<ArrayBuffer>
   const crcAt = file.length - 4
-  new DataView(file.buffer).setUint32(crcAt, crc32Register(file.subarray(0, crcAt)), true)
+  new DataView(file.buffer).setUint32(crcAt, crcOf(file.subarray(0, crcAt)), true)
   return file
 }

@@ -5,6 +5,7 @@
  */
 import { FlashError, type PartOfFile } from '#core/errors.ts'
 import type { Image } from './image.ts'
+import type { FastRecords } from './intel-hex-scan.ts'
 
 /** Larger files are refused before they are read. */
 export const mostFileBytes = 64 << 20
@@ -14,6 +15,11 @@ export interface ParseOptions {
   readonly base?: number
   /** Which part of a file for several memories or chips; the error `several-parts` lists them. */
   readonly part?: string
+}
+
+/** What a worker brings along to read faster. */
+export interface Kernels {
+  readonly hexRecords?: FastRecords
 }
 
 export interface FileFormat {
@@ -31,7 +37,11 @@ export interface FileFormat {
   /** What is inside, if the format only wraps another. @throws `bad-file`. */
   readonly unwrap?: (bytes: Uint8Array) => Uint8Array
   /** `inside` reads what a wrapper holds. @throws `bad-file` only. */
-  readonly parse: (bytes: Uint8Array, options: ParseOptions, inside: (bytes: Uint8Array) => Image) => Image
+  readonly parse: (
+    bytes: Uint8Array,
+    options: ParseOptions & Kernels,
+    inside: (bytes: Uint8Array) => Image,
+  ) => Image
   /** Checks what a file says of its own bytes and only an asynchronous hash can tell. @throws `bad-file`. */
   readonly prove?: (bytes: Uint8Array) => Promise<void>
   /** @throws `bad-file` `address-overflow` for what the format cannot reach. */

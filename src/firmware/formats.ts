@@ -3,7 +3,13 @@
  * is refused by its name and never taken for a raw binary. The formats are the files `*.format.ts`.
  */
 import { FlashError } from '#core/errors.ts'
-import { refuseTooLarge, startsWith, type FileFormat, type ParseOptions } from './file-format.ts'
+import {
+  refuseTooLarge,
+  startsWith,
+  type FileFormat,
+  type Kernels,
+  type ParseOptions,
+} from './file-format.ts'
 import type { Image } from './image.ts'
 
 const found = import.meta.glob<FileFormat>('./*.format.ts', { eager: true, import: 'default' })
@@ -76,7 +82,12 @@ const insideName = '.bin'
  * @throws `bad-file`: `empty`, `too-large`, `unknown-format` (`found` is the format's own name, if it has one),
  *   and what the format's own parser says.
  */
-export function parseImage(bytes: Uint8Array, name: string, options: ParseOptions = {}, depth = 0): Image {
+export function parseImage(
+  bytes: Uint8Array,
+  name: string,
+  options: ParseOptions & Kernels = {},
+  depth = 0,
+): Image {
   if (bytes.length === 0) throw new FlashError('bad-file', { format: 'unknown', why: 'empty' })
   refuseTooLarge(bytes.length)
   const is =

@@ -34,16 +34,6 @@ export async function foldVectors(): Promise<Fold> {
   }
 }
 
-/** Words where WebAssembly is forbidden or too old for vectors. */
-export async function fastestFold(): Promise<Fold> {
-  try {
-    return await foldVectors()
-  } catch (error) {
-    if (!(error instanceof WebAssembly.CompileError)) throw error
-    return new FoldWords()
-  }
-}
-
 /** Where the kernel finds the text, how much of it, and where it writes. */
 const hex = { text: 64, textBytes: 0x2_0000, bytes: 0x2_0100 }
 /** Characters of the longest record, with what separates it. */
@@ -83,5 +73,15 @@ export class HexRecords {
       bytes: this.#space.subarray(hex.bytes, hex.bytes + length),
       at: (stopped.value as number) + back,
     }
+  }
+}
+
+/** What there is here: without WebAssembly, or without its vectors, the plain twins. */
+export async function fastest(): Promise<{ readonly fold: Fold; readonly hexRecords?: HexRecords }> {
+  try {
+    return { fold: await foldVectors(), hexRecords: await HexRecords.load() }
+  } catch (error) {
+    if (!(error instanceof WebAssembly.CompileError)) throw error
+    return { fold: new FoldWords() }
   }
 }

@@ -10,7 +10,7 @@ import { dataBytes, type Image } from '#firmware/image.ts'
 import { inspect, type Inspection } from '#firmware/inspect.ts'
 import { Crc } from '#kernels/crc.ts'
 import { crcModel } from '#kernels/crc-models.ts'
-import { fastestFold } from '#kernels/kernels.ts'
+import { fastest } from '#kernels/kernels.ts'
 
 export interface Parsed {
   readonly image: Image
@@ -33,18 +33,14 @@ export async function parse(
   signal?: AbortSignal,
 ): Promise<Parsed> {
   refuseTooLarge(file.size)
-  const bytes = await readAll(file)
+  const [bytes, { fold, ...kernels }] = await Promise.all([readAll(file), fastest()])
   signal?.throwIfAborted()
-  const image = parseImage(bytes, name, options)
+  const image = parseImage(bytes, name, { ...options, ...kernels })
   await proveImage(bytes, name)
   signal?.throwIfAborted()
   const data = dataBytes(image.segments)
   const fileHash = sha256(bytes)
-  const [hash, imageHash, fold] = await Promise.all([
-    fileHash,
-    data === bytes ? fileHash : sha256(data),
-    fastestFold(),
-  ])
+  const [hash, imageHash] = await Promise.all([fileHash, data === bytes ? fileHash : sha256(data)])
   signal?.throwIfAborted()
   return {
     ...{ image, sizeBytes: bytes.length, sha256: hash, imageSha256: imageHash },
