@@ -85,7 +85,7 @@ export default {
   link: 'serial',
   filters,
   recognise: (seen) => (seen.link === 'serial' ? recognise(seen) : undefined),
-  // Of the boot loaders. ArduinoISP: reference tool, recording and twin.
+  // Of the boot loaders. ArduinoISP: all of these but real firmware.
   proven: {
     identify: ['chrome', 'real-firmware', 'reference-tool', 'recording', 'twin'],
     backup: ['chrome', 'real-firmware', 'reference-tool', 'recording', 'twin'],

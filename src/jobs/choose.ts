@@ -22,8 +22,8 @@ export interface Choice {
   readonly kind: Exclude<WantedSource['kind'], 'backup'>
   readonly file: Blob
   readonly name: string
-  /** Of a raw binary. */
-  readonly base?: number | undefined
+  /** Where a raw binary goes, or which part of a file is meant. */
+  readonly read?: Pick<ParseFileOptions, 'base' | 'part'> | undefined
   /** Where it goes; default: the flash. */
   readonly memory?: MemoryId | undefined
   /** What a link or the catalogue says about it. */
@@ -36,11 +36,10 @@ export interface Choice {
 
 /** @throws `size-mismatch`, `hash-mismatch`, `bad-file`, `storage-failed`, `cancelled` */
 export async function wantedFromFile(choice: Choice, parse: Parse, signal?: AbortSignal): Promise<Wanted> {
-  const { kind, file, name, base, memory = 'flash', promised, version, chip, link } = choice
+  const { kind, file, name, read, memory = 'flash', promised, version, chip, link } = choice
   if (promised && promised.sizeBytes !== file.size)
     throw new FlashError('size-mismatch', { expected: promised.sizeBytes, found: file.size })
-  const options = base === undefined ? { name } : { name, base }
-  const { image, sha256, sizeBytes } = await parse(file, options, signal)
+  const { image, sha256, sizeBytes } = await parse(file, { name, ...read }, signal)
   if (promised && promised.sha256 !== sha256)
     throw new FlashError('hash-mismatch', { expected: promised.sha256, found: sha256 })
   const firmware = memory === 'flash' ? await recogniseImage(image.segments, chip) : undefined

@@ -1,10 +1,10 @@
 /** From what the user points at to what a job wants; the sources of the Choose step and of links. */
-import { FlashError } from '#core/errors.ts'
+import { FlashError, type PartOfFile } from '#core/errors.ts'
 import type { PracticeImage } from '#bench/practice-images.ts'
 import type { CatalogueEntry } from '#catalogue/catalogue.ts'
 import { fileOf, type FirmwareLink } from '#catalogue/link.ts'
 import { checkOffered, downloadFirmware } from '#catalogue/link-download.ts'
-import { mostFileBytes } from '#firmware/file-format.ts'
+import { mostFileBytes, type ParseOptions } from '#firmware/file-format.ts'
 import { formatIntelHex } from '#firmware/intel-hex.ts'
 import { wantedFromFile, type Choice } from '#jobs/choose.ts'
 import type { Wanted } from '#store/journal.ts'
@@ -20,9 +20,12 @@ export async function rawKind(file: File): Promise<'binary' | 'unknown' | undefi
   return found.isRaw ? 'binary' : undefined
 }
 
-/** `base`: of a raw binary. */
-export const fromFile = (file: File, base?: number): Promise<Wanted> =>
-  read({ kind: 'file', file, name: file.name, base })
+export const fromFile = (file: File, options?: ParseOptions): Promise<Wanted> =>
+  read({ kind: 'file', file, name: file.name, read: options })
+
+/** What there is to choose from, where that is all that is wrong with a file. */
+export const partsToChoose = (error: FlashError | undefined): readonly PartOfFile[] | undefined =>
+  error?.is('bad-file') ? error.detail.parts : undefined
 
 export const fromPractice = ({ name, chip, version, ...image }: PracticeImage): Promise<Wanted> =>
   read({
@@ -79,7 +82,7 @@ function linked(
     kind,
     file: new Blob([bytes as Uint8Array<ArrayBuffer>]),
     name,
-    base,
+    ...(base !== undefined && { read: { base } }),
     version: link.version,
     chip: link.chip,
     promised: { sha256: link.sha256, sizeBytes: link.size },

@@ -4,6 +4,7 @@
  */
 import { toFlashError, type FlashError } from '#core/errors.ts'
 import type { KnownFirmware } from '#core/programmer.ts'
+import type { ParseOptions } from '#firmware/file-format.ts'
 import type { CatalogueEntry } from '#catalogue/catalogue.ts'
 import { recogniseImage } from '#jobs/choose.ts'
 import { parse, type Parsed } from '#worker/client.ts'
@@ -12,6 +13,8 @@ import { rawKind } from './choosing.ts'
 
 export interface Inspected {
   readonly file: File
+  /** How it was read. */
+  readonly options: ParseOptions
   readonly parsed: Parsed
   readonly firmware: KnownFirmware | undefined
   readonly known: CatalogueEntry | undefined
@@ -21,16 +24,19 @@ export class Inspector {
   at: Inspected | undefined = $state.raw()
   error: FlashError | undefined = $state.raw()
   isReading = $state(false)
+  /** The one that was opened last, readable or not. */
+  file: File | undefined = $state.raw()
   #newest: AbortController | undefined
 
-  /** `base`: where a raw binary begins. A newer file takes the place of one that is still being read. */
-  async open(file: File, base?: number): Promise<void> {
+  /** A newer file takes the place of one that is still being read. */
+  async open(file: File, options: ParseOptions = {}): Promise<void> {
     this.#newest?.abort()
     const { signal } = (this.#newest = new AbortController())
+    this.file = file
     this.error = undefined
     this.isReading = true
     try {
-      const at = await inspectFile(file, base, signal)
+      const at = await inspectFile(file, options, signal)
       if (!signal.aborted) this.at = at
     } catch (error) {
       if (signal.aborted) return
@@ -48,11 +54,11 @@ export class Inspector {
   }
 }
 
-async function inspectFile(file: File, base: number | undefined, signal: AbortSignal): Promise<Inspected> {
-  const begin = base ?? ((await rawKind(file).catch(() => undefined)) === 'unknown' ? 0 : undefined)
-  const options = begin === undefined ? { name: file.name } : { name: file.name, base: begin }
+async function inspectFile(file: File, given: ParseOptions, signal: AbortSignal): Promise<Inspected> {
+  const isUnknown = given.base === undefined && (await rawKind(file).catch(() => undefined)) === 'unknown'
+  const options = isUnknown ? { ...given, base: 0 } : given
   const [parsed, { findFile, findImage }] = await Promise.all([
-    parse(file, options, signal),
+    parse(file, { name: file.name, ...options }, signal),
     import('#catalogue/catalogue.ts'),
   ])
   const { segments } = parsed.image
@@ -60,7 +66,7 @@ async function inspectFile(file: File, base: number | undefined, signal: AbortSi
     findFile(parsed.sha256).then((entry) => entry ?? findImage(segments)),
     recogniseImage(segments),
   ])
-  return { file, parsed, firmware, known }
+  return { file, options, parsed, firmware, known }
 }
 
 const inspectors = new WeakMap<App, Inspector>()
