@@ -62,7 +62,7 @@ test('the worker for files starts under the policy', async ({ page }) => {
     })
     return data
   }, `./${file}`)
-  expect(answer).toMatchObject({ id: 1, parsed: { sha256: sha256OfAbc } })
+  expect(answer).toMatchObject({ id: 1, result: { sha256: sha256OfAbc } })
   expect(await violations(page)).toEqual([])
 })
 
