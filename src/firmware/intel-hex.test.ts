@@ -5,6 +5,7 @@ import { isFlashError, type BadFileDetail } from '#core/errors.ts'
 import type { Segment } from '#core/programmer.ts'
 import { HexRecords } from '#kernels/kernels.ts'
 import { formatIntelHex, parseIntelHex, type IntelHexOptions } from './intel-hex.ts'
+import { imagesUpTo } from './test-images.ts'
 
 const encode = (text: string) => new TextEncoder().encode(text)
 const decode = (bytes: Uint8Array) => new TextDecoder().decode(bytes)
@@ -211,25 +212,7 @@ describe('a wrong Intel HEX file', () => {
   })
 })
 
-const images = fc
-  .array(
-    fc.record({
-      gap: fc.integer({ min: 1, max: 0x2_0000 }),
-      bytes: fc.uint8Array({ minLength: 1, maxLength: 100 }),
-    }),
-    {
-      minLength: 1,
-      maxLength: 6,
-    },
-  )
-  .map((pieces) => {
-    let address = -1
-    return pieces.map(({ gap, bytes }): Segment => {
-      const here = address + gap
-      address = here + bytes.length
-      return { address: here, bytes: Uint8Array.from(bytes) }
-    })
-  })
+const images = imagesUpTo(0x10_0000)
 
 describe('writing Intel HEX', () => {
   it('gives the records that objcopy gives', () => {
