@@ -3,10 +3,9 @@
  * over all of it. Document: USB Device Class Specification for Device Firmware Upgrade, 1.1, appendix B.
  */
 import { ByteWriter, concat, hex, usbId } from '#core/bytes.ts'
-import { FlashError, type BadFileDetail } from '#core/errors.ts'
 import { Crc } from '#kernels/crc.ts'
 import { crcModel } from '#kernels/crc-models.ts'
-import { startsWith } from './file-format.ts'
+import { refusing, startsWith } from './file-format.ts'
 import type { Claims } from './image.ts'
 
 const suffixBytes = 16
@@ -28,8 +27,7 @@ export interface DfuSuffix {
 
 /** @throws `bad-file`: `bad-magic`, `bad-length`, `bad-checksum`. */
 export function readDfuSuffix(format: string, file: Uint8Array): DfuSuffix {
-  const bad = (why: BadFileDetail['why'], offset: number, more: Partial<BadFileDetail> = {}) =>
-    new FlashError('bad-file', { format, why, offset, ...more })
+  const bad = refusing(format)
   if (!hasDfuSuffix(file)) throw bad('bad-magic', Math.max(0, file.length - 8))
   const end = file.length
   const view = new DataView(file.buffer, file.byteOffset, file.byteLength)

@@ -4,9 +4,8 @@
  * Document: STMicroelectronics, UM0391, "DfuSe File Format Specification".
  */
 import { ByteWriter } from '#core/bytes.ts'
-import { FlashError, type BadFileDetail } from '#core/errors.ts'
 import { readDfuSuffix, withDfuSuffix } from './dfu-suffix.ts'
-import { choosePart, startsWith, type FileFormat, type ParseOptions } from './file-format.ts'
+import { choosePart, refusing, startsWith, type FileFormat, type ParseOptions } from './file-format.ts'
 import { buildImage, placesAmong, type Claims, type Image } from './image.ts'
 
 const name = 'DfuSe'
@@ -31,8 +30,7 @@ interface Target {
   readonly elements: Element[]
 }
 
-const bad = (why: BadFileDetail['why'], offset: number, more: Partial<BadFileDetail> = {}) =>
-  new FlashError('bad-file', { format: name, why, offset, ...more })
+const bad = refusing(name)
 const counts = (found: number, expected: number) => ({ found: String(found), expected: String(expected) })
 
 /** @throws `bad-file` only. */

@@ -4,8 +4,8 @@
  * told apart by address; one of them is chosen, by itself the flash. Document: Tool Interface Standard, "ELF
  * Specification", 1.2, book I; AVR's offsets: avr-libc, "Memory Sections".
  */
-import { FlashError, type BadFileDetail } from '#core/errors.ts'
-import { choosePart, startsWith, type FileFormat, type ParseOptions } from './file-format.ts'
+import { FlashError } from '#core/errors.ts'
+import { choosePart, refusing, startsWith, type FileFormat, type ParseOptions } from './file-format.ts'
 import { buildImage, placesAmong, type Image } from './image.ts'
 
 const name = 'ELF'
@@ -54,8 +54,7 @@ interface Piece {
   readonly offset: number
 }
 
-const bad = (why: BadFileDetail['why'], offset: number, more: Partial<BadFileDetail> = {}) =>
-  new FlashError('bad-file', { format: name, why, offset, ...more })
+const bad = refusing(name)
 
 /** @throws `bad-file` only. */
 export function parseElf(file: Uint8Array, options: ParseOptions = {}): Image {

@@ -4,9 +4,8 @@
  * says of itself becomes claims. Documents: esptool, "Firmware Image Format"; ESP-IDF, "App Image Format".
  */
 import { hex, hexBytes } from '#core/bytes.ts'
-import { FlashError, type BadFileDetail } from '#core/errors.ts'
 import { parseBinary } from './binary.format.ts'
-import type { FileFormat } from './file-format.ts'
+import { refusing, type FileFormat } from './file-format.ts'
 import { sha256 } from './hash.ts'
 import type { Claims } from './image.ts'
 
@@ -34,8 +33,7 @@ const chips: Readonly<Record<number, string>> = {
   0x20: 'ESP32-S31',
 }
 
-const bad = (why: BadFileDetail['why'], offset: number, more: Partial<BadFileDetail> = {}) =>
-  new FlashError('bad-file', { format: name, why, offset, ...more })
+const bad = refusing(name)
 
 interface EspImage {
   readonly claims: Claims

@@ -3,7 +3,7 @@
  * export; `formats.ts` finds them by their names, so no list has to know them. The page may import this
  * file, the formats themselves live in the worker.
  */
-import { FlashError, type PartOfFile } from '#core/errors.ts'
+import { FlashError, type BadFileDetail, type PartOfFile } from '#core/errors.ts'
 import type { Image } from './image.ts'
 import type { FastRecords } from './intel-hex-scan.ts'
 
@@ -47,6 +47,12 @@ export interface FileFormat {
   /** @throws `bad-file` `address-overflow` for what the format cannot reach. */
   readonly write?: (image: Pick<Image, 'segments' | 'claims'>) => Uint8Array<ArrayBuffer>
 }
+
+/** What a format's parser refuses a file with, at an offset in it. */
+export const refusing =
+  (format: string) =>
+  (why: BadFileDetail['why'], offset: number, more: Partial<BadFileDetail> = {}): FlashError =>
+    new FlashError('bad-file', { format, why, offset, ...more })
 
 export const startsWith = (bytes: Uint8Array, magic: string, at = 0): boolean =>
   Array.from(magic).every((character, i) => bytes[at + i] === character.charCodeAt(0))

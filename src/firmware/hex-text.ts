@@ -1,5 +1,7 @@
 /** What the formats of hexadecimal text share: pairs of digits, places in the text, and what follows its end. */
 import { hex } from '#core/bytes.ts'
+import type { BadFileDetail, FlashError } from '#core/errors.ts'
+import { refusing } from './file-format.ts'
 import type { ImageWarning } from './image.ts'
 
 export const wrong = 0x100
@@ -40,6 +42,12 @@ export function lineAt(text: Uint8Array, offset: number): number {
   for (let i = 0; i < offset; i++) if (text[i] === 0x0a || (text[i] === 0x0d && text[i + 1] !== 0x0a)) line++
   return line
 }
+
+/** As `refusing`, and with the line. */
+export const refusingText =
+  (format: string, text: Uint8Array) =>
+  (why: BadFileDetail['why'], offset: number, more: Partial<BadFileDetail> = {}): FlashError =>
+    refusing(format)(why, offset, { line: lineAt(text, offset), ...more })
 
 /** Ctrl-Z ends a DOS text and is no content. */
 export function afterEnd(text: Uint8Array, end: number, startCode: number): ImageWarning[] {

@@ -4,10 +4,20 @@
  * Every error says where: line, byte offset and why. Document: Intel, "Hexadecimal Object File Format
  * Specification", Revision A, 1988.
  */
-import { FlashError, type BadFileDetail } from '#core/errors.ts'
+import { FlashError } from '#core/errors.ts'
 import { hex } from '#core/bytes.ts'
 import type { Segment } from '#core/programmer.ts'
-import { afterEnd, byteAt, digits, isDigit, isSpace, lineAt, notText, shown } from './hex-text.ts'
+import {
+  afterEnd,
+  byteAt,
+  digits,
+  isDigit,
+  isSpace,
+  lineAt,
+  notText,
+  refusingText,
+  shown,
+} from './hex-text.ts'
 import { buildImage, type Image, type Places } from './image.ts'
 import { mostRuns, RecordType, scanRecords, type FastRecords, type Scan } from './intel-hex-scan.ts'
 
@@ -41,8 +51,7 @@ function piecesOf({ bytes, runs }: Scan): Segment[] {
 // ---- what is wrong, and where; slow, and only on the way to an error ------------------------------
 
 function whatIsWrong(text: Uint8Array, { at, runs }: Scan): FlashError {
-  const bad = (why: BadFileDetail['why'], offset: number, more: Partial<BadFileDetail> = {}) =>
-    new FlashError('bad-file', { format, why, offset, line: lineAt(text, offset), ...more })
+  const bad = refusingText(format, text)
 
   if (runs.length >= mostRuns * 2) return bad('bad-structure', at, { found: `over ${mostRuns} pieces` })
   if (at >= text.length) return bad(text.includes(startCode) ? 'no-end-record' : 'empty', at)

@@ -9,7 +9,7 @@
  * only grow; anything else is refused, and the mixture is remarked.
  */
 import { hex } from '#core/bytes.ts'
-import { FlashError, type BadFileDetail } from '#core/errors.ts'
+import { FlashError } from '#core/errors.ts'
 import type { Segment } from '#core/programmer.ts'
 import type { FileFormat } from './file-format.ts'
 import {
@@ -21,6 +21,7 @@ import {
   isSpace,
   lineAt,
   notText,
+  refusingText,
   pairs as bytesByPair,
   shown,
   wrong,
@@ -174,8 +175,7 @@ function claimsOf({ header, entry }: Scan): Claims {
 // ---- what is wrong, and where; slow, and only on the way to an error ------------------------------
 
 function whatIsWrong(text: Uint8Array, { at, runs, records }: Scan): FlashError {
-  const bad = (why: BadFileDetail['why'], offset: number, more: Partial<BadFileDetail> = {}) =>
-    new FlashError('bad-file', { format: name, why, offset, line: lineAt(text, offset), ...more })
+  const bad = refusingText(name, text)
 
   if (runs.isFull) return bad('bad-structure', at, { found: tooManyRuns })
   if (at >= text.length) return bad(text.includes(startCode) ? 'no-end-record' : 'empty', at)

@@ -3,7 +3,7 @@
  * Texas Instruments, SLAU101, A.2. Its rules of even addresses and of 16 bytes a line are not kept by tools,
  * so they are not asked for here.
  */
-import { FlashError, type BadFileDetail } from '#core/errors.ts'
+import type { FlashError } from '#core/errors.ts'
 import type { FileFormat } from './file-format.ts'
 import {
   afterEnd,
@@ -13,6 +13,7 @@ import {
   isSpace,
   lineAt,
   notText,
+  refusingText,
   shown,
   wrong,
 } from './hex-text.ts'
@@ -27,7 +28,7 @@ const isEnd = (character: number | undefined) => character === 0x71 || character
 export function parseTiTxt(text: Uint8Array): Image {
   const runs = new Runs(text.length >> 1)
   const end = scan(text, (address, byte, at) => {
-    if (runs.isFull) throw bad(text, 'bad-structure', at, { found: tooManyRuns })
+    if (runs.isFull) throw bad(text)('bad-structure', at, { found: tooManyRuns })
     runs.bytes[runs.filled] = byte
     runs.take(address, 1)
   })
@@ -49,7 +50,7 @@ function scan(text: Uint8Array, take: (address: number, byte: number, at: number
   let address: number | undefined
   for (let at = hasByteOrderMark(text) ? 3 : 0; ;) {
     while (isSpace(text[at])) at++
-    if (at === text.length) throw bad(text, address === undefined ? 'empty' : 'no-end-record', at)
+    if (at === text.length) throw bad(text)(address === undefined ? 'empty' : 'no-end-record', at)
     const start = at
     if (isEnd(text[at])) {
       at++
@@ -60,8 +61,8 @@ function scan(text: Uint8Array, take: (address: number, byte: number, at: number
     } else {
       const byte = byteAt(text, at)
       if (byte === wrong) throw notAWord(text, start, address === undefined)
-      if (address === undefined) throw bad(text, 'bad-structure', at) // a byte, and no address yet
-      if (address >= 2 ** 32) throw bad(text, 'address-overflow', at)
+      if (address === undefined) throw bad(text)('bad-structure', at) // a byte, and no address yet
+      if (address >= 2 ** 32) throw bad(text)('address-overflow', at)
       take(address++, byte, at)
       at += 2
     }
@@ -71,20 +72,15 @@ function scan(text: Uint8Array, take: (address: number, byte: number, at: number
   }
 }
 
-const bad = (
-  text: Uint8Array,
-  why: BadFileDetail['why'],
-  offset: number,
-  more: Partial<BadFileDetail> = {},
-) => new FlashError('bad-file', { format: name, why, offset, line: lineAt(text, offset), ...more })
+const bad = (text: Uint8Array) => refusingText(name, text)
 
 function notAWord(text: Uint8Array, at: number, isFirst: boolean): FlashError {
   const end = wordEnd(text, at)
-  if (end === text.length) return bad(text, 'truncated', end)
+  if (end === text.length) return bad(text)('truncated', end)
   const binary = notText(isFirst ? text : text.subarray(0, end + 1), end)
-  if (isSpace(text[end]) || end >= at + mostDigits) return bad(text, 'bad-length', at)
+  if (isSpace(text[end]) || end >= at + mostDigits) return bad(text)('bad-length', at)
   const found = shown(text[binary ?? end] as number)
-  return bad(text, binary === undefined ? 'bad-digit' : 'not-text', binary ?? end, { found })
+  return bad(text)(binary === undefined ? 'bad-digit' : 'not-text', binary ?? end, { found })
 }
 
 const mostDigits = 9

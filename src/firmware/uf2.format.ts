@@ -4,8 +4,8 @@
  * README.md; the block to ignore on RP2350: RP2350 datasheet, erratum E10.
  */
 import { blank, hex, hexBytes } from '#core/bytes.ts'
-import { FlashError, type BadFileDetail } from '#core/errors.ts'
-import { choosePart, startsWith, type FileFormat, type ParseOptions } from './file-format.ts'
+import { FlashError } from '#core/errors.ts'
+import { choosePart, refusing, startsWith, type FileFormat, type ParseOptions } from './file-format.ts'
 import { buildImage, placesAmong, type Claims, type Image } from './image.ts'
 import { md5 } from './md5.ts'
 import { Runs, tooManyRuns } from './runs.ts'
@@ -41,8 +41,7 @@ interface Block {
   readonly family: number
 }
 
-const bad = (why: BadFileDetail['why'], offset: number, more: Partial<BadFileDetail> = {}) =>
-  new FlashError('bad-file', { format: name, why, offset, ...more })
+const bad = refusing(name)
 
 /** @throws `bad-file` only. */
 export function parseUf2(file: Uint8Array, options: ParseOptions = {}): Image {
