@@ -95,7 +95,10 @@ const programmer = (targetName: string): TwinVariant => ({
 
 export default {
   uno: board('Arduino Uno (Optiboot 4.4)', unoBoard),
-  'uno-optiboot8': board('Arduino Uno (Optiboot 8.3)', { ...unoBoard, loader: { version: [8, 3] } }),
+  'uno-optiboot8': board('Arduino Uno (Optiboot 8.3, CP2102)', {
+    ...{ ...unoBoard, ...cp210x },
+    loader: { version: [8, 3] },
+  }),
   'nano-old': board('Arduino Nano with the old boot loader', {
     ...ch340,
     chip: 'ATmega328P',
@@ -111,7 +114,7 @@ export default {
     fuses: [0xff, 0xdd, 0xf8],
   }),
   'optiboot-atmega8': board('ATmega8 with Optiboot 4.4', {
-    ...cp210x,
+    ...ch340,
     chip: 'ATmega8',
     loader: { version: [4, 4] },
     loaderBytes: 512,

@@ -5,14 +5,14 @@ import { random, type LabCase } from './lab-case.ts'
 
 const chips = [
   { id: 'usbasp:atmega328p', part: 'm328p', flash: 32_768, eeprom: 1024, lfuse: 0xe2, lock: 0xcf },
-  { id: 'usbasp:atmega8', part: 'm8', flash: 8192, eeprom: 512, lfuse: 0xe4, lock: 0xcf },
+  { id: 'usbasp:pair', part: 'm8', flash: 8192, eeprom: 512, lfuse: 0xe4, lock: 0xcf },
   { id: 'usbasp:attiny85', part: 't85', flash: 8192, eeprom: 512, lfuse: 0xe2, lock: 0xfe },
 ] as const
 
 const wholeChips = chips.map(({ id, part, flash, eeprom, lfuse, lock }): LabCase => ({
   name: `avrdude, ${id}: flash, EEPROM, fuse and lock bits`,
   twins: [{ id }],
-  async run({ guest, twins: [twin], report }) {
+  async run({ guest, twins: [twin] }) {
     assert(twin)
     const [program, values] = [random(flash), random(eeprom)]
     await guest.put('/tmp/flash.bin', program)
@@ -26,7 +26,6 @@ const wholeChips = chips.map(({ id, part, flash, eeprom, lfuse, lock }): LabCase
     assert(equal(twin.memory('flash'), program), 'the flash is not what was written')
     assert(equal(twin.memory('eeprom'), values), 'the EEPROM is not what was written')
     assert.equal(twin.memory('fuses')[0], lfuse)
-    report({ transfers: twin.port.count })
 
     await guest.do(`${avrdude} -U flash:r:/tmp/read.bin:r -U lock:w:${String(lock)}:m`, 200_000)
     assert(equal(await guest.get('/tmp/read.bin'), program), 'avrdude read something else')

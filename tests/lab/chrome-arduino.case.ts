@@ -14,7 +14,7 @@ const board = (id: string, applicationBytes: number): LabCase => ({
   name: `Chromium, ${id}: the whole job to the certificate`,
   twins: [{ id }],
   timeoutMs: 1_200_000,
-  async run({ guest, twins: [twin], report }) {
+  async run({ guest, twins: [twin] }) {
     assert(twin)
     const before = twin.memory('flash').slice()
     const program = before.slice(0, applicationBytes)
@@ -26,7 +26,6 @@ const board = (id: string, applicationBytes: number): LabCase => ({
     await story.consent()
     await story.write()
     await story.proveByReading()
-    report({ transfers: twin.port.count })
 
     const certificate = await readCertificate(await chrome.saved(story.button(en.prove_save)))
     assert.equal(certificate.proof.kind, 'read-again')
@@ -43,6 +42,6 @@ const board = (id: string, applicationBytes: number): LabCase => ({
 
 export default [
   board('stk500:uno', 32_256),
-  board('stk500:nano-old', 30_720),
-  board('stk500:arduino-isp-attiny85', 8192),
+  board('stk500:optiboot-atmega8', 7680),
+  board('stk500:arduino-isp-atmega8', 8192),
 ]

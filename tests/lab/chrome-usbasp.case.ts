@@ -19,7 +19,7 @@ const pair: LabCase = {
   name: 'Chromium, usbasp:pair: the whole job to the certificate',
   twins: [{ id: 'usbasp:pair' }],
   timeoutMs: 900_000,
-  async run({ guest, twins: [twin], report }) {
+  async run({ guest, twins: [twin] }) {
     assert(twin)
     await using chrome = await Chrome.start(guest)
     const story = await chrome.backUp()
@@ -29,7 +29,6 @@ const pair: LabCase = {
     await story.consent()
     await story.write()
     await story.heading(en.prove_by_itself).waitFor()
-    report({ transfers: twin.port.count })
     await twin.plugInByItself()
     await story.button(en.prove_ask).click()
     await story.link(en.prove_certificate).waitFor()

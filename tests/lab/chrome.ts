@@ -45,7 +45,7 @@ export class Chrome implements AsyncDisposable {
     }
     const folder = '/etc/chromium/policies/managed'
     const flags =
-      '--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking --disable-component-update --disable-sync'
+      '--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking --disable-component-update --disable-sync --force-prefers-reduced-motion --window-size=800,600'
     const face = isAllowed ? '--headless=new' : '--ozone-platform=x11'
     await guest.do(
       `

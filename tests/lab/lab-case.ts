@@ -24,8 +24,6 @@ export interface Lab {
   readonly guest: Guest
   /** In the order of the case. */
   readonly twins: readonly LabTwin[]
-  /** Transfers and bytes on the first twin's wire since it was plugged in: for the comparison at the end. */
-  readonly report: (figures: Readonly<Record<string, number>>) => void
 }
 
 export interface LabTwin {

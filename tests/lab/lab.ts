@@ -15,8 +15,10 @@ export interface CaseResult {
   readonly name: string
   readonly passed: boolean
   readonly seconds: number
-  /** What was counted, for the comparison of tools. */
-  readonly figures: Readonly<Record<string, number>>
+  /** The first twin, and what went over its wire: for the comparison of programs. */
+  readonly twin: string
+  readonly transfers: number
+  readonly bytes: number
   /** What was wrong; empty: nothing. */
   readonly error: string
 }
@@ -77,8 +79,8 @@ async function runCase(
 ): Promise<CaseResult> {
   const startedAt = performance.now()
   const clock = new VirtualClock({ speed: 1 })
-  let figures: Readonly<Record<string, number>> = {}
   let error = ''
+  let moved = { transfers: 0, bytes: 0 }
   try {
     const events = records && recordAs ? ([] as RecordedEvent[]) : undefined
     const plugged = await Promise.all(
@@ -87,16 +89,17 @@ async function runCase(
     server.ports = plugged.map(({ port }) => port)
     if (trace !== undefined) for (const [i, { port }] of plugged.entries()) record(port, i + 1, trace)
     for (const i of plugged.keys()) await guest.attach(i + 1)
-    const work = run({ guest, twins: plugged, report: (more) => (figures = { ...figures, ...more }) })
-    await Promise.race([work, failAfter(timeoutMs)])
+    await Promise.race([run({ guest, twins: plugged }), failAfter(timeoutMs)])
     if (events && recordAs && twins[0]) save(twins[0].id, recordAs, events)
   } catch (caught) {
     error = caught instanceof Error ? caught.message : String(caught)
   } finally {
+    moved = server.ports[0]?.moved ?? moved
     for (const port of server.ports) port.unplug()
     server.ports = []
   }
-  return { name, passed: error === '', seconds: (performance.now() - startedAt) / 1000, figures, error }
+  const seconds = (performance.now() - startedAt) / 1000
+  return { name, passed: error === '', seconds, twin: twins[0]?.id ?? '', ...moved, error }
 }
 
 const failAfter = (ms: number): Promise<never> =>

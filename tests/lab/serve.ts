@@ -1,6 +1,8 @@
 /** Twins for any Linux with `vhci-hcd`, or a serial twin's line as a TCP socket; until the process ends. */
 import { writeFileSync } from 'node:fs'
-import { createServer } from 'node:net'
+import { createServer, type AddressInfo, type Socket } from 'node:net'
+import { Duplex } from 'node:stream'
+import { TwinSerialBus, type PluggedSerial } from '#bench/twin-serial.ts'
 import { VirtualClock } from '#bench/virtual-clock.ts'
 import type { WireFaults } from '#bench/twin.ts'
 import { make, record, usbSide } from './lab.ts'
@@ -33,24 +35,44 @@ export async function serve({ ids, port, faults, trace }: ServeOptions): Promise
 }
 
 /**
- * The line of a serial twin as a TCP socket (`avrdude -P net:127.0.0.1:PORT`): at `baud`, and each new connection is a
- * reset, as opening the port is.
+ * The line of a serial twin as a TCP socket (`avrdude -P net:127.0.0.1:PORT`): at `baud`, and each new connection
+ * opens the port anew, which resets what its DTR resets. Unplugging ends the connection.
  */
-export async function serveLine(id: string, port: number, baud: number): Promise<void> {
+export async function serveLine(
+  { ids: [id = ''], port, faults }: ServeOptions,
+  baud: number,
+): Promise<number> {
   const { setup } = await make(id)
   const { twin } = setup
   if (twin.link !== 'serial') throw new Error(`${id} is no serial twin`)
-  const clock = new VirtualClock({ speed: 1 })
-  let send = (bytes: Uint8Array): unknown => bytes
-  twin.plugged({ clock, send: (bytes) => send(bytes) })
+  const bus = new TwinSerialBus({ clock: new VirtualClock({ speed: 1 }) })
+  const plugged = bus.plug(twin)
+  plugged.faults = faults
+  let line = Promise.resolve()
   const server = createServer({ noDelay: true }, (socket) => {
-    send = (bytes) => socket.writable && socket.write(bytes)
-    twin.signals(false, false)
-    twin.signals(true, true)
-    socket.on('data', (bytes) => {
-      twin.receive(Uint8Array.from(bytes), baud)
-    })
-    socket.on('error', () => undefined) // it is closed then, which is all that matters here
+    line = line.then(() => connect(socket, plugged, baud)).catch(() => undefined) // unplugged, or hung up: the line is free
   })
   await new Promise<void>((resolve) => server.listen(port, '127.0.0.1', resolve))
+  return (server.address() as AddressInfo).port
+}
+
+/** Until either side ends it. */
+async function connect(socket: Socket, plugged: PluggedSerial, baud: number): Promise<void> {
+  const { port } = plugged
+  if (!port) return void socket.destroy()
+  await port.open({ baudRate: baud })
+  const { readable, writable } = port
+  if (!readable || !writable) return
+  const hungUp = new AbortController()
+  socket.once('close', () => hungUp.abort())
+  const web = Duplex.toWeb(socket) as unknown as {
+    readable: ReadableStream<Uint8Array>
+    writable: WritableStream<Uint8Array>
+  }
+  await Promise.allSettled([
+    readable.pipeTo(web.writable, { signal: hungUp.signal }),
+    web.readable.pipeTo(writable, { signal: hungUp.signal }),
+  ])
+  socket.destroy()
+  if (plugged.port === port) await port.close()
 }

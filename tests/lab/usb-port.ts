@@ -31,8 +31,8 @@ export class UsbPort {
   readonly clock: Clock
   /** Called when a transfer has ended, also one that the host gave up. */
   onTransfer: (transfer: Transfer) => void = () => undefined
-  /** Transfers that a driver or a program asked for: all but the standard requests. */
-  count = 0
+  /** What a driver or a program asked for: all but the standard requests. Bytes without those of setup packets. */
+  readonly moved = { transfers: 0, bytes: 0 }
   faults: WireFaults = {}
   readonly #whole: UsbTwin
   #plugged: Plugged | undefined
@@ -123,6 +123,7 @@ export class Plugged {
     })
     this.#queues.set(pipe, work)
     const answered = await work
+    if (answered && !isStandard(urb)) this.#port.moved.bytes += answered.bytes.length
     if (answered)
       this.#port.onTransfer({
         from,
@@ -143,8 +144,7 @@ export class Plugged {
     pipe: string,
     signal: AbortSignal,
   ): Promise<Answered | undefined> {
-    const isStandard = urb.endpoint === 0 && (urb.setup.requestType & 0x60) === 0
-    const number = isStandard ? 0 : ++this.#port.count
+    const number = isStandard(urb) ? 0 : ++this.#port.moved.transfers
     const { unplugAt, stallAt, shortAt, hangAt } = this.#port.faults
     if (number !== 0 && number === unplugAt) {
       this.#port.unplug()
@@ -207,6 +207,9 @@ export class Plugged {
     }
   }
 }
+
+const isStandard = ({ endpoint, setup }: Submit): boolean =>
+  endpoint === 0 && (setup.requestType & 0x60) === 0
 
 const forever = (): Promise<never> => new Promise(() => undefined)
 

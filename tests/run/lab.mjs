@@ -53,13 +53,9 @@ try {
     forwarded: [9222],
     keep: values.keep ? shell : undefined,
   })
-  for (const { name, figures } of results)
-    if (Object.keys(figures).length)
-      console.log(
-        `${name}: ${Object.entries(figures)
-          .map(([key, value]) => `${value} ${key}`)
-          .join(', ')}`,
-      )
+  console.log('\nSide by side, what went over the wire:')
+  for (const { twin, name, transfers, bytes } of [...results].sort((a, b) => a.twin.localeCompare(b.twin)))
+    console.log(`${twin.padEnd(30)} ${`${transfers} transfers, ${bytes} bytes`.padEnd(34)} ${name}`)
   if (values.json) writeFileSync(values.json, JSON.stringify(results, null, 2) + '\n')
   failed = results.filter(({ passed }) => !passed).length
   console.log(`${results.length - failed} passed, ${failed} failed`)

@@ -1,6 +1,6 @@
 /**
  * `npm run twins -- --list`: the twins. `npm run twins -- serve ID… [--port 3240] [--fault KIND=N] [--trace FILE]`: shows
- * them to any Linux with vhci-hcd (`usbip attach -r HOST -b 1-1`). `… serve ID --line PORT [--baud 115200]`: a serial
+ * them to any Linux with vhci-hcd (`usbip attach -r HOST -b 1-1`). `… serve ID --line PORT [--baud 115200] [--fault KIND=N]`: a serial
  * twin's line as a TCP socket; `socat PTY,link=/tmp/tty,rawer TCP:127.0.0.1:PORT` makes a pty of it.
  */
 import { parseArgs } from 'node:util'
@@ -37,8 +37,9 @@ if (command !== 'serve' || ids.length === 0) {
 }
 try {
   const { serve, serveLine } = await server.ssrLoadModule('/tests/lab/serve.ts')
-  if (values.line) await serveLine(ids[0], Number(values.line), Number(values.baud))
-  else await serve({ ids, port: Number(values.port), faults: faultsOf(values.fault), trace: values.trace })
+  const options = { ids, faults: faultsOf(values.fault), trace: values.trace }
+  if (values.line) await serveLine({ ...options, port: Number(values.line) }, Number(values.baud))
+  else await serve({ ...options, port: Number(values.port) })
   console.log('ready')
 } catch (error) {
   console.error(error instanceof Error ? error.message : error)

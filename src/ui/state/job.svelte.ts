@@ -1,6 +1,6 @@
 /**
  * The job at hand for the screen: the newest view, and what the memory maps show. The job itself
- * (`jobs/job.ts`) runs without any screen; progress reaches the screen ten times a second.
+ * (`jobs/job.ts`) runs without any screen; progress reaches the screen at its own pace.
  */
 import { Job, type JobServices } from '#jobs/job.ts'
 import type { JobView, StepName } from '#jobs/view.ts'
@@ -8,11 +8,13 @@ import type { JournalEntry, Wanted } from '#store/journal.ts'
 import type { Candidate } from '#jobs/identify.ts'
 import type { MemoryId } from '#core/programmer.ts'
 import { systemClock } from '#core/time.ts'
+import { onceDrawn } from '#host/drawn.ts'
 import { whileWriting } from '#host/job-lock.ts'
 import { browserSurroundings } from '#host/surroundings.ts'
 import type { Attached } from '#transport/devices.ts'
 import { filled, PageTracker, planStates, type PageState } from '../parts/memory-map.ts'
 import type { BenchState } from './bench.svelte.ts'
+import { Pace } from './pace.ts'
 import type { Stores } from './stores.ts'
 
 interface MapView {
@@ -21,9 +23,6 @@ interface MapView {
   /** The page at hand. */
   readonly now: number | undefined
 }
-
-/** Oftener is hardly seen, and a slow computer has better things to do with its time: the wire. */
-const paintEveryMs = 100
 
 export class JobState {
   view: JobView = $state.raw() as JobView
@@ -39,7 +38,7 @@ export class JobState {
   /** What the trackers said when the screen was last painted. */
   #painted: readonly MapView[] = $state.raw([])
   #scheduled = false
-  #paintedAt = -Infinity
+  readonly #pace = new Pace()
   #newest: JobView
   #wanted: Wanted | undefined
   /** Keys of what was plugged in when the write ended: none of it is the patient by itself. */
@@ -185,8 +184,8 @@ export class JobState {
 
   /** Progress waits for its turn; everything else, another operation too, is shown at once. */
   #show(atOnce: boolean): void {
-    const waitMs = this.#paintedAt + paintEveryMs - systemClock.now()
-    if (atOnce || waitMs <= 0) this.#paint()
+    const waitMs = this.#pace.waitMs(systemClock.now())
+    if (atOnce || waitMs === 0) this.#paint()
     else if (!this.#scheduled) {
       this.#scheduled = true
       void systemClock.sleep(waitMs).then(() => {
@@ -197,7 +196,8 @@ export class JobState {
   }
 
   #paint(): void {
-    this.#paintedAt = systemClock.now()
+    const drawn = this.#pace.draw(systemClock.now())
+    onceDrawn(() => drawn(systemClock.now()))
     this.view = this.#newest
     const { running } = this.view
     this.#painted = this.#trackers.map(({ layout: { id }, states, now }) => ({
