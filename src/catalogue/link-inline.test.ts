@@ -1,7 +1,7 @@
 import { deflateRawSync } from 'node:zlib'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { parseImage } from '#firmware/formats.ts'
+import { readImage } from '#firmware/formats.ts'
 import { sha256 } from '#firmware/hash.ts'
 import { formatIntelHex } from '#firmware/intel-hex.ts'
 import { downloadFirmware } from './link-download.ts'
@@ -47,14 +47,14 @@ describe('a link made from a file', () => {
   it('carries a small image inside and gives the very same bytes without a network', async () => {
     const bytes = code(4000)
     const file = formatIntelHex([{ address: 0x100, bytes }])
-    const link = await linkFromImage(parseImage(file, 'a.hex'), file, {
+    const link = await linkFromImage(await readImage(file, 'a.hex'), file, {
       device: 'usbasp',
       name: 'a.hex',
       urls: [],
     })
     const received = parseFirmwareLink(formatFirmwareLink(link))
     const { name, base } = fileOf(received)
-    const image = parseImage(
+    const image = await readImage(
       (await downloadFirmware(received, noNetwork)).bytes,
       name,
       base === undefined ? {} : { base },
@@ -68,16 +68,16 @@ describe('a link made from a file', () => {
       { address: 0x1ffe, bytes: code(2) },
     ]
     const file = formatIntelHex(segments)
-    const link = await linkFromImage(parseImage(file, 'a.hex'), file, { urls: [] })
+    const link = await linkFromImage(await readImage(file, 'a.hex'), file, { urls: [] })
     expect(link.inline?.length).toBeLessThanOrEqual((await pack(file)).length)
     const { bytes } = await downloadFirmware(link, noNetwork)
-    expect(parseImage(bytes, fileOf(link).name).segments).toEqual(segments)
+    expect((await readImage(bytes, fileOf(link).name)).segments).toEqual(segments)
   })
 
   it('with a source speaks of the file as it is', async () => {
     const file = formatIntelHex([{ address: 0, bytes: code(100) }])
     const urls = ['https://a.org/a.hex']
-    expect(await linkFromImage(parseImage(file, 'a.hex'), file, { urls })).toEqual({
+    expect(await linkFromImage(await readImage(file, 'a.hex'), file, { urls })).toEqual({
       format: 'intel-hex',
       size: file.length,
       sha256: await sha256(file),
@@ -87,7 +87,7 @@ describe('a link made from a file', () => {
 
   it('for a large file without a source still tells how to check it', async () => {
     const file = code(20_000)
-    const link = await linkFromImage(parseImage(file, 'a.bin'), file, { urls: [] })
+    const link = await linkFromImage(await readImage(file, 'a.bin'), file, { urls: [] })
     expect(link).toMatchObject({ format: 'binary', base: 0, size: 20_000, urls: [] })
     expect(link.inline).toBeUndefined()
     await expect(downloadFirmware(link, noNetwork)).rejects.toMatchObject({ detail: { why: 'no-source' } })

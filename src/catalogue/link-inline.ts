@@ -19,9 +19,10 @@ export async function linkFromImage(
   file: Uint8Array,
   about: Omit<FirmwareLink, 'format' | 'base' | 'size' | 'sha256' | 'inline'>,
 ): Promise<FirmwareLink> {
+  const format = image.wrappers ? undefined : formats[image.format]
   const asItIs: Form = {
-    format: formats[image.format],
-    base: image.format === 'binary' ? image.segments[0]?.address : undefined,
+    format,
+    base: format === 'binary' ? image.segments[0]?.address : undefined,
     bytes: file,
   }
   const small = [asItIs, lean(image)].filter(({ bytes }) => bytes.length <= mostInlineBytes)

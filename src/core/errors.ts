@@ -121,6 +121,7 @@ export type BadFileReason =
   | 'overlap'
   | 'address-overflow'
   | 'no-bytes'
+  | 'no-address'
   | 'unknown-format'
   | 'bad-compression'
   | 'bad-structure'

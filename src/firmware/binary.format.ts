@@ -23,7 +23,6 @@ export default {
   id: 'binary',
   name,
   names: /\.(bin|raw|rom|img|dump|dmp|eep|eeprom|flash)$/i,
-  isRaw: true,
   parse: (bytes, { base }) => parseBinary(bytes, base),
   /** From the first byte to the last; gaps become 0xff. */
   write({ segments }) {

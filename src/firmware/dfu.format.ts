@@ -4,15 +4,16 @@
  */
 import { FlashError } from '#core/errors.ts'
 import { hasDfuSuffix, readDfuSuffix } from './dfu-suffix.ts'
-import { startsWith, type FileFormat } from './file-format.ts'
+import { startsWith, type Inside, type Wrapper } from './file-format.ts'
 
 const name = 'DFU'
 
-function unwrap(bytes: Uint8Array): ReturnType<typeof readDfuSuffix> {
-  const suffix = readDfuSuffix(name, bytes)
-  const foreign = prefixOf(suffix.content)
-  if (foreign === undefined) return suffix
-  throw new FlashError('bad-file', { format: foreign, why: 'unknown-format', found: foreign })
+function unwrap(bytes: Uint8Array): Inside[] {
+  const { content, usb } = readDfuSuffix(name, bytes)
+  const foreign = prefixOf(content)
+  if (foreign !== undefined)
+    throw new FlashError('bad-file', { format: foreign, why: 'unknown-format', found: foreign })
+  return [{ name: '.bin', claims: { usb }, read: (mostBytes) => content.subarray(0, mostBytes) }]
 }
 
 /** 01 00, address in KiB, length of the rest; and 1A 3F, length in 512 bytes, zeros and ones. */
@@ -29,10 +30,5 @@ export default {
   name,
   magic: (bytes) => hasDfuSuffix(bytes) && !startsWith(bytes, 'DfuSe'),
   names: /\.dfu$/i,
-  unwrap: (bytes) => unwrap(bytes).content,
-  parse(bytes, _, inside) {
-    const { content, usb } = unwrap(bytes)
-    const image = inside(content)
-    return { ...image, format: name, claims: { ...image.claims, usb } }
-  },
-} satisfies FileFormat
+  unwrap,
+} satisfies Wrapper

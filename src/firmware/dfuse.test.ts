@@ -5,7 +5,7 @@ import { ByteWriter, concat, fromHex } from '#core/bytes.ts'
 import type { BadFileDetail } from '#core/errors.ts'
 import { withDfuSuffix } from './dfu-suffix.ts'
 import { formatDfuSe, parseDfuSe } from './dfuse.format.ts'
-import { parseImage } from './formats.ts'
+import { readImage } from './formats.ts'
 import { bytesOf, imagesUpTo, refusal, segment, survives } from './test-images.ts'
 
 const usb = { vendorId: 0x0483, productId: 0xdf11, deviceVersion: 0 }
@@ -48,10 +48,10 @@ function changed(file: Uint8Array, at: number, ...bytes: number[]): Uint8Array {
 const one = dfuSe([target({ elements: [[0x0800_0000, [0x11, 0x22, 0x33, 0x44]]] })])
 
 describe('reading DfuSe', () => {
-  it('takes elements, the name, and for which device it is', () => {
+  it('takes elements, the name, and for which device it is', async () => {
     expect([...one.subarray(0, 11)]).toEqual([...fromHex('4466755365 01 29010000 01')])
     expect(one).toHaveLength(313)
-    expect(parseImage(one, 'a.dfu')).toEqual({
+    expect(await readImage(one, 'a.dfu')).toEqual({
       format: 'DfuSe',
       segments: [segment(0x0800_0000, 0x11, 0x22, 0x33, 0x44)],
       claims: { usb },

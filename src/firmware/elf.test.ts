@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest'
 import { concat } from '#core/bytes.ts'
 import type { BadFileDetail } from '#core/errors.ts'
 import { parseElf } from './elf.format.ts'
-import { parseImage } from './formats.ts'
+import { readImage } from './formats.ts'
 import { refusal, segment, survives } from './test-images.ts'
 
 interface Load {
@@ -38,14 +38,14 @@ function elf(loads: readonly Load[], { machine = 40, entry = 0, isLittle = true,
 }
 
 describe('reading ELF', () => {
-  it('takes what is to be loaded, by physical address, of either byte order', () => {
+  it('takes what is to be loaded, by physical address, of either byte order', async () => {
     for (const isLittle of [true, false]) {
       const loads = [
         { physical: 0x0800_0100, bytes: [5, 6] },
         { physical: 0x0800_0000, bytes: [1, 2, 3, 4] },
         { type: 4, physical: 0, bytes: [9] },
       ]
-      expect(parseImage(elf(loads, { isLittle, entry: 0x0800_0101 }), 'a.bin')).toEqual({
+      expect(await readImage(elf(loads, { isLittle, entry: 0x0800_0101 }), 'a.bin')).toEqual({
         format: 'ELF',
         segments: [segment(0x0800_0000, 1, 2, 3, 4), segment(0x0800_0100, 5, 6)],
         claims: { machine: 'ARM', entry: 0x0800_0101 },

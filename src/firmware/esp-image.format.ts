@@ -116,20 +116,19 @@ function hasEspHeader(head: string): boolean {
   return first === magic && count >= 1 && count <= mostSegments && mode <= 3 && entry >> 4 === 4
 }
 
+async function proveHash(bytes: Uint8Array, hashAt: number): Promise<void> {
+  const found = hexBytes(bytes.subarray(hashAt, hashAt + hashBytes), '')
+  const expected = await sha256(bytes.subarray(0, hashAt))
+  if (found !== expected) throw bad('bad-hash', hashAt, { found, expected })
+}
+
 export default {
   id: 'esp-image',
   name,
   shape: hasEspHeader,
-  isRaw: true,
-  parse(bytes, { base }) {
-    const { claims } = read(bytes)
+  async parse(bytes, { base }) {
+    const { claims, hashAt } = read(bytes)
+    if (hashAt !== undefined) await proveHash(bytes, hashAt)
     return { ...parseBinary(bytes, base), format: name, claims }
-  },
-  async prove(bytes) {
-    const { hashAt } = read(bytes)
-    if (hashAt === undefined) return
-    const found = hexBytes(bytes.subarray(hashAt, hashAt + hashBytes), '')
-    const expected = await sha256(bytes.subarray(0, hashAt))
-    if (found !== expected) throw bad('bad-hash', hashAt, { found, expected })
   },
 } satisfies FileFormat

@@ -3,9 +3,9 @@ import { describe, expect, it } from 'vitest'
 import { concat, fromHex, hexBytes } from '#core/bytes.ts'
 import type { BadFileDetail } from '#core/errors.ts'
 import espImage from './esp-image.format.ts'
-import { detect, parseImage, proveImage } from './formats.ts'
+import { readImage } from './formats.ts'
 import { sha256 } from './hash.ts'
-import { bytesOf, refusal, survives } from './test-images.ts'
+import { bytesOf, refused, survivesReading } from './test-images.ts'
 
 const header = fromHex('e901022000000840ee0000000000000000ffff0000000001')
 const body = concat(
@@ -42,24 +42,23 @@ describe('reading an ESP image', () => {
     const file = concat(header, body, fromHex(await sha256(concat(header, body))))
     expect(file).toHaveLength(96)
     expect(hexBytes(file.subarray(64, 68))).toBe('86 e9 3c d8')
-    expect(parseImage(file, 'a.bin')).toEqual({
+    expect(await readImage(file, 'a.bin')).toEqual({
       format: 'ESP image',
       segments: [{ address: 0, bytes: file }],
       isRaw: true,
       claims: { chip: 'ESP32', entry: 0x4008_0000 },
       warnings: [{ code: 'base-assumed', address: 0 }],
     })
-    expect(parseImage(file, 'a', { base: 0x1_0000 }).segments).toMatchObject([{ address: 0x1_0000 }])
-    expect(detect(file, 'a')).toEqual({ name: 'ESP image', isRaw: true })
-    await expect(proveImage(file, 'a')).resolves.toBeUndefined()
-    await expect(proveImage(file.with(70, 0), 'a')).rejects.toMatchObject({
-      code: 'bad-file',
-      detail: { format: 'ESP image', why: 'bad-hash', offset: 64 },
+    expect((await readImage(file, 'a', { base: 0x1_0000 })).segments).toMatchObject([{ address: 0x1_0000 }])
+    expect(await refused(readImage(file.with(70, 0), 'a'))).toMatchObject({
+      format: 'ESP image',
+      why: 'bad-hash',
+      offset: 64,
     })
   })
 
-  it('says what the application says of itself', () => {
-    expect(parseImage(app, 'a.bin').claims).toEqual({
+  it('says what the application says of itself', async () => {
+    expect((await readImage(app, 'a.bin')).claims).toEqual({
       chip: 'ESP32-S3',
       entry: 0x4008_0000,
       name: 'blink',
@@ -67,17 +66,17 @@ describe('reading an ESP image', () => {
       built: 'Jan  2 2026 12:34:56',
       framework: 'ESP-IDF v5.1.2',
     })
-    expect(parseImage(image(plain.with(12, 0x77), Uint8Array.of(1)), 'a').claims.chip).toBe('ESP 0x77')
+    expect((await readImage(image(plain.with(12, 0x77), Uint8Array.of(1)), 'a')).claims.chip).toBe('ESP 0x77')
   })
 
-  it('knows ESP8266, which has no extended header', () => {
+  it('knows ESP8266, which has no extended header', async () => {
     const file = image(fromHex('e9010020 00001040'), Uint8Array.of(1, 2, 3, 4))
-    expect(parseImage(file, 'a.bin').claims).toEqual({ chip: 'ESP8266', entry: 0x4010_0000 })
+    expect((await readImage(file, 'a.bin')).claims).toEqual({ chip: 'ESP8266', entry: 0x4010_0000 })
   })
 
-  it('takes what follows, as a signature or the other parts of a merged image', () => {
+  it('takes what follows, as a signature or the other parts of a merged image', async () => {
     const file = concat(app, new Uint8Array(4096).fill(0xff))
-    expect(parseImage(file, 'a.bin').segments).toEqual([{ address: 0, bytes: file }])
+    expect((await readImage(file, 'a.bin')).segments).toEqual([{ address: 0, bytes: file }])
   })
 
   const file = image(plain, Uint8Array.of(1, 2, 3, 4))
@@ -93,11 +92,11 @@ describe('reading an ESP image', () => {
     'with a strange hash flag': [file.with(23, 2), { why: 'bad-structure', offset: 23, found: '2' }],
   }
   for (const [what, [wrong, expected]] of Object.entries(cases))
-    it(`refuses a file ${what}, saying where`, () => {
-      expect(refusal(() => parseImage(wrong, 'a.bin'))).toMatchObject({ format: 'ESP image', ...expected })
+    it(`refuses a file ${what}, saying where`, async () => {
+      expect(await refused(readImage(wrong, 'a.bin'))).toMatchObject({ format: 'ESP image', ...expected })
     })
 
   it('gives nothing but `bad-file` for anything else', () => {
-    survives((bytes) => espImage.parse(bytes, {}), [file, app])
+    return survivesReading((bytes) => espImage.parse(bytes, {}), [file, app])
   })
 })

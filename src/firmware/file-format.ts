@@ -1,10 +1,10 @@
 /**
- * What a file format is to this project. Each is one file, `x.format.ts`, with a `FileFormat` as its default
- * export; `formats.ts` finds them by their names, so no list has to know them. The page may import this
- * file, the formats themselves live in the worker.
+ * What a file format is to this project. Each is one file, `x.format.ts`, with a `FileFormat` or a `Wrapper` as
+ * its default export; `formats.ts` finds them by their names, so no list has to know them. The page may import
+ * this file, the formats themselves live in the worker.
  */
 import { FlashError, type BadFileDetail, type PartOfFile } from '#core/errors.ts'
-import type { Image } from './image.ts'
+import type { Claims, Image } from './image.ts'
 import type { FastRecords } from './intel-hex-scan.ts'
 
 /** Larger files are refused before they are read. */
@@ -13,7 +13,7 @@ export const mostFileBytes = 64 << 20
 export interface ParseOptions {
   /** Where bytes without an address go; given, it also says that an unknown content is meant as a raw binary. */
   readonly base?: number
-  /** Which part of a file for several memories or chips; the error `several-parts` lists them. */
+  /** Which part of a file for several memories or chips, or of an archive; the error `several-parts` lists them. */
   readonly part?: string
 }
 
@@ -22,7 +22,7 @@ export interface Kernels {
   readonly hexRecords?: FastRecords
 }
 
-export interface FileFormat {
+interface Recognised {
   readonly id: string
   /** As the field calls it; errors and images carry it. */
   readonly name: string
@@ -32,20 +32,28 @@ export interface FileFormat {
   readonly shape?: (head: string) => boolean
   /** Recognised last: endings of file names. */
   readonly names?: RegExp
-  /** Gives no addresses: where its bytes begin is the reader's to say. */
-  readonly isRaw?: true
-  /** What is inside, if the format only wraps another. @throws `bad-file`. */
-  readonly unwrap?: (bytes: Uint8Array) => Uint8Array
-  /** `inside` reads what a wrapper holds. @throws `bad-file` only. */
-  readonly parse: (
-    bytes: Uint8Array,
-    options: ParseOptions & Kernels,
-    inside: (bytes: Uint8Array) => Image,
-  ) => Image
-  /** Checks what a file says of its own bytes and only an asynchronous hash can tell. @throws `bad-file`. */
-  readonly prove?: (bytes: Uint8Array) => Promise<void>
+}
+
+export interface FileFormat extends Recognised {
+  /** Checks all that the file says of its own bytes; only some hashes take a promise. @throws `bad-file` only. */
+  readonly parse: (bytes: Uint8Array, options: ParseOptions & Kernels) => Image | Promise<Image>
   /** @throws `bad-file` `address-overflow` for what the format cannot reach. */
   readonly write?: (image: Pick<Image, 'segments' | 'claims'>) => Uint8Array<ArrayBuffer>
+}
+
+/** A format around other files, e.g. an archive; which of them is meant is not its business. */
+export interface Wrapper extends Recognised {
+  /** What it holds; `name` is its own. @throws `bad-file` only. */
+  readonly unwrap: (bytes: Uint8Array, name: string) => readonly Inside[] | Promise<readonly Inside[]>
+}
+
+/** A file in a wrapper. */
+export interface Inside {
+  readonly name: string
+  /** What the wrapper says of it. */
+  readonly claims?: Claims
+  /** Its beginning, up to `mostBytes`, whatever length the wrapper tells. @throws `bad-file` only. */
+  readonly read: (mostBytes: number) => Uint8Array | Promise<Uint8Array>
 }
 
 /** What a format's parser refuses a file with, at an offset in it. */
@@ -82,11 +90,11 @@ export function choosePart<Part extends PartOfFile>(
 ): Part {
   const [first, ...others] = parts
   if (!first) throw new FlashError('bad-file', { format, why: 'no-bytes' })
-  if (parts.length > mostParts)
-    throw new FlashError('bad-file', { format, why: 'bad-structure', found: `over ${mostParts} parts` })
   if (wanted === undefined && others.length === 0) return first
   const chosen = parts.find(({ id }) => id === wanted)
   if (chosen) return chosen
+  if (parts.length > mostParts)
+    throw new FlashError('bad-file', { format, why: 'bad-structure', found: `over ${mostParts} parts` })
   const listed = parts.map(({ id, name }) => ({ id, name }))
   throw wanted === undefined
     ? new FlashError('bad-file', { format, why: 'several-parts', parts: listed })

@@ -1,56 +1,51 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { concat } from '#core/bytes.ts'
-import { isFlashError, type BadFileDetail } from '#core/errors.ts'
+import { isFlashError } from '#core/errors.ts'
 import { mostFileBytes, type ParseOptions } from './file-format.ts'
-import { formats, parseImage } from './formats.ts'
+import { formats, readImage } from './formats.ts'
 import { sha256 } from './hash.ts'
 import { inspect } from './inspect.ts'
-import { survives } from './test-images.ts'
+import { bytesOf, refused, survivesReading } from './test-images.ts'
 
-/** A character a byte. */
-const bytesOf = (text: string) => Uint8Array.from(text, (character) => character.charCodeAt(0))
 const machineCode = Uint8Array.of(0x0c, 0x94, 0x34, 0x00, 0x0c, 0x94, 0x3e, 0x00)
 const hexText = bytesOf(':0400000001020304F2\n:00000001FF\n')
 
-function refusal(bytes: Uint8Array, name: string, options?: ParseOptions): BadFileDetail {
-  try {
-    parseImage(bytes, name, options)
-  } catch (error) {
-    if (isFlashError(error, 'bad-file')) return error.detail
-    throw error
-  }
-  throw new Error('it was accepted')
-}
+const refusal = (bytes: Uint8Array, name: string, options?: ParseOptions) =>
+  refused(readImage(bytes, name, options))
 
 describe('a file', () => {
-  it('with the content of Intel HEX is that, whatever its name', () => {
+  it('with the content of Intel HEX is that, whatever its name', async () => {
     for (const name of ['a.hex', 'a.bin', 'a.eep', 'a', 'a.txt'])
-      expect(parseImage(hexText, name).format).toBe('Intel HEX')
+      expect((await readImage(hexText, name)).format).toBe('Intel HEX')
   })
 
-  it('of machine code is a raw binary by its name or by a base address', () => {
-    expect(parseImage(machineCode, 'a.BIN')).toEqual({
+  it('of machine code is a raw binary by its name or by a base address', async () => {
+    expect(await readImage(machineCode, 'a.BIN')).toEqual({
       format: 'binary',
       segments: [{ address: 0, bytes: machineCode }],
       isRaw: true,
       claims: {},
       warnings: [{ code: 'base-assumed', address: 0 }],
     })
-    expect(parseImage(machineCode, 'usbasp_backup', { base: 0x800 })).toMatchObject({
+    expect(await readImage(machineCode, 'usbasp_backup', { base: 0x800 })).toMatchObject({
       segments: [{ address: 0x800 }],
       warnings: [],
     })
-    expect(refusal(machineCode, 'usbasp_backup')).toEqual({ format: 'unknown', why: 'unknown-format' })
+    expect(await refusal(machineCode, 'usbasp_backup')).toEqual({ format: 'unknown', why: 'unknown-format' })
   })
 
-  it('of machine code that is called .hex is refused as no text', () => {
-    expect(refusal(machineCode, 'a.hex')).toMatchObject({ format: 'Intel HEX', why: 'not-text', offset: 0 })
+  it('of machine code that is called .hex is refused as no text', async () => {
+    expect(await refusal(machineCode, 'a.hex')).toMatchObject({
+      format: 'Intel HEX',
+      why: 'not-text',
+      offset: 0,
+    })
     const letterFirst = Uint8Array.of(0x62, 0xc0, 0x0a, ...machineCode)
-    expect(refusal(letterFirst, 'a.hex')).toMatchObject({ why: 'not-text', line: 2, offset: 3 })
+    expect(await refusal(letterFirst, 'a.hex')).toMatchObject({ why: 'not-text', line: 2, offset: 3 })
   })
 
-  it('of another known format is refused by that format’s name, never taken for a raw binary', () => {
+  it('of another known format is refused by that format’s name, never taken for a raw binary', async () => {
     const foreign: Record<string, Uint8Array> = {
       ZIP: bytesOf('PK\x03\x04\x14\0'),
       gzip: bytesOf('\x1f\x8b\x08\0'),
@@ -60,37 +55,35 @@ describe('a file', () => {
     }
     for (const [format, bytes] of Object.entries(foreign))
       for (const name of ['firmware.bin', 'firmware.hex', 'firmware'])
-        expect(refusal(bytes, name, { base: 0 }), `${format} as ${name}`).toEqual({
+        expect(await refusal(bytes, name, { base: 0 }), `${format} as ${name}`).toEqual({
           format,
           why: 'unknown-format',
           found: format,
         })
-    expect(refusal(bytesOf('hello, this is a readme'), 'README')).toMatchObject({ found: 'text' })
+    expect(await refusal(bytesOf('hello, this is a readme'), 'README')).toMatchObject({ found: 'text' })
   })
 
-  it('of nothing, or of too much, is refused', () => {
-    expect(refusal(new Uint8Array(), 'a.bin')).toMatchObject({ why: 'empty' })
-    expect(refusal(new Uint8Array(mostFileBytes + 1), 'a.bin')).toMatchObject({
+  it('of nothing, or of too much, is refused', async () => {
+    expect(await refusal(new Uint8Array(), 'a.bin')).toMatchObject({ why: 'empty' })
+    expect(await refusal(new Uint8Array(mostFileBytes + 1), 'a.bin')).toMatchObject({
       why: 'too-large',
       found: '65 MiB',
       expected: '64 MiB',
     })
   })
 
-  it('with a base address outside 32 bits is refused', () => {
+  it('with a base address outside 32 bits is refused', async () => {
     for (const base of [-1, 0.5, NaN, 0xffff_fff9])
-      expect(refusal(machineCode, 'a.bin', { base })).toMatchObject({ why: 'address-overflow' })
+      expect(await refusal(machineCode, 'a.bin', { base })).toMatchObject({ why: 'address-overflow' })
   })
 
-  it('of any bytes and name gives an image or `bad-file`, nothing else', () => {
+  it('of any bytes and name gives an image or `bad-file`, nothing else', async () => {
     const name = fc.constantFrom('a.hex', 'a.bin', 'a')
-    fc.assert(
-      fc.property(fc.uint8Array(), name, (bytes, called) => {
-        try {
-          parseImage(bytes, called)
-        } catch (error) {
+    return fc.assert(
+      fc.asyncProperty(fc.uint8Array(), name, async (bytes, called) => {
+        await readImage(bytes, called).catch((error: unknown) => {
           expect(isFlashError(error, 'bad-file')).toBe(true)
-        }
+        })
       }),
     )
   })
@@ -104,7 +97,10 @@ describe('the formats', () => {
     ],
     claims: { entry: 0x1000, chip: 'RP2040', usb: { vendorId: 0x0483, productId: 0xdf11 }, name: 'test' },
   }
-  const written = formats.flatMap(({ id, name, write }) => (write ? [{ id, name, file: write(image) }] : []))
+  const written = formats.flatMap((format) => {
+    if (!('write' in format)) return []
+    return [{ id: format.id, name: format.name, file: format.write(image) }]
+  })
 
   it('are found, each with an id of its own', () => {
     const ids = formats.map(({ id }) => id)
@@ -116,17 +112,17 @@ describe('the formats', () => {
   })
 
   for (const { id, name, file } of written.filter((one) => one.id !== 'binary'))
-    it(`${id}: what is written is recognised under any name and is the same image`, () => {
+    it(`${id}: what is written is recognised under any name and is the same image`, async () => {
       for (const called of ['a.bin', 'a.hex', 'a']) {
-        const { format, segments } = parseImage(file, called)
+        const { format, segments } = await readImage(file, called)
         expect(format).toBe(name)
         expect(segments).toEqual(image.segments)
       }
     })
 
   it('give an image or `bad-file` for whatever was done to a file of any of them', () => {
-    survives(
-      (bytes) => parseImage(bytes, 'a.bin'),
+    return survivesReading(
+      (bytes) => readImage(bytes, 'a.bin'),
       written.map(({ file }) => file),
       3000,
     )

@@ -1,19 +1,27 @@
 /**
- * Which format a file has: by its content first, by its name second. What is recognised and cannot be read
- * is refused by its name and never taken for a raw binary. The formats are the files `*.format.ts`.
+ * From the bytes of a file to its image, in one pass: recognised by content first and by name second, unwrapped,
+ * parsed, and held against what it says of its own bytes. What is recognised and cannot be read is refused by
+ * its name and never taken for a raw binary. The formats are the files `*.format.ts`.
  */
-import { FlashError } from '#core/errors.ts'
+import { FlashError, isFlashError } from '#core/errors.ts'
+import binary from './binary.format.ts'
 import {
+  choosePart,
+  mostFileBytes,
   refuseTooLarge,
   startsWith,
   type FileFormat,
+  type Inside,
   type Kernels,
   type ParseOptions,
+  type Wrapper,
 } from './file-format.ts'
 import type { Image } from './image.ts'
 
-const found = import.meta.glob<FileFormat>('./*.format.ts', { eager: true, import: 'default' })
-export const formats: readonly FileFormat[] = Object.values(found)
+type Format = FileFormat | Wrapper
+
+const found = import.meta.glob<Format>('./*.format.ts', { eager: true, import: 'default' })
+export const formats: readonly Format[] = Object.values(found)
 
 /** Recognised and not read, by their first bytes, a character a byte. */
 const foreignMagics: readonly (readonly [name: string, magic: string])[] = [
@@ -36,13 +44,10 @@ const foreignShapes: readonly (readonly [name: string, shape: RegExp])[] = [
 const mostWrappers = 2
 
 /** What a file is, by its content and name; undefined: nothing that is known. */
-export function detectFormat(
-  bytes: Uint8Array,
-  name: string,
-): { format: FileFormat } | { foreign: string } | undefined {
+function detectFormat(bytes: Uint8Array, name: string): { format: Format } | { foreign: string } | undefined {
   const head = String.fromCharCode(...bytes.subarray(0, 256))
   const isText = /^[\t\n\r\x20-\x7e]*$/.test(head)
-  const read = (is: (format: FileFormat) => boolean | undefined) => {
+  const read = (is: (format: Format) => boolean | undefined) => {
     const format = formats.find(is)
     return format && { format }
   }
@@ -58,56 +63,81 @@ export function detectFormat(
   )
 }
 
-/** What the page may ask before a file is read: whether an address is to be asked for. */
-export interface Detected {
-  /** Of the format. */
-  readonly name: string
-  readonly isRaw: boolean
-}
-
-/** Undefined: nothing that is known. @throws `bad-file` when a wrapper is damaged. */
-export function detect(bytes: Uint8Array, name: string, depth = 0): Detected | undefined {
-  const is = detectFormat(bytes, name)
-  if (!is) return undefined
-  if ('foreign' in is) return { name: is.foreign, isRaw: false }
-  const { unwrap, isRaw = false } = is.format
-  const inside = unwrap && depth < mostWrappers ? detect(unwrap(bytes), insideName, depth + 1) : undefined
-  return { name: is.format.name, isRaw: inside?.isRaw ?? isRaw }
-}
-
-/** Unknown bytes in a wrapper are a raw binary: the wrapper says that they are firmware. */
-const insideName = '.bin'
-
 /**
+ * Wrappers are opened, at most two deep; of several files inside, the one that `part` names is read.
  * @throws `bad-file`: `empty`, `too-large`, `unknown-format` (`found` is the format's own name, if it has one),
- *   and what the format's own parser says.
+ *   `several-parts`, and what the format's own parser says.
  */
-export function parseImage(
+export async function readImage(
   bytes: Uint8Array,
   name: string,
   options: ParseOptions & Kernels = {},
   depth = 0,
-): Image {
+): Promise<Image> {
   if (bytes.length === 0) throw new FlashError('bad-file', { format: 'unknown', why: 'empty' })
   refuseTooLarge(bytes.length)
-  const is =
-    detectFormat(bytes, name) ?? (options.base === undefined ? undefined : detectFormat(bytes, insideName))
+  // somebody says of unknown bytes that they are firmware: who gives an address, or the wrapper around them
+  const isMeant = options.base !== undefined || depth > 0
+  const is = detectFormat(bytes, name) ?? (isMeant ? { format: binary } : undefined)
   if (!is) throw new FlashError('bad-file', { format: 'unknown', why: 'unknown-format' })
   if ('foreign' in is)
     throw new FlashError('bad-file', { format: is.foreign, why: 'unknown-format', found: is.foreign })
   const { format } = is
-  if (format.unwrap && depth === mostWrappers)
-    throw new FlashError('bad-file', { format: format.name, why: 'bad-structure' })
-  return format.parse(bytes, options, (inner) => parseImage(inner, insideName, options, depth + 1))
+  if (!('unwrap' in format)) return format.parse(bytes, options)
+  if (depth === mostWrappers) throw new FlashError('bad-file', { format: format.name, why: 'bad-structure' })
+  return readInside(format.name, await format.unwrap(bytes, name), options, depth + 1)
+}
+/** Between the id of a file in a wrapper and the id of a part of that file. */
+const deeper = '/'
+
+/** One of the files in a wrapper: the only one that can be firmware, or the one that is chosen. */
+async function readInside(
+  wrapper: string,
+  inside: readonly Inside[],
+  { part, ...options }: ParseOptions & Kernels,
+  depth: number,
+): Promise<Image> {
+  const read = async (file: Inside, deeperPart: string | undefined): Promise<Image> => {
+    const content = await file.read(mostFileBytes + 1)
+    if (content.length > mostFileBytes)
+      throw new FlashError('bad-file', { format: wrapper, why: 'too-large', expected: 'up to 64 MiB' })
+    const more = deeperPart === undefined ? options : { ...options, part: deeperPart }
+    const image = await readImage(content, file.name, more, depth)
+    const wrappers = [wrapper, ...(image.wrappers ?? [])]
+    return { ...image, wrappers, claims: { ...image.claims, ...file.claims } }
+  }
+
+  const [only, ...others] = inside
+  if (only && others.length === 0) return read(only, part)
+  const [own, ...path] = part?.split(deeper) ?? []
+  const parts = inside.map((file, i) => ({ id: String(i), name: file.name, file }))
+  const { id, file } = choosePart(wrapper, own === undefined ? await firmwareAmong(parts) : parts, own)
+  try {
+    const image = await read(file, path.length > 0 ? path.join(deeper) : undefined)
+    const isSaid = own === undefined || image.warnings.some(({ code }) => code === 'parts-left-out')
+    return isSaid ? image : { ...image, warnings: [...image.warnings, { code: 'parts-left-out' }] }
+  } catch (cause) {
+    if (!isFlashError(cause, 'bad-file') || !cause.detail.parts) throw cause
+    const named = cause.detail.parts.map((one) => ({ ...one, id: id + deeper + one.id }))
+    throw new FlashError('bad-file', { ...cause.detail, parts: named }, { cause })
+  }
 }
 
-/** The hashes that a file holds of itself; it has been parsed. @throws `bad-file`. */
-export async function proveImage(bytes: Uint8Array, name: string): Promise<void> {
-  const is = detectFormat(bytes, name)
-  if (!is || 'foreign' in is) return
-  const { prove, unwrap } = is.format
-  await prove?.(bytes)
-  if (unwrap) await proveImage(unwrap(bytes), insideName)
+/** Enough to recognise a format by. */
+const headBytes = 1 << 16
+
+/** Archives hold more than firmware: notes, licences, sums. Where nothing is recognised, it may be anything. */
+async function firmwareAmong<Part extends { readonly file: Inside }>(
+  parts: readonly Part[],
+): Promise<Part[]> {
+  const recognised: Part[] = []
+  const unknown: Part[] = []
+  for (const part of parts) {
+    const is = detectFormat(await part.file.read(headBytes), part.file.name)
+    if (!is) unknown.push(part)
+    else if ('format' in is) recognised.push(part)
+  }
+  return [recognised, unknown, [...parts]].find((some) => some.length > 0) ?? []
 }
 
 /** PE format: "MZ", and at 0x3c the offset of "PE\0\0". */

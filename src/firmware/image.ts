@@ -41,6 +41,8 @@ export interface ImageWarning {
 export interface Image {
   /** The format's name, as the field calls it. */
   readonly format: string
+  /** The formats around it, the outermost first; absent: the file is of the format itself. */
+  readonly wrappers?: readonly string[]
   readonly segments: readonly Segment[]
   /** The file gives no addresses: where its bytes begin is the reader's to say. */
   readonly isRaw?: true

@@ -12,12 +12,12 @@ import type { Segment } from '#core/programmer.ts'
 import { withDfuSuffix } from './dfu-suffix.ts'
 import { formatDfuSe } from './dfuse.format.ts'
 import { parseElf } from './elf.format.ts'
-import { parseImage } from './formats.ts'
+import { readImage } from './formats.ts'
 import { spanOf, totalBytes } from './image.ts'
 import { formatIntelHex, parseIntelHex } from './intel-hex.ts'
 import { formatSRecord, parseSRecord } from './s-record.format.ts'
 import { parseTiTxt } from './ti-txt.format.ts'
-import { imagesUpTo, refusal } from './test-images.ts'
+import { imagesUpTo, refused } from './test-images.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'reflasher-formats-'))
 afterAll(() => {
@@ -144,10 +144,10 @@ describe('dfu-suffix and dfu-prefix', () => {
   const [content] = fc.sample(fc.uint8Array({ minLength: 5000, maxLength: 9000 }), { numRuns: 1, seed: 1 })
   const bytes = Uint8Array.from(content ?? [])
 
-  it('add the suffix that we add', () => {
+  it('add the suffix that we add', async () => {
     run('dfu-suffix', ['-v', '0483', '-p', 'df11', '-d', '0102', '-a', 'a.dfu'], { 'a.dfu': bytes })
     expect(made('a.dfu')).toEqual(withDfuSuffix(bytes, 0x0100, usb))
-    expect(parseImage(made('a.dfu'), 'a.dfu')).toMatchObject({
+    expect(await readImage(made('a.dfu'), 'a.dfu')).toMatchObject({
       segments: [{ address: 0, bytes }],
       claims: { usb },
     })
@@ -158,16 +158,16 @@ describe('dfu-suffix and dfu-prefix', () => {
     expect(run('dfu-suffix', ['-c', 'b.dfu'], { 'b.dfu': file })).toMatch(/0x011a/i)
   })
 
-  it('add prefixes for other boot loaders, which we do not take for firmware', () => {
+  it('add prefixes for other boot loaders, which we do not take for firmware', async () => {
     run('dfu-prefix', ['-s', '0x2000', '-a', 'c.bin'], { 'c.bin': bytes })
     const ti = withDfuSuffix(made('c.bin'), 0x0100, usb)
-    expect(refusal(() => parseImage(ti, 'c.dfu'))).toMatchObject({
+    expect(await refused(readImage(ti, 'c.dfu'))).toMatchObject({
       why: 'unknown-format',
       found: 'TI Stellaris DFU',
     })
     run('dfu-prefix', ['-L', '-a', 'd.bin'], { 'd.bin': bytes })
     const nxp = withDfuSuffix(made('d.bin'), 0x0100, usb)
-    expect(refusal(() => parseImage(nxp, 'd.dfu'))).toMatchObject({
+    expect(await refused(readImage(nxp, 'd.dfu'))).toMatchObject({
       why: 'unknown-format',
       found: 'NXP LPC DFU',
     })

@@ -5,9 +5,9 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { isFlashError, type BadFileDetail } from '#core/errors.ts'
-import { parseImage } from './formats.ts'
+import { readImage } from './formats.ts'
 import { formatSRecord, parseSRecord, type SRecordOptions } from './s-record.format.ts'
-import { bytesOf, imagesUpTo, refusal, segment, survives, textOf } from './test-images.ts'
+import { bytesOf, imagesUpTo, refusal, refused, segment, survives, textOf } from './test-images.ts'
 
 const parse = (text: string) => parseSRecord(bytesOf(text))
 
@@ -110,10 +110,10 @@ describe('reading S-records', () => {
     expect(parse(text + text).warnings).toMatchObject([{ code: 'records-after-end', line: 3 }])
   })
 
-  it('is recognised by its content, whatever its name, and by its name when it is damaged', () => {
+  it('is recognised by its content, whatever its name, and by its name when it is damaged', async () => {
     for (const name of ['a.s19', 'a.bin', 'a.hex', 'a'])
-      expect(parseImage(bytesOf(manual), name).format).toBe('Motorola S-record')
-    expect(refusal(() => parseImage(bytesOf('nothing'), 'a.s37'))).toMatchObject({
+      expect((await readImage(bytesOf(manual), name)).format).toBe('Motorola S-record')
+    expect(await refused(readImage(bytesOf('nothing'), 'a.s37'))).toMatchObject({
       format: 'Motorola S-record',
       why: 'no-start-code',
     })

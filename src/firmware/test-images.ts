@@ -22,6 +22,18 @@ export function refusal(read: () => unknown): BadFileDetail {
   throw new Error('it was accepted')
 }
 
+/** The same of what is read with `await`. */
+export async function refused(reading: Promise<unknown>): Promise<BadFileDetail> {
+  try {
+    await reading
+  } catch (error) {
+    return refusal(() => {
+      throw error
+    })
+  }
+  throw new Error('it was accepted')
+}
+
 /** Sorted and apart, up to `end`. */
 export const imagesUpTo = (end: number, mostSegments = 6): fc.Arbitrary<Segment[]> =>
   fc
@@ -50,6 +62,37 @@ export function survives(
   good: readonly Uint8Array[],
   numRuns = 2000,
 ): void {
+  fc.assert(
+    fc.property(hostile(good), (bytes) => {
+      try {
+        read(bytes)
+      } catch (error) {
+        isBadFile(error)
+      }
+    }),
+    { numRuns },
+  )
+}
+
+/** The same of what is read with `await`. */
+export const survivesReading = (
+  read: (bytes: Uint8Array) => Promise<unknown>,
+  good: readonly Uint8Array[],
+  numRuns = 2000,
+): Promise<void> =>
+  fc.assert(
+    fc.asyncProperty(hostile(good), async (bytes) => {
+      await read(bytes).catch(isBadFile)
+    }),
+    { numRuns },
+  )
+
+function isBadFile(error: unknown): void {
+  if (!isFlashError(error, 'bad-file')) throw error
+  expect(error.detail.format).toBeTypeOf('string')
+}
+
+function hostile(good: readonly Uint8Array[]): fc.Arbitrary<Uint8Array> {
   const value = fc.oneof(fc.constantFrom(0, 1, 0x7f, 0x80, 0xff), fc.integer({ min: 0, max: 255 }))
   const change = fc.record({ at: fc.nat(), value, width: fc.constantFrom(1, 1, 4) })
   const mutated = fc
@@ -64,15 +107,5 @@ export function survives(
         bytes.fill(put, at % bytes.length, (at % bytes.length) + width)
       return cut % 4 === 0 ? bytes.subarray(0, cut % bytes.length) : bytes
     })
-  fc.assert(
-    fc.property(fc.oneof(mutated, fc.uint8Array({ maxLength: 600 })), (bytes) => {
-      try {
-        read(bytes)
-      } catch (error) {
-        if (!isFlashError(error, 'bad-file')) throw error
-        expect(error.detail.format).toBeTypeOf('string')
-      }
-    }),
-    { numRuns },
-  )
+  return fc.oneof(mutated, fc.uint8Array({ maxLength: 600 }))
 }

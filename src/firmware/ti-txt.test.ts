@@ -3,7 +3,7 @@ import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { hexBytes } from '#core/bytes.ts'
 import type { BadFileDetail } from '#core/errors.ts'
-import { parseImage } from './formats.ts'
+import { readImage } from './formats.ts'
 import { bytesOf, imagesUpTo, refusal, survives } from './test-images.ts'
 import { parseTiTxt } from './ti-txt.format.ts'
 
@@ -17,8 +17,8 @@ q
 `
 
 describe('reading TI-TXT', () => {
-  it('takes the example of the document', () => {
-    const { format, segments, warnings } = parseImage(bytesOf(example), 'a.txt')
+  it('takes the example of the document', async () => {
+    const { format, segments, warnings } = await readImage(bytesOf(example), 'a.txt')
     expect(format).toBe('TI-TXT')
     expect(segments.map(({ address, bytes }) => [address, bytes.length])).toEqual([
       [0xf000, 28],

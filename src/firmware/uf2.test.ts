@@ -5,7 +5,7 @@ import { describe, expect, it } from 'vitest'
 import { blank, ByteWriter, concat, fromHex } from '#core/bytes.ts'
 import type { BadFileDetail } from '#core/errors.ts'
 import type { Segment } from '#core/programmer.ts'
-import { parseImage } from './formats.ts'
+import { readImage } from './formats.ts'
 import { imagesUpTo, refusal, segment, survives } from './test-images.ts'
 import { formatUf2, parseUf2 } from './uf2.format.ts'
 
@@ -59,13 +59,13 @@ const ignored: Fields = {
 }
 
 describe('reading UF2', () => {
-  it('takes blocks in any order, and twice', () => {
+  it('takes blocks in any order, and twice', async () => {
     const [first, second] = [
       block({ total: 2, payload: Uint8Array.of(1, 2, 3, 4) }),
       block({ total: 2, number: 1, address: 0x1000_0004, payload: Uint8Array.of(5, 6, 7, 8) }),
     ]
     for (const file of [concat(first, second), concat(second, first), concat(first, second, first)]) {
-      const { segments, claims } = parseImage(file, 'a.bin')
+      const { segments, claims } = await readImage(file, 'a.bin')
       expect(segments).toEqual([segment(0x1000_0000, 1, 2, 3, 4, 5, 6, 7, 8)])
       expect(claims).toEqual({ chip: 'RP2040' })
     }

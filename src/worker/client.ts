@@ -6,8 +6,7 @@
 import { FlashError, fromPlainError, toFlashError } from '#core/errors.ts'
 import { systemClock, within, type Clock } from '#core/time.ts'
 import type { ParseOptions } from '#firmware/file-format.ts'
-import type { Detected } from '#firmware/formats.ts'
-import type { Detect, Parse, Reply, Request, Results } from './messages.ts'
+import type { Call, Reply, Request, Results } from './messages.ts'
 import type { Parsed } from './work.ts'
 
 export type { Parsed } from './work.ts'
@@ -51,14 +50,8 @@ export class WorkerClient {
     return this.#inTurn(call, async () => (await import('./work.ts')).parse(file, name, rest, signal), signal)
   }
 
-  /** Undefined: nothing that is known. @throws `bad-file`, `storage-failed`, `cancelled`. */
-  async detect(file: File, signal?: AbortSignal): Promise<Detected | undefined> {
-    const call = { call: 'detect', file, name: file.name } as const
-    return this.#inTurn(call, async () => (await import('./work.ts')).detect(file, file.name), signal)
-  }
-
   /** `here` does the same without a worker. */
-  async #inTurn<C extends Parse | Detect>(
+  async #inTurn<C extends Call>(
     call: C,
     here: () => Promise<Results[C['call']]>,
     signal: AbortSignal | undefined,
@@ -73,7 +66,7 @@ export class WorkerClient {
     }
   }
 
-  async #run<C extends Parse | Detect>(
+  async #run<C extends Call>(
     spawn: () => Worker,
     call: C,
     signal: AbortSignal | undefined,
@@ -87,7 +80,7 @@ export class WorkerClient {
     try {
       const reply = await within(answer, this.#clock, call.call, undefined, signal)
       if ('error' in reply) throw fromPlainError(reply.error)
-      return reply.result as Results[C['call']]
+      return reply.result
     } catch (error) {
       if (signal?.aborted) await this.#stop(worker, id, answer)
       throw error
@@ -151,4 +144,3 @@ const client = new WorkerClient({
 })
 
 export const parse: WorkerClient['parse'] = (file, options, signal) => client.parse(file, options, signal)
-export const detect: WorkerClient['detect'] = (file, signal) => client.detect(file, signal)

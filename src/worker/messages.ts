@@ -4,7 +4,6 @@
  */
 import type { PlainError } from '#core/errors.ts'
 import type { ParseOptions } from '#firmware/file-format.ts'
-import type { Detected } from '#firmware/formats.ts'
 import type { Parsed } from './work.ts'
 
 export interface Parse {
@@ -14,19 +13,14 @@ export interface Parse {
   readonly options: ParseOptions
 }
 
-export interface Detect {
-  readonly call: 'detect'
-  readonly file: Blob
-  readonly name: string
-}
+export type Call = Parse
 
 /** `cancel` is answered by the reply to the call it cancels. */
-export type Request = { readonly id: number } & (Parse | Detect | { readonly call: 'cancel' })
+export type Request = { readonly id: number } & (Call | { readonly call: 'cancel' })
 
 /** What each call gives. */
 export interface Results {
   readonly parse: Parsed
-  readonly detect: Detected | undefined
 }
 
 export type Reply = { readonly id: number } & (

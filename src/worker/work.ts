@@ -3,8 +3,8 @@
  * A file is refused by its size before a byte of it is read.
  */
 import { FlashError } from '#core/errors.ts'
-import { refuseTooLarge, type ParseOptions } from '#firmware/file-format.ts'
-import { detect as detectIn, parseImage, proveImage, type Detected } from '#firmware/formats.ts'
+import { refuseTooLarge, type Kernels, type ParseOptions } from '#firmware/file-format.ts'
+import { readImage } from '#firmware/formats.ts'
 import { sha256 } from '#firmware/hash.ts'
 import { dataBytes, type Image } from '#firmware/image.ts'
 import { inspect, type Inspection } from '#firmware/inspect.ts'
@@ -33,11 +33,8 @@ export async function parse(
   signal?: AbortSignal,
 ): Promise<Parsed> {
   refuseTooLarge(file.size)
-  const [bytes, { fold, ...kernels }] = await Promise.all([readAll(file), fastest()])
-  signal?.throwIfAborted()
-  const image = parseImage(bytes, name, { ...options, ...kernels })
-  await proveImage(bytes, name)
-  signal?.throwIfAborted()
+  const { fold, ...kernels } = await fastest()
+  const { bytes, image } = await readWhole(file, name, { ...options, ...kernels }, signal)
   const data = dataBytes(image.segments)
   const fileHash = sha256(bytes)
   const [hash, imageHash] = await Promise.all([fileHash, data === bytes ? fileHash : sha256(data)])
@@ -49,10 +46,18 @@ export async function parse(
   }
 }
 
-/** @throws `bad-file`, `storage-failed`. */
-export async function detect(file: Blob, name: string): Promise<Detected | undefined> {
-  refuseTooLarge(file.size)
-  return detectIn(await readAll(file), name)
+/** Any format, from all bytes of its file at once. */
+async function readWhole(
+  file: Blob,
+  name: string,
+  options: ParseOptions & Kernels,
+  signal: AbortSignal | undefined,
+): Promise<{ bytes: Uint8Array; image: Image }> {
+  const bytes = await readAll(file)
+  signal?.throwIfAborted()
+  const image = await readImage(bytes, name, options)
+  signal?.throwIfAborted()
+  return { bytes, image }
 }
 
 async function readAll(blob: Blob): Promise<Uint8Array<ArrayBuffer>> {

@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest'
 import { cancelSource } from '#core/context.ts'
 import { formatIntelHex } from '#firmware/intel-hex.ts'
 import { sha256 } from '#firmware/hash.ts'
-import { detect, parse, WorkerClient } from '#worker/client.ts'
+import { parse, WorkerClient } from '#worker/client.ts'
 
 const noise = (length: number) =>
   Uint8Array.from({ length }, (_, i) => (Math.imul(i + 1, 2654435761) >>> 16) & 0xff)
@@ -65,15 +65,16 @@ describe('the worker', () => {
     })
   })
 
-  it('tells what a file is', async () => {
-    const suffix = Uint8Array.from('UFD', (character) => character.charCodeAt(0))
-    expect(await detect(new File(['S9030000FC\n'], 'a.bin'))).toEqual({
-      name: 'Motorola S-record',
-      isRaw: false,
+  it('tells what a file is, and whether it says where its bytes go', async () => {
+    const { image } = await parse(new File(['S107000001020304EE\n', 'S9030000FC\n'], 'a.bin'))
+    expect(image).toMatchObject({ format: 'Motorola S-record', warnings: [] })
+    const raw = await parse(new File([noise(100)], 'a.bin'))
+    expect(raw.image).toMatchObject({ format: 'binary', isRaw: true, warnings: [{ code: 'base-assumed' }] })
+    await expect(parse(new File([noise(100)], 'a'))).rejects.toMatchObject({
+      detail: { why: 'unknown-format', format: 'unknown' },
     })
-    expect(await detect(new File([noise(100)], 'a.bin'))).toEqual({ name: 'binary', isRaw: true })
-    expect(await detect(new File([noise(100)], 'a'))).toBeUndefined()
-    await expect(detect(new File([noise(100), suffix, noise(5)], 'a'))).rejects.toMatchObject({
+    const suffix = Uint8Array.from('UFD', (character) => character.charCodeAt(0))
+    await expect(parse(new File([noise(100), suffix, noise(5)], 'a'))).rejects.toMatchObject({
       code: 'bad-file',
       detail: { format: 'DFU' },
     })

@@ -8,7 +8,7 @@ import { Context } from '#core/context.ts'
 import type { Contents, MemoryId, Patient, Range, Segment } from '#core/programmer.ts'
 import { checkAvr } from '#chips/avr-check.ts'
 import { avrPartByName } from '#chips/avr-parts.ts'
-import { parseImage } from '#firmware/formats.ts'
+import { parseIntelHex } from '#firmware/intel-hex.ts'
 import { TwinSerialBus } from '#bench/twin-serial.ts'
 import type { SerialTwin } from '#bench/twin.ts'
 import { VirtualClock } from '#bench/virtual-clock.ts'
@@ -62,7 +62,7 @@ const mega1280: Loader = {
   bootStart: 0x1_f000,
 }
 
-const imageOf = (file: string) => parseImage(bootLoaderFile(file), file)
+const imageOf = (file: string) => parseIntelHex(bootLoaderFile(file))
 
 /** An emulated second costs a third of a real one where nothing else is running; the rest is for busy machines. */
 const timeout = 240_000
@@ -288,7 +288,7 @@ describe.each([
   test('is refused by its size, even without the version word', () => {
     const records = new TextDecoder().decode(bootLoaderFile(file)).split(/\r?\n/)
     const text = records.filter((_, i) => i !== 34).join('\n')
-    const { segments } = parseImage(new TextEncoder().encode(text), file)
+    const { segments } = parseIntelHex(new TextEncoder().encode(text))
     const part = avrPartByName(chip)
     if (!part) throw new Error(chip)
     const flash = (content: readonly Segment[]): Contents => new Map([['flash', content]])

@@ -11,7 +11,7 @@ import type { MemoryId, Patient, Segment } from '#core/programmer.ts'
 import { readVectorTable } from '#chips/avr-code.ts'
 import { avrPartByName } from '#chips/avr-parts.ts'
 import { findImage } from '#catalogue/catalogue.ts'
-import { parseImage } from '#firmware/formats.ts'
+import { readImage } from '#firmware/formats.ts'
 import { spanOf } from '#firmware/image.ts'
 import type { TwinAnswer } from '#bench/twin.ts'
 import driver from '#protocols/usbasp/driver.ts'
@@ -31,7 +31,7 @@ interface Witnessed {
 
 /** True when nothing differs. `print` gets one line at a time. */
 export async function witness(path: string, print: (line: string) => void): Promise<boolean> {
-  const image = parseImage(new Uint8Array(await readFile(path)), path)
+  const image = await readImage(new Uint8Array(await readFile(path)), path)
   const entry = await findImage(image.segments)
   const witnessed = identify(image.segments, entry?.name)
   print(`${path}: ${entry ? entry.name : 'an image that the catalogue does not know'}`)

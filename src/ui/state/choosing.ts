@@ -4,24 +4,28 @@ import type { PracticeImage } from '#bench/practice-images.ts'
 import type { CatalogueEntry } from '#catalogue/catalogue.ts'
 import { fileOf, type FirmwareLink } from '#catalogue/link.ts'
 import { checkOffered, downloadFirmware } from '#catalogue/link-download.ts'
-import { mostFileBytes, type ParseOptions } from '#firmware/file-format.ts'
+import type { ParseOptions } from '#firmware/file-format.ts'
 import { formatIntelHex } from '#firmware/intel-hex.ts'
 import { wantedFromFile, type Choice } from '#jobs/choose.ts'
 import type { Wanted } from '#store/journal.ts'
-import { detect, parse } from '#worker/client.ts'
+import { parse } from '#worker/client.ts'
 
 const read = (choice: Choice): Promise<Wanted> => wantedFromFile(choice, parse)
 
-/** A file that does not say where it goes: raw, or nothing that is known. Undefined: all others. */
-export async function rawKind(file: File): Promise<'binary' | 'unknown' | undefined> {
-  if (file.size === 0 || file.size > mostFileBytes) return undefined // refused anyway
-  const found = await detect(file)
-  if (!found) return 'unknown'
-  return found.isRaw ? 'binary' : undefined
-}
-
+/** @throws also `bad-file` `no-address`, when no base is given and the file does not say where its bytes go. */
 export const fromFile = (file: File, options?: ParseOptions): Promise<Wanted> =>
-  read({ kind: 'file', file, name: file.name, read: options })
+  wantedFromFile({ kind: 'file', file, name: file.name, read: options }, async (...call) => {
+    const parsed = await parse(...call)
+    const { format, warnings } = parsed.image
+    if (warnings.some(({ code }) => code === 'base-assumed'))
+      throw new FlashError('bad-file', { format, why: 'no-address' })
+    return parsed
+  })
+
+/** Only where its bytes go is left to say, and that they are firmware if nothing known is in them. */
+export const needsBase = (error: FlashError | undefined): boolean =>
+  error?.is('bad-file') === true &&
+  (error.detail.why === 'no-address' || (error.detail.why === 'unknown-format' && !error.detail.found))
 
 /** What there is to choose from, where that is all that is wrong with a file. */
 export const partsToChoose = (error: FlashError | undefined): readonly PartOfFile[] | undefined =>

@@ -9,7 +9,7 @@ import type { CatalogueEntry } from '#catalogue/catalogue.ts'
 import { recogniseImage } from '#jobs/choose.ts'
 import { parse, type Parsed } from '#worker/client.ts'
 import type { App } from './app.svelte.ts'
-import { rawKind } from './choosing.ts'
+import { needsBase } from './choosing.ts'
 
 export interface Inspected {
   readonly file: File
@@ -36,7 +36,10 @@ export class Inspector {
     this.error = undefined
     this.isReading = true
     try {
-      const at = await inspectFile(file, options, signal)
+      const at = await inspectFile(file, options, signal).catch((error: unknown) => {
+        if (!needsBase(toFlashError(error))) throw error
+        return inspectFile(file, { ...options, base: 0 }, signal) // of anything at all the bytes can be seen
+      })
       if (!signal.aborted) this.at = at
     } catch (error) {
       if (signal.aborted) return
@@ -54,9 +57,7 @@ export class Inspector {
   }
 }
 
-async function inspectFile(file: File, given: ParseOptions, signal: AbortSignal): Promise<Inspected> {
-  const isUnknown = given.base === undefined && (await rawKind(file).catch(() => undefined)) === 'unknown'
-  const options = isUnknown ? { ...given, base: 0 } : given
+async function inspectFile(file: File, options: ParseOptions, signal: AbortSignal): Promise<Inspected> {
   const [parsed, { findFile, findImage }] = await Promise.all([
     parse(file, { name: file.name, ...options }, signal),
     import('#catalogue/catalogue.ts'),

@@ -282,6 +282,7 @@ const fileReasons: Record<BadFileReason, (detail: { format: string }) => string>
   overlap: m.file_overlap,
   'address-overflow': m.file_address_overflow,
   'no-bytes': m.file_no_bytes,
+  'no-address': m.file_no_address,
   'unknown-format': ({ format }) => foreign[format]?.() ?? m.file_foreign({ format }),
   'bad-compression': m.file_bad_compression,
   'bad-structure': m.file_bad_structure,
