@@ -2,11 +2,11 @@
  * A small file inside a link: deflate-raw (RFC 1951) as base64url; and the shortest link for a file.
  * Unpacking is bounded: a bomb is refused.
  */
-import { concat } from '#core/bytes.ts'
 import { FlashError } from '#core/errors.ts'
 import { sha256 } from '#firmware/hash.ts'
 import type { Image } from '#firmware/image.ts'
 import { formatIntelHex, intelHex } from '#firmware/intel-hex.ts'
+import { readUpTo, through } from '#firmware/unpack.ts'
 import { formatFirmwareLink, mostInlineBytes, type FirmwareLink, type LinkFormat } from './link.ts'
 
 /**
@@ -55,7 +55,7 @@ function lean({ segments, claims }: Image): Form {
 
 export async function pack(bytes: Uint8Array): Promise<string> {
   const packed = await readUpTo(through(bytes, new CompressionStream('deflate-raw')), Infinity)
-  const text = Array.from(packed ?? [], (byte) => String.fromCharCode(byte)).join('')
+  const text = Array.from(packed, (byte) => String.fromCharCode(byte)).join('')
   return btoa(text).replaceAll('+', '-').replaceAll('/', '_').replaceAll('=', '')
 }
 
@@ -63,38 +63,14 @@ export async function pack(bytes: Uint8Array): Promise<string> {
 export async function unpack(inline: string, mostBytes: number): Promise<Uint8Array> {
   const bad = (why: string, cause?: unknown) =>
     new FlashError('bad-link', { field: 'inline', why }, { cause })
-  let bytes: Uint8Array | undefined
+  let bytes: Uint8Array
   try {
     const packed = atob(inline.replaceAll('-', '+').replaceAll('_', '/'))
     const deflated = Uint8Array.from(packed, (character) => character.charCodeAt(0))
-    bytes = await readUpTo(through(deflated, new DecompressionStream('deflate-raw')), mostBytes)
+    bytes = await readUpTo(through(deflated, new DecompressionStream('deflate-raw')), mostBytes + 1)
   } catch (cause) {
     throw bad('bad-compression', cause)
   }
-  if (!bytes) throw bad('too-large')
+  if (bytes.length > mostBytes) throw bad('too-large')
   return bytes
-}
-
-const through = (
-  bytes: Uint8Array,
-  stream: CompressionStream | DecompressionStream,
-): ReadableStream<Uint8Array> => new Blob([bytes as BlobPart]).stream().pipeThrough(stream)
-
-/** Undefined, and the stream is let go, as soon as there is more. */
-async function readUpTo(
-  stream: ReadableStream<Uint8Array>,
-  mostBytes: number,
-): Promise<Uint8Array | undefined> {
-  const reader = stream.getReader()
-  const parts: Uint8Array[] = []
-  for (let length = 0; ;) {
-    const { done, value } = await reader.read()
-    if (done) return concat(...parts)
-    length += value.length
-    if (length > mostBytes) {
-      await reader.cancel()
-      return undefined
-    }
-    parts.push(value)
-  }
 }

@@ -124,6 +124,7 @@ export type BadFileReason =
   | 'no-address'
   | 'unknown-format'
   | 'bad-compression'
+  | 'encrypted'
   | 'bad-structure'
   | 'several-parts'
   | 'no-such-part'

@@ -7,8 +7,11 @@ import { FlashError, type BadFileDetail, type PartOfFile } from '#core/errors.ts
 import type { Claims, Image } from './image.ts'
 import type { FastRecords } from './intel-hex-scan.ts'
 
-/** Larger files are refused before they are read. */
+/** Larger files are refused before they are read, and larger ones in a wrapper before they are unpacked further. */
 export const mostFileBytes = 64 << 20
+
+/** An archive of more is no firmware. */
+export const mostEntries = 1000
 
 export interface ParseOptions {
   /** Where bytes without an address go; given, it also says that an unknown content is meant as a raw binary. */
@@ -59,8 +62,13 @@ export interface Inside {
 /** What a format's parser refuses a file with, at an offset in it. */
 export const refusing =
   (format: string) =>
-  (why: BadFileDetail['why'], offset: number, more: Partial<BadFileDetail> = {}): FlashError =>
-    new FlashError('bad-file', { format, why, offset, ...more })
+  (
+    why: BadFileDetail['why'],
+    offset: number,
+    more: Partial<BadFileDetail> = {},
+    cause?: unknown,
+  ): FlashError =>
+    new FlashError('bad-file', { format, why, offset, ...more }, { cause })
 
 export const startsWith = (bytes: Uint8Array, magic: string, at = 0): boolean =>
   Array.from(magic).every((character, i) => bytes[at + i] === character.charCodeAt(0))

@@ -47,8 +47,8 @@ describe('a file', () => {
 
   it('of another known format is refused by that format’s name, never taken for a raw binary', async () => {
     const foreign: Record<string, Uint8Array> = {
-      ZIP: bytesOf('PK\x03\x04\x14\0'),
-      gzip: bytesOf('\x1f\x8b\x08\0'),
+      RAR: bytesOf('Rar!\x1a\x07\x01\0'),
+      LZ4: bytesOf('\x04\x22\x4d\x18\0'),
       HTML: bytesOf('\n<!DOCTYPE html><title>Not Found</title>'),
       'Git LFS pointer': bytesOf('version https://git-lfs.github.com/spec/v1\n'),
       'Windows EXE': bytesOf('MZ' + '\0'.repeat(58) + '\x40\0\0\0PE\0\0'),

@@ -25,12 +25,13 @@ export const formats: readonly Format[] = Object.values(found)
 
 /** Recognised and not read, by their first bytes, a character a byte. */
 const foreignMagics: readonly (readonly [name: string, magic: string])[] = [
-  ['ZIP', 'PK\x03\x04'],
-  ['ZIP', 'PK\x05\x06'],
-  ['gzip', '\x1f\x8b\x08'],
   ['7z', "7z\xbc\xaf'\x1c"],
   ['RAR', 'Rar!\x1a\x07'],
   ['xz', '\xfd7zXZ\0'],
+  ['bzip2', 'BZh'],
+  ['LZ4', '\x04\x22\x4d\x18'],
+  ['Zstandard', '\x28\xb5\x2f\xfd'],
+  ['AppleDouble', '\0\x05\x16\x07'],
   ['PDF', '%PDF-'],
 ]
 

@@ -1,19 +1,22 @@
 /**
- * Our formats against the tools of the field: binutils (objcopy, ld), SRecord (srec_cat) and dfu-util
- * (dfu-suffix, dfu-prefix), which `npm test` installs. Each process gets images of hundreds of segments.
+ * Our formats against the tools of the field: binutils (objcopy, ld), SRecord (srec_cat), dfu-util (dfu-suffix,
+ * dfu-prefix), gzip, zip, tar, md5sum and Android's img2simg, which `npm test` installs. Each process gets images
+ * of hundreds of segments.
  */
 import { spawnSync } from 'node:child_process'
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import fc from 'fast-check'
 import { afterAll, describe, expect, it } from 'vitest'
+import { equal } from '#core/bytes.ts'
 import type { Segment } from '#core/programmer.ts'
+import { parseAndroidSparse } from './android-sparse.format.ts'
 import { withDfuSuffix } from './dfu-suffix.ts'
 import { formatDfuSe } from './dfuse.format.ts'
 import { parseElf } from './elf.format.ts'
 import { readImage } from './formats.ts'
-import { spanOf, totalBytes } from './image.ts'
+import { flatten, spanOf, totalBytes } from './image.ts'
 import { formatIntelHex, parseIntelHex } from './intel-hex.ts'
 import { formatSRecord, parseSRecord } from './s-record.format.ts'
 import { parseTiTxt } from './ti-txt.format.ts'
@@ -171,5 +174,67 @@ describe('dfu-suffix and dfu-prefix', () => {
       why: 'unknown-format',
       found: 'NXP LPC DFU',
     })
+  })
+})
+
+describe('gzip, zip and tar', () => {
+  const hex = formatIntelHex(large)
+  const long = `${'folder/'.repeat(20)}firmware.hex`
+
+  it('pack what we unpack', async () => {
+    for (const level of ['-1', '-6', '-9']) {
+      run('gzip', ['-kf', level, 'packed.hex'], { 'packed.hex': hex })
+      const image = await readImage(made('packed.hex.gz'), 'unnamed')
+      expect(image).toMatchObject({ format: 'Intel HEX', wrappers: ['gzip'], segments: large })
+    }
+    for (const way of ['-0', '-9', '-fz', '-fd']) {
+      run('zip', [way, '-q', `zip${way}.zip`, 'packed.hex', 'notes.txt'], { 'notes.txt': 'Flash it.' })
+      const image = await readImage(made(`zip${way}.zip`), 'unnamed')
+      expect(image, way).toMatchObject({ wrappers: ['ZIP'], segments: large })
+    }
+  })
+
+  it('name and pack files in each dialect of tar as we find them', async () => {
+    mkdirSync(join(folder, long, '..'), { recursive: true })
+    const files = { [long]: hex, 'other.hex': formatIntelHex(small) }
+    for (const dialect of ['v7', 'ustar', 'gnu', 'pax']) {
+      const name = dialect === 'v7' || dialect === 'ustar' ? 'packed.hex' : long // they have no room for it
+      run('tar', ['--format', dialect, '-cf', 'a.tar', name, 'other.hex', 'notes.txt'], files)
+      const question = await refused(readImage(made('a.tar'), 'unnamed'))
+      expect(question.parts?.map((part) => part.name)).toEqual([name, 'other.hex'])
+      const part = question.parts?.[0]?.id as string
+      expect(await readImage(made('a.tar'), 'unnamed', { part })).toMatchObject({
+        format: 'Intel HEX',
+        wrappers: ['tar'],
+        segments: large,
+      })
+    }
+    run('tar', ['-czf', 'a.tgz', 'packed.hex', 'notes.txt'])
+    expect((await readImage(made('a.tgz'), 'a.tgz')).wrappers).toEqual(['gzip', 'tar'])
+  })
+
+  it('with md5sum make a .tar.md5 as phones have it', async () => {
+    run('tar', ['-cf', 'b.tar', '--format', 'ustar', 'packed.hex'])
+    const sum = run('md5sum', ['-t', 'b.tar'])
+    writeFileSync(join(folder, 'b.tar.md5'), Buffer.concat([made('b.tar'), Buffer.from(sum)]))
+    expect((await readImage(made('b.tar.md5'), 'b.tar.md5')).segments).toEqual(large)
+    const changed = made('b.tar.md5')
+    changed[2000] = (changed[2000] as number) ^ 1
+    expect(await refused(readImage(changed, 'b.tar.md5'))).toMatchObject({ why: 'bad-hash' })
+  })
+})
+
+describe('img2simg', () => {
+  it('leaves out and fills what we put back', () => {
+    const noise = (length: number) => Uint8Array.from({ length }, (_, i) => (i * 2654435761) >>> 13)
+    const partition = new Uint8Array(4096 * 64)
+    partition.set(noise(10_000), 0)
+    partition.fill(0x5a, 4096 * 10, 4096 * 20)
+    partition.set(noise(5000), 4096 * 40)
+    for (const blockBytes of ['4096', '1024']) {
+      run('img2simg', ['a.img', 'a.simg', blockBytes], { 'a.img': partition })
+      const { segments } = parseAndroidSparse(made('a.simg'))
+      expect(equal(flatten(segments, { address: 0, length: partition.length }, 0), partition)).toBe(true)
+    }
   })
 })

@@ -14,6 +14,10 @@ installMissing({
   binutils: '/usr/bin/objcopy',
   srecord: '/usr/bin/srec_cat',
   'dfu-util': '/usr/bin/dfu-suffix',
+  'android-sdk-libsparse-utils': '/usr/bin/img2simg',
+  gzip: '/usr/bin/gzip',
+  tar: '/usr/bin/tar',
+  zip: '/usr/bin/zip',
 })
 
 const reports = mkdtempSync(join(tmpdir(), 'reflasher-'))

@@ -285,6 +285,7 @@ const fileReasons: Record<BadFileReason, (detail: { format: string }) => string>
   'no-address': m.file_no_address,
   'unknown-format': ({ format }) => foreign[format]?.() ?? m.file_foreign({ format }),
   'bad-compression': m.file_bad_compression,
+  encrypted: m.file_encrypted,
   'bad-structure': m.file_bad_structure,
   'several-parts': m.file_several_parts,
   'no-such-part': m.file_no_such_part,
