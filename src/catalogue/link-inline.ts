@@ -11,7 +11,8 @@ import { formatFirmwareLink, mostInlineBytes, type FirmwareLink, type LinkFormat
 
 /**
  * The shortest link for a file and the image it holds. With `urls` it speaks of the file as it is. Without,
- * a small image travels inside: as the file, or with the same bytes in a form that packs better. What is
+ * a small image travels inside: as the file, or with the same bytes in a form that packs better; one of several
+ * in a file only so. What is
  * too large for that gets a link without a source, by which the same file can be checked.
  */
 export async function linkFromImage(
@@ -25,7 +26,10 @@ export async function linkFromImage(
     base: format === 'binary' ? image.segments[0]?.address : undefined,
     bytes: file,
   }
-  const small = [asItIs, lean(image)].filter(({ bytes }) => bytes.length <= mostInlineBytes)
+  const isPart = image.warnings.some(({ code }) => code === 'parts-left-out')
+  const small = [...(isPart ? [] : [asItIs]), lean(image)].filter(
+    ({ bytes }) => bytes.length <= mostInlineBytes,
+  )
   const linkTo = async ({ bytes, ...form }: Form): Promise<FirmwareLink> => ({
     ...about,
     ...form,

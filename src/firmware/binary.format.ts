@@ -23,6 +23,7 @@ export default {
   id: 'binary',
   name,
   names: /\.(bin|raw|rom|img|dump|dmp|eep|eeprom|flash)$/i,
+  ending: 'bin',
   parse: (bytes, { base }) => parseBinary(bytes, base),
   /** From the first byte to the last; gaps become 0xff. */
   write({ segments }) {

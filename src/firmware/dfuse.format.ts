@@ -139,6 +139,7 @@ export default {
   id: 'dfuse',
   name,
   magic: (bytes) => startsWith(bytes, 'DfuSe'),
+  ending: 'dfu',
   parse: parseDfuSe,
   write: ({ segments, claims }) => formatDfuSe(segments, { name: claims.name, usb: claims.usb }),
 } satisfies FileFormat

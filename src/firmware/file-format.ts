@@ -40,6 +40,8 @@ interface Recognised {
 export interface FileFormat extends Recognised {
   /** Checks all that the file says of its own bytes; only some hashes take a promise. @throws `bad-file` only. */
   readonly parse: (bytes: Uint8Array, options: ParseOptions & Kernels) => Image | Promise<Image>
+  /** Of the files that it writes, without a dot. */
+  readonly ending?: string
   /** @throws `bad-file` `address-overflow` for what the format cannot reach. */
   readonly write?: (image: Pick<Image, 'segments' | 'claims'>) => Uint8Array<ArrayBuffer>
 }

@@ -23,6 +23,27 @@ type Format = FileFormat | Wrapper
 const found = import.meta.glob<Format>('./*.format.ts', { eager: true, import: 'default' })
 export const formats: readonly Format[] = Object.values(found)
 
+/** A format that can be written, for people to choose. */
+export interface Writable {
+  readonly id: string
+  readonly name: string
+  readonly ending: string
+}
+
+const writers = formats.flatMap((format) => {
+  if (!('write' in format) || !format.ending) return []
+  const { id, name, ending, write } = format
+  return [{ id, name, ending, write }]
+})
+export const writable: readonly Writable[] = writers.map(({ id, name, ending }) => ({ id, name, ending }))
+
+/** @throws `bad-file` for what the format cannot hold. */
+export function writeImage(id: string, image: Pick<Image, 'segments' | 'claims'>): Uint8Array<ArrayBuffer> {
+  const writer = writers.find((one) => one.id === id)
+  if (!writer) throw new FlashError('bug', { during: `writing ${id}` })
+  return writer.write(image)
+}
+
 /** Recognised and not read, by their first bytes, a character a byte. */
 const foreignMagics: readonly (readonly [name: string, magic: string])[] = [
   ['7z', "7z\xbc\xaf'\x1c"],

@@ -7,6 +7,7 @@ export default {
   name: intelHex,
   shape: (head) => /^(\xef\xbb\xbf)?\s*:[0-9a-f]{2}/i.test(head),
   names: /\.(hex|ihx|ihex|hx|h86|a43|a90)$/i,
+  ending: 'hex',
   parse: (bytes, { hexRecords }) => parseIntelHex(bytes, hexRecords),
   write: ({ segments, claims }) => formatIntelHex(segments, { entry: claims.entry }),
 } satisfies FileFormat

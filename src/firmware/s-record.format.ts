@@ -309,6 +309,7 @@ export default {
   name,
   shape: (head) => /^(\xef\xbb\xbf)?\s*S[0-9]([0-9a-f]{2}){3}/i.test(head),
   names: /\.(srec?|s19|s28|s37|s1|s2|s3|mot|mhx|exo|sx)$/i,
+  ending: 's19',
   parse: parseSRecord,
   write: ({ segments, claims }) => formatSRecord(segments, { entry: claims.entry, name: claims.name }),
 } satisfies FileFormat

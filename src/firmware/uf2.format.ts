@@ -252,6 +252,7 @@ export default {
   name,
   magic: (bytes) => startsWith(bytes, 'UF2\n'),
   names: /\.uf2$/i,
+  ending: 'uf2',
   parse: parseUf2,
   write: ({ segments, claims }) => formatUf2(segments, { family: familyNamed(claims.chip) }),
 } satisfies FileFormat

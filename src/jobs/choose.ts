@@ -16,7 +16,7 @@ export type Parse = (
   file: Blob,
   options: ParseFileOptions,
   signal?: AbortSignal,
-) => Promise<Omit<Parsed, 'crc32' | 'inspection'>>
+) => Promise<Omit<Parsed, 'crc32' | 'inspection' | 'writable'>>
 
 export interface Choice {
   readonly kind: Exclude<WantedSource['kind'], 'backup'>

@@ -6,7 +6,7 @@
 import { FlashError, fromPlainError, toFlashError } from '#core/errors.ts'
 import { systemClock, within, type Clock } from '#core/time.ts'
 import type { ParseOptions } from '#firmware/file-format.ts'
-import type { Call, Reply, Request, Results } from './messages.ts'
+import type { Call, Reply, Request, Results, Write } from './messages.ts'
 import type { Parsed } from './work.ts'
 
 export type { Parsed } from './work.ts'
@@ -50,6 +50,13 @@ export class WorkerClient {
     return this.#inTurn(call, async () => (await import('./work.ts')).parse(file, name, rest, signal), signal)
   }
 
+  /** @throws `bad-file` for what the format cannot hold; `cancelled`. */
+  async write(format: string, { segments, claims }: Write['image'], signal?: AbortSignal): Promise<Blob> {
+    const call = { call: 'write', format, image: { segments, claims } } as const
+    const here = async () => (await import('./work.ts')).write(format, call.image)
+    return new Blob([await this.#inTurn(call, here, signal)])
+  }
+
   /** `here` does the same without a worker. */
   async #inTurn<C extends Call>(
     call: C,
@@ -80,7 +87,7 @@ export class WorkerClient {
     try {
       const reply = await within(answer, this.#clock, call.call, undefined, signal)
       if ('error' in reply) throw fromPlainError(reply.error)
-      return reply.result
+      return reply.result as Results[C['call']]
     } catch (error) {
       if (signal?.aborted) await this.#stop(worker, id, answer)
       throw error
@@ -144,3 +151,4 @@ const client = new WorkerClient({
 })
 
 export const parse: WorkerClient['parse'] = (file, options, signal) => client.parse(file, options, signal)
+export const write: WorkerClient['write'] = (format, image, signal) => client.write(format, image, signal)

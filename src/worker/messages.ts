@@ -4,6 +4,7 @@
  */
 import type { PlainError } from '#core/errors.ts'
 import type { ParseOptions } from '#firmware/file-format.ts'
+import type { Image } from '#firmware/image.ts'
 import type { Parsed } from './work.ts'
 
 export interface Parse {
@@ -13,7 +14,14 @@ export interface Parse {
   readonly options: ParseOptions
 }
 
-export type Call = Parse
+export interface Write {
+  readonly call: 'write'
+  /** Its id. */
+  readonly format: string
+  readonly image: Pick<Image, 'segments' | 'claims'>
+}
+
+export type Call = Parse | Write
 
 /** `cancel` is answered by the reply to the call it cancels. */
 export type Request = { readonly id: number } & (Call | { readonly call: 'cancel' })
@@ -21,6 +29,7 @@ export type Request = { readonly id: number } & (Call | { readonly call: 'cancel
 /** What each call gives. */
 export interface Results {
   readonly parse: Parsed
+  readonly write: Uint8Array<ArrayBuffer>
 }
 
 export type Reply = { readonly id: number } & (

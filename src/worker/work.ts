@@ -4,7 +4,7 @@
  */
 import { FlashError } from '#core/errors.ts'
 import { refuseTooLarge, type Kernels, type ParseOptions } from '#firmware/file-format.ts'
-import { readImage } from '#firmware/formats.ts'
+import { readImage, writable, type Writable } from '#firmware/formats.ts'
 import { sha256 } from '#firmware/hash.ts'
 import { dataBytes, type Image } from '#firmware/image.ts'
 import { inspect, type Inspection } from '#firmware/inspect.ts'
@@ -23,7 +23,11 @@ export interface Parsed {
   readonly crc32: number
   /** What is in it; looked for here, because 64 MiB take a while. */
   readonly inspection: Inspection
+  /** As what it can be saved. */
+  readonly writable: readonly Writable[]
 }
+
+export { writeImage as write } from '#firmware/formats.ts'
 
 /** @throws `bad-file`; `storage-failed` when the file can no longer be read. */
 export async function parse(
@@ -43,6 +47,7 @@ export async function parse(
     ...{ image, sizeBytes: bytes.length, sha256: hash, imageSha256: imageHash },
     crc32: new Crc(crcModel('CRC-32/ISO-HDLC'), fold).update(data).done(),
     inspection: inspect(image),
+    writable,
   }
 }
 

@@ -1,7 +1,7 @@
 /** The worker's switch; what it does is in `work.ts`, what it hears and says in `messages.ts`. */
 import { FlashError, toFlashError, toPlainError } from '#core/errors.ts'
 import type { Reply, Request } from './messages.ts'
-import { parse } from './work.ts'
+import { parse, write } from './work.ts'
 
 const running = new Map<number, AbortController>()
 
@@ -15,6 +15,10 @@ async function serve(request: Request): Promise<void> {
   const controller = new AbortController()
   running.set(id, controller)
   try {
+    if (request.call === 'write') {
+      const result = write(request.format, request.image)
+      return answer({ id, result }, [result.buffer])
+    }
     const { file, name, options } = request
     const result = await parse(file, name, options, controller.signal)
     const buffers = result.image.segments.map(({ bytes }) => bytes.buffer)

@@ -1,7 +1,9 @@
-/** Somebody has a firmware file and wants to know what it is, without a device. */
+/** Somebody has a firmware file and wants to know what it is, without a device, or has an archive of some. */
 import { expect } from '@playwright/test'
+import { zipSync } from 'fflate'
+import { parseSRecord } from '../../src/firmware/s-record.format.ts'
 import { formatUf2 } from '../../src/firmware/uf2.format.ts'
-import { sha256 } from './firmware.ts'
+import { hexFile, practiceBytes, sha256 } from './firmware.ts'
 import { test } from './story.ts'
 import { en, like } from './words.ts'
 
@@ -23,4 +25,61 @@ test('a file for several chips asks which one is meant', async ({ page, story })
   await story.reads('UF2')
   const hash = sha256(new Uint8Array(512).fill(0xa5))
   await story.reads(new RegExp(`${hash.slice(0, 4)} ${hash.slice(4, 8)}`))
+})
+
+const bytes = practiceBytes('USBasp 1.10 practice image for ATmega8')
+const text = (content: string) => new TextEncoder().encode(content)
+const archive = zipSync({
+  'README.md': text('# Which one?'),
+  'atmega8.hex': text(hexFile(bytes)),
+  'atmega88.hex': text(hexFile(practiceBytes('USBasp 1.10 practice image for ATmega88'))),
+})
+
+test('of an archive the firmware that is chosen is saved as another format', async ({ page, story }) => {
+  await page.goto('./#/images')
+  await story.bring('usbasp.zip', archive, en.image_drop)
+  await expect(story.heading(like(en.file_parts_title, { name: 'usbasp.zip' }))).toBeVisible()
+  await expect(story.button('README.md')).toHaveCount(0)
+  await story.button('atmega8.hex').click()
+  await story.reads('Intel HEX · ZIP')
+
+  await page.getByLabel(en.image_save_as).selectOption({ label: 'Motorola S-record (.s19)' })
+  const saved = await story.saved(story.button(en.image_save))
+  expect(saved.name).toBe('usbasp.s19')
+  expect(parseSRecord(Uint8Array.from(saved.bytes)).segments).toEqual([{ address: 0, bytes }])
+})
+
+test('an image that a format cannot hold is refused in its words', async ({ page, story }) => {
+  await page.goto('./#/images')
+  const far = 'S3090000000001020304EC\nS309F000000001020304FC\nS70500000000FA\n'
+  await story.bring('far.s37', far, en.image_drop)
+  await page.getByLabel(en.image_save_as).selectOption({ label: `${en.image_format_binary} (.bin)` })
+  await story.button(en.image_save).click()
+  await expect(story.main.getByRole('alert')).toContainText(en.file_address_overflow)
+  await page.getByLabel(en.image_save_as).selectOption({ label: 'Intel HEX (.hex)' })
+  await expect(story.main.getByRole('alert')).toBeHidden()
+})
+
+test('a job asks which firmware of an archive is meant, and goes on with that', async ({ story }) => {
+  await story.openBench()
+  await story.plugIn(en.practice_usbasp_pair)
+  await story.backUp()
+  await story.bring('usbasp.zip', archive)
+  await expect(story.heading(like(en.file_parts_title, { name: 'usbasp.zip' }))).toBeVisible()
+  await expect(story.main.getByRole('alert')).toBeHidden()
+  await story.button('atmega88.hex').click()
+  await expect(story.heading(en.choose_refused)).toBeVisible()
+  await story.bring('usbasp.zip', archive)
+  await story.button('atmega8.hex').click()
+  await story.planned()
+})
+
+test('of a raw binary in an archive the address is asked for', async ({ story }) => {
+  await story.openBench()
+  await story.plugIn(en.practice_usbasp_pair)
+  await story.backUp()
+  await story.bring('raw.zip', zipSync({ 'first.bin': bytes, 'second.bin': bytes.slice(2) }))
+  await story.button('first.bin').click()
+  await story.button(like(en.choose_use, { name: 'raw.zip' })).click()
+  await story.planned()
 })

@@ -40,16 +40,21 @@ export const fromPractice = ({ name, chip, version, ...image }: PracticeImage): 
     version,
   })
 
-export async function fromLink(link: FirmwareLink): Promise<Wanted> {
-  return linked(link, await downloadFirmware(link, fetch.bind(globalThis)), 'link')
+export async function fromLink(link: FirmwareLink, part?: string): Promise<Wanted> {
+  return linked(link, await downloadFirmware(link, fetch.bind(globalThis)), 'link', part)
 }
 
 /** The user downloaded what the browser may not: it must be the very file that the link means. */
-export async function fromOffered(file: File, link: FirmwareLink, kind: Choice['kind']): Promise<Wanted> {
+export async function fromOffered(
+  file: File,
+  link: FirmwareLink,
+  kind: Choice['kind'],
+  part?: string,
+): Promise<Wanted> {
   if (file.size !== link.size)
     throw new FlashError('size-mismatch', { expected: link.size, found: file.size }) // before reading it
   const bytes = await checkOffered(new Uint8Array(await file.arrayBuffer()), link)
-  return linked(link, { bytes }, kind)
+  return linked(link, { bytes }, kind, part)
 }
 
 export async function fromCatalogue(entry: CatalogueEntry): Promise<Wanted> {
@@ -79,6 +84,7 @@ function linked(
   link: FirmwareLink,
   { bytes, url }: { bytes: Uint8Array; url?: string },
   kind: Choice['kind'],
+  part?: string,
 ): Promise<Wanted> {
   const { name, base } = fileOf(link)
   const { device, patient } = link
@@ -86,7 +92,7 @@ function linked(
     kind,
     file: new Blob([bytes as Uint8Array<ArrayBuffer>]),
     name,
-    ...(base !== undefined && { read: { base } }),
+    read: { ...(base !== undefined && { base }), ...(part !== undefined && { part }) },
     version: link.version,
     chip: link.chip,
     promised: { sha256: link.sha256, sizeBytes: link.size },

@@ -10,6 +10,9 @@ interface Term {
   readonly help: () => string
 }
 
+/** Of a file format; most have names of their own. */
+export const formatName = (name: string): string => (name === 'binary' ? m.image_format_binary() : name)
+
 const facts: Record<FactName, Term> = {
   model: { name: m.fact_model, help: m.fact_help_model },
   mode: { name: m.fact_mode, help: m.fact_help_mode },
