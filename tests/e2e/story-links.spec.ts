@@ -3,6 +3,7 @@
  * the other end of the address is played by the story.
  */
 import { expect, type Page, type Route } from '@playwright/test'
+import { zipSync } from 'fflate'
 import { encode } from 'uqr'
 import { blank } from '../../src/core/bytes.ts'
 import { groupedHash } from '../../src/ui/text/format.ts'
@@ -234,6 +235,40 @@ test('a link without a source asks for the file at once', async ({ page, story, 
   await story.reads(en.link_no_source)
   await bringsItself(story)
   expect(asked).toEqual([])
+})
+
+test('a link to an archive asks which firmware in it is meant', async ({ page, story }) => {
+  const text = (content: string) => new TextEncoder().encode(content)
+  const other = practiceBytes('USBasp 1.10 practice image for ATmega88')
+  const archive = Buffer.from(
+    zipSync({ 'atmega8.hex': file, 'atmega88.hex': text(hexFile(other)), 'README.md': text('# Which one?') }),
+  )
+  await serve(page, archive)
+  await page.goto(
+    linkTo({ format: undefined, size: String(archive.length), sha256: sha256(Uint8Array.from(archive)) }),
+  )
+  await story.button(en.link_take).click()
+  await expect(story.heading(like(en.file_parts_title, { name }))).toBeVisible()
+  await expect(story.main.getByRole('alert')).toBeHidden()
+  await story.button('atmega8.hex').click()
+  await story.reads(en.link_ready)
+  await story.practise()
+  await story.plugIn(en.practice_usbasp_pair)
+  await story.button(en.backup_start).click()
+  await story.planned()
+})
+
+test('a link made from an archive carries the firmware that was chosen', async ({ page, story }) => {
+  const blink = practiceBytes('Blink 2 practice image for ATmega8')
+  await page.goto('./#/links')
+  const archive = zipSync({ 'a.hex': file, 'blink.hex': new TextEncoder().encode(hexFile(blink)) })
+  await story.bring('both.zip', archive, en.image_drop)
+  await story.button('blink.hex').click()
+  await story.reads(en.makelink_inline)
+  await story.link(en.makelink_try).click()
+  await story.button(en.link_take).click()
+  await story.reads(en.link_ready)
+  await expect(story.heading(like(en.file_parts_title))).toBeHidden()
 })
 
 /** Wrong ones are refused, and may be followed by the right one. */
