@@ -1,6 +1,7 @@
 /** Vector: the image that esptool 5 makes of one segment of 16 bytes 0xaa at 0x3ffb0000, and accepts. */
+import { crc32 } from 'node:zlib'
 import { describe, expect, it } from 'vitest'
-import { concat, fromHex, hexBytes } from '#core/bytes.ts'
+import { ByteWriter, concat, fromHex, hexBytes } from '#core/bytes.ts'
 import type { BadFileDetail } from '#core/errors.ts'
 import espImage from './esp-image.format.ts'
 import { readImage } from './formats.ts'
@@ -72,6 +73,27 @@ describe('reading an ESP image', () => {
   it('knows ESP8266, which has no extended header', async () => {
     const file = image(fromHex('e9010020 00001040'), Uint8Array.of(1, 2, 3, 4))
     expect((await readImage(file, 'a.bin')).claims).toEqual({ chip: 'ESP8266', entry: 0x4010_0000 })
+  })
+
+  it('knows ESP8266 images of the second form, with their CRC', async () => {
+    const irom = fromHex(`ea04 0020 00001040 00000000 10000000 ${'5a'.repeat(16)}`)
+    const inner = image(fromHex('e9010020 00001040'), Uint8Array.of(1, 2, 3, 4))
+    const whole = concat(irom, inner)
+    const crc = crc32(whole)
+    const sum = new ByteWriter().u32le(crc >= 2 ** 31 ? ~crc >>> 0 : crc + 1).done()
+    const v2 = concat(whole, sum)
+    expect(await readImage(v2, 'a')).toMatchObject({
+      format: 'ESP image',
+      isRaw: true,
+      claims: { chip: 'ESP8266', entry: 0x4010_0000 },
+    })
+    for (const at of [8, 20, 42, 60, v2.length - 1])
+      expect(
+        await refused(readImage(v2.with(at, (v2[at] as number) ^ 1), 'a.bin')),
+        `byte ${at}`,
+      ).toMatchObject({
+        format: 'ESP image',
+      })
   })
 
   it('takes what follows, as a signature or the other parts of a merged image', async () => {

@@ -95,7 +95,7 @@ describe('the formats', () => {
       { address: 0x1000, bytes: Uint8Array.from({ length: 512 }, (_, i) => i * 3) },
       { address: 0x2000, bytes: Uint8Array.from({ length: 256 }, (_, i) => i * 5) },
     ],
-    claims: { entry: 0x1000, chip: 'RP2040', usb: { vendorId: 0x0483, productId: 0xdf11 }, name: 'test' },
+    claims: { entry: 0x1000, chip: 'SAMD21', usb: { vendorId: 0x0483, productId: 0xdf11 }, name: 'test' },
   }
   const written = formats.flatMap((format) => {
     if (!('write' in format)) return []

@@ -38,6 +38,12 @@ export interface ImageWarning {
   readonly address?: number
 }
 
+/** What the file names within its bytes; for people, the bytes are in the segments. */
+export interface ImagePart extends Range {
+  readonly name: string
+  readonly claims?: Claims
+}
+
 export interface Image {
   /** The format's name, as the field calls it. */
   readonly format: string
@@ -47,6 +53,7 @@ export interface Image {
   /** The file gives no addresses: where its bytes begin is the reader's to say. */
   readonly isRaw?: true
   readonly claims: Claims
+  readonly parts?: readonly ImagePart[]
   readonly warnings: readonly ImageWarning[]
 }
 

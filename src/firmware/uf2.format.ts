@@ -6,6 +6,7 @@
 import { blank, hex, hexBytes } from '#core/bytes.ts'
 import { FlashError } from '#core/errors.ts'
 import { choosePart, refusing, startsWith, type FileFormat, type ParseOptions } from './file-format.ts'
+import type { Range, Segment } from '#core/programmer.ts'
 import { buildImage, placesAmong, type Claims, type Image } from './image.ts'
 import { md5 } from './md5.ts'
 import { Runs, tooManyRuns } from './runs.ts'
@@ -29,6 +30,14 @@ const Flag = {
 } as const
 const Tag = { Version: 0x9fc7bc, Device: 0x650d9d, IgnoreOnRp2: 0x9957e3 } as const
 const rp2Absolute = 0xe48bff57
+const rp2040 = 0xe48bff56
+/** Where the ROM of RP2040 puts blocks: flash, or RAM and the cache used as RAM; never both in one file. */
+const rp2040Flash = { address: 0x1000_0000, length: 0x100_0000 }
+const rp2040Ram = [
+  { address: 0x1500_0000, length: 0x4000 },
+  { address: 0x2000_0000, length: 0x4_2000 },
+]
+const sectorBytes = 4096
 
 interface Block {
   readonly offset: number
@@ -217,8 +226,13 @@ export interface Uf2Options {
   readonly family?: number | undefined
 }
 
-/** Whole pages of 256 bytes, as boot loaders ask for them; what a page lacks becomes 0xff, as in erased flash. */
+/**
+ * Whole pages of 256 bytes, as boot loaders ask for them; what a page lacks becomes 0xff, as in erased flash.
+ * @throws `bad-file` `address-overflow` for what the ROM of RP2040 takes for no file.
+ */
 export function formatUf2(segments: Image['segments'], { family }: Uf2Options = {}): Uint8Array<ArrayBuffer> {
+  const isRp2040 = family === rp2040
+  if (isRp2040) refuseForRp2040(segments)
   const pages = new Map<number, Uint8Array>()
   for (const { address, bytes } of segments)
     for (let done = 0; done < bytes.length;) {
@@ -230,10 +244,11 @@ export function formatUf2(segments: Image['segments'], { family }: Uf2Options = 
       pages.set(start, page)
       done += part.length
     }
+  if (isRp2040) fillSectors(pages)
   const file = new Uint8Array(pages.size * blockBytes)
   const view = new DataView(file.buffer)
   let offset = 0
-  for (const [address, page] of pages) {
+  for (const [address, page] of [...pages].sort(([a], [b]) => a - b)) {
     const flags = family === undefined ? 0 : Flag.FamilyId
     const { Start0, Start1, End } = Magic
     const words = [Start0, Start1, flags, address, pageBytes, offset / blockBytes, pages.size, family ?? 0]
@@ -245,6 +260,29 @@ export function formatUf2(segments: Image['segments'], { family }: Uf2Options = 
     offset += blockBytes
   }
   return file
+}
+
+function refuseForRp2040(segments: Image['segments']): void {
+  const isIn = ({ address, bytes }: Segment, range: Range) =>
+    address >= range.address && address + bytes.length <= range.address + range.length
+  const isRam = segments[0] && !isIn(segments[0], rp2040Flash)
+  const places = isRam ? rp2040Ram : [rp2040Flash]
+  const wrong = segments.find((segment) => !places.some((range) => isIn(segment, range)))
+  if (wrong)
+    throw new FlashError('bad-file', { format: name, why: 'address-overflow', address: wrong.address })
+}
+
+/**
+ * The ROM erases a sector at the first block of each sixteen, by their numbers, not by their addresses. So each
+ * sector of the flash that is touched has to come whole: pico-bootrom-rp2040, `virtual_disk.c`.
+ */
+function fillSectors(pages: Map<number, Uint8Array>): void {
+  for (const address of [...pages.keys()]) {
+    if (address >= rp2040Flash.address + rp2040Flash.length) continue
+    const sector = address - (address % sectorBytes)
+    for (let page = sector; page < sector + sectorBytes; page += pageBytes)
+      if (!pages.has(page)) pages.set(page, blank(pageBytes))
+  }
 }
 
 export default {

@@ -2,10 +2,11 @@
 import { createHash } from 'node:crypto'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { blank, ByteWriter, concat, fromHex } from '#core/bytes.ts'
+import { blank, ByteWriter, concat, equal, fromHex } from '#core/bytes.ts'
 import type { BadFileDetail } from '#core/errors.ts'
 import type { Segment } from '#core/programmer.ts'
 import { readImage } from './formats.ts'
+import { flatten } from './image.ts'
 import { imagesUpTo, refusal, segment, survives } from './test-images.ts'
 import { formatUf2, parseUf2 } from './uf2.format.ts'
 
@@ -42,6 +43,20 @@ function block({
   bytes.set(tail, 32 + payload.length)
   view.setUint32(508, 0x0ab16f30, true)
   return bytes
+}
+/** What virtual_disk.c of pico-bootrom-rp2040 does with the blocks of a file, in the flash that it is given. */
+function rp2040Rom(file: Uint8Array, flash: Uint8Array): Uint8Array {
+  const erased = new Set<number>()
+  for (let at = 0; at < file.length; at += 512) {
+    const view = new DataView(file.buffer, file.byteOffset + at)
+    const [address, number] = [view.getUint32(12, true) - 0x1000_0000, view.getUint32(20, true)]
+    const group = number >> 4
+    if (!erased.has(group)) flash.fill(0xff, address & ~4095, (address & ~4095) + 4096)
+    erased.add(group)
+    for (let i = 0; i < 256; i++)
+      flash[address + i] = (flash[address + i] as number) & (file[at + 32 + i] as number)
+  }
+  return flash
 }
 const blocks = (...all: Fields[]) =>
   concat(...all.map((one, number) => block({ number, total: all.length, ...one })))
@@ -241,9 +256,47 @@ describe('reading UF2', () => {
 describe('writing UF2', () => {
   it('gives the block of the document', () => {
     const payload = Uint8Array.from({ length: 256 }, (_, i) => i)
-    expect(formatUf2([{ address: 0x1000_0000, bytes: payload }], { family: rp2040 })).toEqual(
-      block({ payload }),
+    const family = 0x68ed2b88
+    expect(formatUf2([{ address: 0x1000_0000, bytes: payload }], { family })).toEqual(
+      block({ payload, family }),
     )
+  })
+
+  it('leaves on an RP2040 what was written, however its ROM erases', () => {
+    const images = imagesUpTo(0x8000).map((segments) =>
+      segments.map(({ address, bytes }) => ({ address: 0x1000_0000 + address, bytes })),
+    )
+    fc.assert(
+      fc.property(images, (segments) => {
+        const range = { address: 0x1000_0000, length: 0x1_0000 }
+        const left = rp2040Rom(formatUf2(segments, { family: rp2040 }), new Uint8Array(range.length))
+        const touched = new Set<number>()
+        for (const { address, bytes } of segments)
+          bytes.forEach((_, i) => touched.add((address + i - range.address) >> 12))
+        const expected = flatten(segments, range)
+        for (let sector = 0; sector < 16; sector++) {
+          const [from, to] = [sector << 12, (sector + 1) << 12]
+          const wanted = touched.has(sector) ? expected.subarray(from, to) : new Uint8Array(4096)
+          expect(equal(left.subarray(from, to), wanted)).toBe(true)
+        }
+      }),
+      { numRuns: 50 },
+    )
+  })
+
+  it('refuses for an RP2040 what its ROM would not take', () => {
+    const write = (...addresses: number[]) =>
+      formatUf2(
+        addresses.map((address) => segment(address, 1)),
+        { family: rp2040 },
+      )
+    expect(write(0x1000_0000)).toHaveLength(16 * 512)
+    expect(write(0x1500_0000, 0x2000_0000)).toHaveLength(2 * 512)
+    for (const wrong of [[0], [0x1100_0000], [0x2004_2000], [0x1000_0000, 0x2000_0000]])
+      expect(refusal(() => write(...wrong))).toMatchObject({
+        why: 'address-overflow',
+        address: wrong.at(-1),
+      })
   })
 
   it('is read back as it was, in whole pages', () => {
