@@ -73,6 +73,7 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
   'src/main.ts': ['src/App.svelte', 'src/ui', 'src/host'],
 }
 const packages: Readonly<Record<string, readonly string[]>> = {
+  'src/firmware': ['@zip.js/zip.js'],
   'src/store': ['idb', 'zod', '@zip.js/zip.js'],
   'src/catalogue': ['zod', 'uqr'],
   'src/jobs': ['zod'],

@@ -132,10 +132,11 @@ async function readInside(
   const [only, ...others] = inside
   if (only && others.length === 0) return read(only, part)
   const [own, ...path] = part?.split(deeper) ?? []
-  const parts = inside.map((file, i) => ({ id: String(i), name: file.name, file }))
-  const { id, file } = choosePart(wrapper, own === undefined ? await firmwareAmong(parts) : parts, own)
+  const parts = inside.map((file, i) => ({ id: String(i), name: file.name.slice(-mostNameLetters), file }))
+  const { id, name, file } = choosePart(wrapper, own === undefined ? await firmwareAmong(parts) : parts, own)
   try {
-    const image = await read(file, path.length > 0 ? path.join(deeper) : undefined)
+    const found = await read(file, path.length > 0 ? path.join(deeper) : undefined)
+    const image = { ...found, file: found.file ?? name }
     const isSaid = own === undefined || image.warnings.some(({ code }) => code === 'parts-left-out')
     return isSaid ? image : { ...image, warnings: [...image.warnings, { code: 'parts-left-out' }] }
   } catch (cause) {
@@ -144,6 +145,9 @@ async function readInside(
     throw new FlashError('bad-file', { ...cause.detail, parts: named }, { cause })
   }
 }
+
+/** Of the path of a file, more than anybody reads. */
+const mostNameLetters = 200
 
 /** Enough to recognise a format by. */
 const headBytes = 1 << 16

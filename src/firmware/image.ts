@@ -49,6 +49,8 @@ export interface Image {
   readonly format: string
   /** The formats around it, the outermost first; absent: the file is of the format itself. */
   readonly wrappers?: readonly string[]
+  /** Which file of an archive it is; absent: there is only one. */
+  readonly file?: string
   readonly segments: readonly Segment[]
   /** The file gives no addresses: where its bytes begin is the reader's to say. */
   readonly isRaw?: true

@@ -48,7 +48,7 @@ export async function wantedFromFile(choice: Choice, parse: Parse, signal?: Abor
     firmware,
     source: {
       kind,
-      name,
+      name: image.file === undefined ? name : `${name}: ${image.file}`,
       version: version ?? firmware?.version,
       sha256,
       sizeBytes,

@@ -3,10 +3,15 @@ import { describe, expect, it } from 'vitest'
 import { cancelSource } from '#core/context.ts'
 import { formatIntelHex } from '#firmware/intel-hex.ts'
 import { sha256 } from '#firmware/hash.ts'
-import { parse, WorkerClient } from '#worker/client.ts'
+import { parse, write, WorkerClient } from '#worker/client.ts'
 
 const noise = (length: number) =>
   Uint8Array.from({ length }, (_, i) => (Math.imul(i + 1, 2654435761) >>> 16) & 0xff)
+
+async function gzip(bytes: Uint8Array<ArrayBuffer>): Promise<Uint8Array<ArrayBuffer>> {
+  const packed = new Blob([bytes]).stream().pipeThrough(new CompressionStream('gzip'))
+  return new Uint8Array(await new Response(packed).arrayBuffer())
+}
 
 /** Watches what a client starts, asks, hears and ends, around real workers. */
 function workers(source: () => string | URL = () => new URL('../../src/worker/worker.ts', import.meta.url)) {
@@ -77,6 +82,27 @@ describe('the worker', () => {
     await expect(parse(new File([noise(100), suffix, noise(5)], 'a'))).rejects.toMatchObject({
       code: 'bad-file',
       detail: { format: 'DFU' },
+    })
+  })
+
+  it('unpacks, stops at a bomb, and writes what it read in another format', async () => {
+    const bytes = noise(1000)
+    const hex = formatIntelHex([{ address: 0x100, bytes }])
+    const packed = await gzip(hex)
+    const { image } = await parse(new File([packed], 'a'))
+    expect(image).toMatchObject({ wrappers: ['gzip'], segments: [{ address: 0x100, bytes }] })
+    const file = await write('intel-hex', image)
+    expect(new Uint8Array(await file.arrayBuffer())).toEqual(hex)
+    expect(image.segments[0]?.bytes).toEqual(bytes) // it was not taken away
+
+    const bomb = await gzip(new Uint8Array((64 << 20) + 1))
+    await expect(parse(new File([bomb], 'a.gz'))).rejects.toMatchObject({
+      detail: { format: 'gzip', why: 'too-large' },
+    })
+    const sumAt = packed.length - 8
+    const damaged = packed.with(sumAt, (packed[sumAt] as number) ^ 1)
+    await expect(parse(new File([damaged], 'a.gz'))).rejects.toMatchObject({
+      detail: { why: 'bad-compression' },
     })
   })
 

@@ -41,7 +41,7 @@ test('of an archive the firmware that is chosen is saved as another format', asy
   await expect(story.heading(like(en.file_parts_title, { name: 'usbasp.zip' }))).toBeVisible()
   await expect(story.button('README.md')).toHaveCount(0)
   await story.button('atmega8.hex').click()
-  await story.reads('Intel HEX · ZIP')
+  await story.reads('Intel HEX · ZIP · atmega8.hex')
 
   await page.getByLabel(en.image_save_as).selectOption({ label: 'Motorola S-record (.s19)' })
   const saved = await story.saved(story.button(en.image_save))
