@@ -1,6 +1,7 @@
 import fc from 'fast-check'
-import { describe, expect, test } from 'vitest'
-import { differences, likelyCause } from './compare.ts'
+import { beforeAll, describe, expect, test } from 'vitest'
+import { CompareVectors } from '#kernels/kernels.ts'
+import { differences, likelyCause, words, type Blocks } from './compare.ts'
 
 const bytes = (...values: number[]) => Uint8Array.from(values)
 
@@ -40,6 +41,53 @@ describe('differences', () => {
     const a = new Uint8Array(1000)
     const b = a.map((_, at) => (at % 10 === 0 ? 1 : 0))
     expect(differences(a, b, { limit: 5 })).toMatchObject({ count: 100, cut: true, runs: { length: 5 } })
+  })
+})
+
+describe('a kernel for comparing', () => {
+  let vectors: Blocks
+  beforeAll(async () => {
+    vectors = await CompareVectors.load()
+  })
+
+  test('finds what the words find, at every length and alignment', () => {
+    const long = Uint8Array.from({ length: 100_100 }, (_, at) => (Math.imul(at, 2654435761) >>> 16) & 0xff)
+    const held = (a: Uint8Array, b: Uint8Array, limit?: number) => {
+      const options = limit === undefined ? {} : { limit }
+      expect(differences(a, b, { ...options, blocks: vectors })).toEqual(
+        differences(a, b, { ...options, blocks: words }),
+      )
+    }
+    for (let length = 0; length <= 300; length++) {
+      const a = long.subarray(length % 17, (length % 17) + length)
+      held(a, a.slice())
+      for (const at of [0, length >> 1, length - 1]) {
+        const b = a.slice()
+        b[at] = ~(b[at] ?? 0)
+        held(a, b)
+        held(a, b.subarray(0, at + 1))
+      }
+    }
+    const edits = fc.array(fc.record({ at: fc.nat(100_000), length: fc.nat(300) }), { maxLength: 5 })
+    fc.assert(
+      fc.property(
+        edits,
+        fc.nat(60),
+        fc.nat(99_000),
+        fc.constantFrom(undefined, 3),
+        (all, from, cut, limit) => {
+          const b = long.slice()
+          for (const { at, length } of all) b.fill(0x55, at, at + length)
+          held(long.subarray(from, from + cut), b.subarray(from), limit)
+        },
+      ),
+      { numRuns: 60 },
+    )
+  })
+
+  test('counts all that differs', () => {
+    const [zeros, ones] = [new Uint8Array(70_001), new Uint8Array(70_001).fill(0xff)]
+    expect(differences(zeros, ones, { blocks: vectors })).toMatchObject({ count: 70_001, cut: false })
   })
 })
 

@@ -20,9 +20,17 @@ export interface Difference {
   readonly length: Range['length']
 }
 
+/** Compares two contents of one length, block by block; `kernels` have a faster one. */
+export interface Blocks {
+  /** At a time. */
+  readonly mostBytes: number
+  readonly blockBytes: number
+  /** How many bytes differ, and by block whether one does (not 0), until the next call. */
+  compare(a: Uint8Array, b: Uint8Array): { readonly count: number; readonly marks: Uint8Array }
+}
+
 /** As many as fit on a screen. */
 const mostFirst = 16
-const wordsBytes = 32
 
 /**
  * Bytes that only one of them has differ. Equal stretches shorter than `join` do not split a run; at most `limit`
@@ -31,17 +39,15 @@ const wordsBytes = 32
 export function differences(
   a: Uint8Array,
   b: Uint8Array,
-  { join = 4, limit = 10_000 }: { join?: number; limit?: number } = {},
+  { join = 4, limit = 10_000, blocks = words }: { join?: number; limit?: number; blocks?: Blocks } = {},
 ): Differences {
   const first: { offset: number; a: number; b: number }[] = []
   const runs: { offset: number; length: number }[] = []
-  let count = 0
   let cut = false
-  const collect = (from: number, to: number) => {
+  const list = (from: number, to: number) => {
     for (let offset = from; offset < to; offset++) {
       const [left, right] = [a[offset], b[offset]]
       if (left === right) continue
-      count++
       if (first.length < mostFirst && left !== undefined && right !== undefined)
         first.push({ offset, a: left, b: right })
       const last = runs.at(-1)
@@ -50,13 +56,43 @@ export function differences(
       else cut = true
     }
   }
-  const [left, right] = [a, b].map((bytes) => new DataView(bytes.buffer, bytes.byteOffset, bytes.length))
-  let at = 0
-  for (; at + wordsBytes <= Math.min(a.length, b.length); at += wordsBytes)
-    if (left && right && wordsDiffer(left, right, at)) collect(at, at + wordsBytes)
-  collect(at, Math.max(a.length, b.length))
+  const isListed = () => cut && first.length === mostFirst
+  const shared = Math.min(a.length, b.length)
+  const longer = Math.max(a.length, b.length)
+  let count = longer - shared
+  for (let at = 0; at < shared; at += blocks.mostBytes) {
+    const end = Math.min(at + blocks.mostBytes, shared)
+    const found = blocks.compare(a.subarray(at, end), b.subarray(at, end))
+    count += found.count
+    if (found.count === 0 || isListed()) continue
+    const { blockBytes } = blocks
+    found.marks.forEach((mark, i) => {
+      if (mark) list(at + i * blockBytes, Math.min(at + (i + 1) * blockBytes, end))
+    })
+  }
+  list(shared, longer)
   return { count, first, runs, cut }
 }
+
+/** In plain TypeScript. */
+export const words: Blocks = {
+  mostBytes: 1 << 15,
+  blockBytes: 32,
+  compare(a, b) {
+    const [left, right] = [viewOf(a), viewOf(b)]
+    const marks = new Uint8Array(Math.ceil(a.length / 32))
+    let count = 0
+    for (let at = 0; at < a.length; at += 32) {
+      if (at + 32 <= a.length && !wordsDiffer(left, right, at)) continue
+      const before = count
+      for (let i = at; i < Math.min(at + 32, a.length); i++) if (a[i] !== b[i]) count++
+      if (count > before) marks[at / 32] = 1
+    }
+    return { count, marks }
+  },
+}
+
+const viewOf = ({ buffer, byteOffset, length }: Uint8Array) => new DataView(buffer, byteOffset, length)
 
 /** Written out: a loop here costs most of what the words gain. */
 const wordsDiffer = (left: DataView, right: DataView, at: number): boolean =>

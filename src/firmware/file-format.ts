@@ -5,10 +5,13 @@
  */
 import { FlashError, type BadFileDetail, type PartOfFile } from '#core/errors.ts'
 import type { Claims, Image } from './image.ts'
-import type { FastRecords } from './intel-hex-scan.ts'
+import type { FastRecords } from './record-reader.ts'
+import type { Runs } from './runs.ts'
 
 /** Larger files are refused before they are read, and larger ones in a wrapper before they are unpacked further. */
 export const mostFileBytes = 64 << 20
+/** A record of 16 bytes may take 48 characters. */
+export const mostTextBytes = 3 * mostFileBytes
 
 /** An archive of more is no firmware. */
 export const mostEntries = 1000
@@ -22,7 +25,21 @@ export interface ParseOptions {
 
 /** What a worker brings along to read faster. */
 export interface Kernels {
-  readonly hexRecords?: FastRecords
+  readonly fastRecords?: FastRecords
+}
+
+/** Reads a file while it comes, in pieces of any size. */
+export interface Reader {
+  /** Data bytes, so far. */
+  readonly runs: Runs
+  /** Nothing that comes can make it right any more. */
+  readonly isWrong: boolean
+  push(piece: Uint8Array): void
+  /**
+   * After the last piece. Undefined: there is something that is wrong or that has to be said, and it takes the whole file
+   * to tell what; so does an error, which does not say where. @throws `bad-file` only.
+   */
+  image(): Image | undefined
 }
 
 interface Recognised {
@@ -38,6 +55,10 @@ interface Recognised {
 }
 
 export interface FileFormat extends Recognised {
+  /** Default: `mostFileBytes`. */
+  readonly mostBytes?: number
+  /** If it can be read while it comes; `sizeBytes` is that of the file. */
+  readonly reader?: (sizeBytes: number, kernels: Kernels) => Reader
   /** Checks all that the file says of its own bytes; only some hashes take a promise. @throws `bad-file` only. */
   readonly parse: (bytes: Uint8Array, options: ParseOptions & Kernels) => Image | Promise<Image>
   /** Of the files that it writes, without a dot. */
@@ -75,14 +96,14 @@ export const refusing =
 export const startsWith = (bytes: Uint8Array, magic: string, at = 0): boolean =>
   Array.from(magic).every((character, i) => bytes[at + i] === character.charCodeAt(0))
 
-export function refuseTooLarge(sizeBytes: number): void {
-  if (sizeBytes <= mostFileBytes) return
+export function refuseTooLarge(sizeBytes: number, mostBytes = mostFileBytes): void {
+  if (sizeBytes <= mostBytes) return
   const mebibytes = (size: number) => `${Math.ceil(size / 2 ** 20)} MiB`
   throw new FlashError('bad-file', {
     format: 'unknown',
     why: 'too-large',
     found: mebibytes(sizeBytes),
-    expected: mebibytes(mostFileBytes),
+    expected: mebibytes(mostBytes),
   })
 }
 

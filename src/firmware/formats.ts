@@ -85,6 +85,12 @@ function detectFormat(bytes: Uint8Array, name: string): { format: Format } | { f
   )
 }
 
+/** What the first `headBytes` of a file tell: how large it may be, and whether it can be read while it comes. */
+export function waysToRead(head: Uint8Array, name: string): Pick<FileFormat, 'mostBytes' | 'reader'> {
+  const is = detectFormat(head, name)
+  return is && 'format' in is && 'parse' in is.format ? is.format : {}
+}
+
 /**
  * Wrappers are opened, at most two deep; of several files inside, the one that `part` names is read.
  * @throws `bad-file`: `empty`, `too-large`, `unknown-format` (`found` is the format's own name, if it has one),
@@ -97,7 +103,6 @@ export async function readImage(
   depth = 0,
 ): Promise<Image> {
   if (bytes.length === 0) throw new FlashError('bad-file', { format: 'unknown', why: 'empty' })
-  refuseTooLarge(bytes.length)
   // somebody says of unknown bytes that they are firmware: who gives an address, or the wrapper around them
   const isMeant = options.base !== undefined || depth > 0
   const is = detectFormat(bytes, name) ?? (isMeant ? { format: binary } : undefined)
@@ -105,6 +110,7 @@ export async function readImage(
   if ('foreign' in is)
     throw new FlashError('bad-file', { format: is.foreign, why: 'unknown-format', found: is.foreign })
   const { format } = is
+  refuseTooLarge(bytes.length, 'mostBytes' in format ? format.mostBytes : undefined)
   if (!('unwrap' in format)) return format.parse(bytes, options)
   if (depth === mostWrappers) throw new FlashError('bad-file', { format: format.name, why: 'bad-structure' })
   return readInside(format.name, await format.unwrap(bytes, name), options, depth + 1)
@@ -150,7 +156,7 @@ async function readInside(
 const mostNameLetters = 200
 
 /** Enough to recognise a format by. */
-const headBytes = 1 << 16
+export const headBytes = 1 << 16
 
 /** Archives hold more than firmware: notes, licences, sums. Where nothing is recognised, it may be anything. */
 async function firmwareAmong<Part extends { readonly file: Inside }>(

@@ -28,6 +28,11 @@ export const hasByteOrderMark = (text: Uint8Array): boolean =>
 /** Space, tab, and any kind of line end. */
 export const isSpace = (character: number | undefined): boolean =>
   character === 0x20 || character === 0x0d || character === 0x0a || character === 0x09
+/** The first that is none, from `at` on. */
+export function spaceEnd(text: Uint8Array, at: number, length: number): number {
+  while (at < length && isSpace(text[at])) at++
+  return at
+}
 export const isDigit = (character = 0): boolean => /[0-9a-f]/i.test(String.fromCharCode(character))
 export const isPrintable = (character: number): boolean => character > 0x20 && character < 0x7f
 /** Neither text nor what ends or separates it; Ctrl-Z ends a DOS text. */
@@ -50,9 +55,12 @@ export const refusingText =
     refusing(format)(why, offset, { line: lineAt(text, offset), ...more })
 
 /** Ctrl-Z ends a DOS text and is no content. */
+const isBlank = (character: number | undefined): boolean => isSpace(character) || character === 0x1a
+export const isBlankAfterEnd = (text: Uint8Array): boolean => text.every(isBlank)
+
 export function afterEnd(text: Uint8Array, end: number, startCode: number): ImageWarning[] {
   let offset = end
-  while (isSpace(text[offset]) || text[offset] === 0x1a) offset++
+  while (isBlank(text[offset])) offset++
   if (offset === text.length) return []
   const code = text.indexOf(startCode, offset) < 0 ? 'text-after-end' : 'records-after-end'
   return [{ code, offset, line: lineAt(text, offset) }]

@@ -1,9 +1,8 @@
 import fc from 'fast-check'
 import MemoryMap from 'nrf-intel-hex'
-import { beforeAll, describe, expect, it } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import { isFlashError, type BadFileDetail } from '#core/errors.ts'
 import type { Segment } from '#core/programmer.ts'
-import { HexRecords } from '#kernels/kernels.ts'
 import { formatIntelHex, parseIntelHex, type IntelHexOptions } from './intel-hex.ts'
 import { imagesUpTo } from './test-images.ts'
 
@@ -294,50 +293,5 @@ describe('against nrf-intel-hex', () => {
       { numRuns: 1000 },
     )
     expect(compared).toBeGreaterThan(50)
-  })
-})
-
-describe('with a kernel', () => {
-  let kernel: HexRecords
-  beforeAll(async () => {
-    kernel = await HexRecords.load()
-  })
-
-  const outcome = (text: Uint8Array, fast?: HexRecords): unknown => {
-    try {
-      return parseIntelHex(text, fast)
-    } catch (error) {
-      if (isFlashError(error, 'bad-file')) return error.detail
-      throw error
-    }
-  }
-
-  it('gives the same image and the same refusal for whatever comes', () => {
-    const piece = fc.record({
-      address: fc.nat(0x3_0000),
-      bytes: fc.uint8Array({ minLength: 1, maxLength: 400 }),
-    })
-    const edits = fc.array(fc.record({ at: fc.nat(), byte: fc.nat(255) }), { maxLength: 2 })
-    const options = fc.record({
-      recordBytes: fc.constantFrom(1, 7, 16, 32, 255),
-      addressing: fc.constantFrom('linear', 'segment'),
-      lineEnd: fc.constantFrom('\n', '\r\n'),
-    })
-    fc.assert(
-      fc.property(fc.array(piece, { minLength: 1, maxLength: 6 }), options, edits, (pieces, how, changes) => {
-        const text = formatIntelHex(pieces, how)
-        for (const { at, byte } of changes) text[at % text.length] = byte
-        expect(outcome(text, kernel)).toEqual(outcome(text))
-      }),
-      { numRuns: 500 },
-    )
-  })
-
-  it('reads a long text in parts', () => {
-    const bytes = Uint8Array.from({ length: 300_000 }, (_, i) => Math.imul(i + 1, 2654435761) >>> 24)
-    for (const recordBytes of [3, 16, 255]) {
-      const text = formatIntelHex([{ address: 0x0800_0000, bytes }], { recordBytes })
-      expect(parseIntelHex(text, kernel).segments).toEqual([{ address: 0x0800_0000, bytes }])
-    }
   })
 })

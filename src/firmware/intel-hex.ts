@@ -19,9 +19,11 @@ import {
   shown,
 } from './hex-text.ts'
 import { buildImage, type Image, type Places } from './image.ts'
-import { mostRuns, RecordType, scanRecords, type FastRecords, type Scan } from './intel-hex-scan.ts'
+import { intelHex, IntelHexReader, RecordType } from './intel-hex-reader.ts'
+import type { FastRecords } from './record-reader.ts'
+import { tooManyRuns, type Runs } from './runs.ts'
 
-export const intelHex = 'Intel HEX'
+export { intelHex }
 const format = intelHex
 const startCode = 0x3a // :
 /** Of the longest record. */
@@ -29,38 +31,30 @@ const mostDigits = 10 + 2 * 255
 
 /** `fast`: a kernel for the bulk of it. @throws `bad-file` only. */
 export function parseIntelHex(text: Uint8Array, fast?: FastRecords): Image {
-  const scanned = scanRecords(text, fast)
-  if (!scanned.ended) throw whatIsWrong(text, scanned)
-  return buildImage(format, piecesOf(scanned), {
-    claims: scanned.entry === undefined ? {} : { entry: scanned.entry },
-    warnings: afterEnd(text, scanned.at, startCode),
+  const reader = new IntelHexReader(text.length, fast)
+  reader.push(text)
+  const { at, ended } = reader.end()
+  if (!ended) throw whatIsWrong(text, at, reader.runs)
+  return buildImage(format, reader.runs.pieces(), {
+    claims: reader.claims,
+    warnings: afterEnd(text, at, startCode),
     places: placesIn(text),
   })
 }
 
-function piecesOf({ bytes, runs }: Scan): Segment[] {
-  const pieces: Segment[] = []
-  for (let i = 0, offset = 0; i < runs.length; i += 2) {
-    const length = runs[i + 1] as number
-    pieces.push({ address: runs[i] as number, bytes: bytes.subarray(offset, offset + length) })
-    offset += length
-  }
-  return pieces
-}
-
 // ---- what is wrong, and where; slow, and only on the way to an error ------------------------------
 
-function whatIsWrong(text: Uint8Array, { at, runs }: Scan): FlashError {
+function whatIsWrong(text: Uint8Array, at: number, runs: Runs): FlashError {
   const bad = refusingText(format, text)
 
-  if (runs.length >= mostRuns * 2) return bad('bad-structure', at, { found: `over ${mostRuns} pieces` })
+  if (runs.isFull) return bad('bad-structure', at, { found: tooManyRuns })
   if (at >= text.length) return bad(text.includes(startCode) ? 'no-end-record' : 'empty', at)
   const stop = text[at] as number
   const before = recordBefore(text, at)
   if (stop !== startCode) {
     if (before !== undefined && isDigit(stop)) return bad('bad-length', before + 1)
     // Once there was a record, this is a text with something else in it, if that can be printed.
-    const offset = notText(runs.length === 0 ? text : text.subarray(0, at + 1), at)
+    const offset = notText(runs.filled === 0 ? text : text.subarray(0, at + 1), at)
     if (offset === undefined) return bad('no-start-code', at, { found: shown(stop) })
     return bad('not-text', offset, { found: shown(text[offset] as number) })
   }

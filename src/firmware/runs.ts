@@ -10,7 +10,10 @@ export class Runs {
   filled = 0
   /** Address and start in `bytes` of each run, flat. */
   readonly #runs: number[] = []
-  #next = -1
+  /** Behind the last that was taken; -1: none was. */
+  next = -1
+  /** They ascend and do not overlap: `bytes` are what the image holds, in its order. */
+  isAscending = true
 
   constructor(mostBytes: number) {
     this.bytes = new Uint8Array(mostBytes)
@@ -22,8 +25,9 @@ export class Runs {
 
   take(address: number, length: number): void {
     if (length === 0) return
-    if (address !== this.#next) this.#runs.push(address, this.filled)
-    this.#next = address + length
+    if (address !== this.next) this.#runs.push(address, this.filled)
+    this.isAscending &&= address >= this.next
+    this.next = address + length
     this.filled += length
   }
 

@@ -11,12 +11,11 @@
 import { hex } from '#core/bytes.ts'
 import { FlashError } from '#core/errors.ts'
 import type { Segment } from '#core/programmer.ts'
-import type { FileFormat } from './file-format.ts'
+import { mostTextBytes, type FileFormat } from './file-format.ts'
 import {
   afterEnd,
   byteAt,
   digits,
-  hasByteOrderMark,
   isDigit,
   isSpace,
   lineAt,
@@ -24,10 +23,12 @@ import {
   refusingText,
   pairs as bytesByPair,
   shown,
+  spaceEnd,
   wrong,
 } from './hex-text.ts'
-import { buildImage, placesAmong, type Claims, type Image } from './image.ts'
-import { Runs, tooManyRuns } from './runs.ts'
+import { buildImage, placesAmong, type Claims, type Image, type ImageWarning } from './image.ts'
+import { RecordReader, type FastRecords } from './record-reader.ts'
+import { tooManyRuns } from './runs.ts'
 
 const name = 'Motorola S-record'
 const startCode = 0x53 // S
@@ -39,122 +40,164 @@ const isData = (type: number) => type >= 1 && type <= 3
 const isEnd = (type: number) => type >= 7
 const narrowest = (address: number) => (address < 2 ** 16 ? 2 : address < 2 ** 24 ? 3 : 4)
 
-interface Scan {
-  readonly runs: Runs
-  readonly header: Uint8Array | undefined
-  readonly entry: number | undefined
-  /** Of data, so far. */
-  readonly records: number
-  readonly isMixed: boolean
-  /** After the end record; without one, where reading stopped: at a record that is not right, or at the end. */
-  readonly at: number
-  readonly ended: boolean
-}
-
 /** From text to data at memory speed, stopping at the first thing that is not right; `whatIsWrong` says what it was. */
-function scanRecords(text: Uint8Array): Scan {
-  const pairs = bytesByPair // an import is slower in a loop, where modules are not bundled
-  const view = new DataView(text.buffer, text.byteOffset, text.byteLength)
-  const runs = new Runs(text.length >> 1)
-  const { bytes } = runs
-  let header: Uint8Array | undefined
-  let entry: number | undefined
-  let records = 0
-  let isCounted = false
-  let isNarrow = true
-  let isMixed = false
-  let lastAt = 0
-  let lastWidth = 0
-  let at = hasByteOrderMark(text) ? 3 : 0
-  let ended = false
+export class SRecordReader extends RecordReader {
+  /** Of data, so far. */
+  records = 0
+  #header: Uint8Array | undefined
+  #entry: number | undefined
+  #isCounted = false
+  #isNarrow = true
+  #isMixed = false
+  /** The beginning of the last record of data, as far as its address may reach. */
+  #last = new Uint8Array()
+  #lastWidth = 0
 
-  while (at + 10 <= text.length && !runs.isFull) {
-    const character = text[at] as number
-    if (character !== startCode) {
-      if (!isSpace(character)) break
-      at++
-      continue
+  /** 0 is what tools write for no entry. A header is free text; most put the file's name there. */
+  get claims(): Claims {
+    const title = String.fromCharCode(...(this.#header ?? [])).replace(/\0+$/, '')
+    return {
+      ...(this.#entry && { entry: this.#entry }),
+      ...(/^[\x20-\x7e]*[\x21-\x7e][\x20-\x7e]*$/.test(title) && { name: title.trim() }),
     }
-    const type = (text[at + 1] as number) - 0x30
-    const width = addressBytes[type] ?? 0
-    const count = pairs[view.getUint16(at + 2, true)] as number
-    const end = at + 4 + count * 2
-    if (width === 0 || count <= width || end > text.length) break
-    if (end < text.length && !isSpace(text[end])) break
-    let sum = count
-    let seen = count
-    let bits = 0
-    let from = at + 4
-    for (const dataAt = from + width * 2; from < dataAt; from += 2) {
-      const byte = pairs[view.getUint16(from, true)] as number
-      bits = (bits << 8) | byte
-      sum += byte
-      seen |= byte
-    }
-    let out = runs.filled
-    for (; from < end; from += 2) {
-      const byte = pairs[view.getUint16(from, true)] as number
-      bytes[out++] = byte
-      sum += byte
-      seen |= byte
-    }
-    if ((seen & wrong) !== 0 || (sum & 0xff) !== 0xff) break
-
-    const address = bits >>> 0
-    const length = count - width - 1
-    if (isData(type)) {
-      if (address + length > 2 ** 32) break
-      isNarrow &&= width === narrowest(address)
-      if (width !== lastWidth && records > 0) {
-        if (width < lastWidth || isMistyped(text, lastAt, at)) break
-        isMixed = true
-      }
-      if (isMixed && !isNarrow) break
-      runs.take(address, length)
-      records++
-      lastAt = at
-      lastWidth = width
-    } else if (isHeader(type)) {
-      if (header || records > 0) break
-      header = bytes.slice(runs.filled, runs.filled + length)
-    } else {
-      if (length !== 0 || records === 0) break
-      if (isEnd(type)) {
-        // As wide as the data, or as narrow as the entry allows.
-        if (width !== lastWidth && width !== narrowest(address)) break
-        entry = address
-        ended = true
-      } else if (address !== records) break
-    }
-    isCounted = !isData(type)
-    at = end
-    if (ended) break
   }
-  while (!ended && at < text.length && isSpace(text[at])) at++
-  // SRecord ends a file without an entry by its count.
-  ended ||= isCounted && records > 0 && afterEnd(text, at, startCode).length === 0
-  return { runs, header, entry, records, isMixed, at, ended }
+
+  get warnings(): ImageWarning[] {
+    return this.#isMixed ? [{ code: 'mixed-addresses' }] : []
+  }
+
+  image(): Image | undefined {
+    const { ended, isBlankAfter } = this.end()
+    if (!ended || !isBlankAfter) return undefined
+    return buildImage(name, this.runs.pieces(), { claims: this.claims, warnings: this.warnings })
+  }
+
+  /** SRecord ends a file without an entry by its count. */
+  protected override get mayEnd(): boolean {
+    return this.hasEnded || (this.#isCounted && this.records > 0)
+  }
+
+  protected read(length: number, isLast: boolean): boolean {
+    const pairs = bytesByPair // an import is slower in a loop, where modules are not bundled
+    const { text, view, runs, fast } = this
+    const { bytes } = runs
+    let lastAt = -1
+    const keepLast = (goesOn: boolean) => {
+      if (lastAt >= 0) this.#last = text.slice(lastAt, lastAt + 4 + 2 * 4)
+      return goesOn
+    }
+
+    while (this.at + 10 <= length) {
+      const at = this.at
+      if (text[at] !== startCode) {
+        this.at = spaceEnd(text, at, length)
+        if (this.at === at) return keepLast(false)
+        continue
+      }
+      if (runs.isFull) return keepLast(false)
+      if (fast && this.records > 0 && !this.#isMixed && runs.next < 2 ** 32) {
+        const taken = fast.sRecord(at, length, runs.next, this.#lastWidth - 1)
+        if (taken.records > 0) {
+          lastAt = taken.last
+          this.records += taken.records
+          this.#isCounted = false
+          this.#isNarrow &&=
+            narrowest(runs.next) === this.#lastWidth &&
+            narrowest(addressAt(text, lastAt, this.#lastWidth)) === this.#lastWidth
+          bytes.set(taken.bytes, runs.filled)
+          runs.take(runs.next, taken.bytes.length)
+        }
+        this.at = taken.at
+        if (taken.at > at) continue
+      }
+      const type = (text[at + 1] as number) - 0x30
+      const width = addressBytes[type] ?? 0
+      const count = pairs[view.getUint16(at + 2, true)] as number
+      const end = at + 4 + count * 2
+      if (width === 0 || count <= width) return keepLast(false)
+      if (isLast ? end > length : end >= length) return keepLast(!isLast)
+      if (end < length && !isSpace(text[end])) return keepLast(false)
+      let sum = count
+      let seen = count
+      let bits = 0
+      let from = at + 4
+      for (const dataAt = from + width * 2; from < dataAt; from += 2) {
+        const byte = pairs[view.getUint16(from, true)] as number
+        bits = (bits << 8) | byte
+        sum += byte
+        seen |= byte
+      }
+      let out = runs.filled
+      for (; from < end; from += 2) {
+        const byte = pairs[view.getUint16(from, true)] as number
+        bytes[out++] = byte
+        sum += byte
+        seen |= byte
+      }
+      if ((seen & wrong) !== 0 || (sum & 0xff) !== 0xff) return keepLast(false)
+
+      const address = bits >>> 0
+      const dataBytes = count - width - 1
+      if (isData(type)) {
+        if (address + dataBytes > 2 ** 32) return keepLast(false)
+        this.#isNarrow &&= width === narrowest(address)
+        if (width !== this.#lastWidth && this.records > 0) {
+          keepLast(true)
+          if (width < this.#lastWidth || isMistyped(this.#last, text.subarray(at))) return false
+          this.#isMixed = true
+        }
+        if (this.#isMixed && !this.#isNarrow) return keepLast(false)
+        runs.take(address, dataBytes)
+        this.records++
+        lastAt = at
+        this.#lastWidth = width
+      } else if (!this.#turn(type, width, address, dataBytes)) return keepLast(false)
+      this.#isCounted = !isData(type)
+      this.at = end
+      if (this.hasEnded) return false
+    }
+    return keepLast(true)
+  }
+
+  /** What a record that holds no data does; false: it cannot be here. */
+  #turn(type: number, width: number, address: number, dataBytes: number): boolean {
+    const { runs, records } = this
+    if (isHeader(type)) {
+      if (this.#header || records > 0) return false
+      this.#header = runs.bytes.slice(runs.filled, runs.filled + dataBytes)
+      return true
+    }
+    if (dataBytes !== 0 || records === 0) return false
+    if (!isEnd(type)) return address === records
+    // As wide as the data, or as narrow as the entry allows.
+    if (width !== this.#lastWidth && width !== narrowest(address)) return false
+    this.#entry = address
+    this.hasEnded = true
+    return true
+  }
 }
 
 /** Whether one record would follow the other if they had the same width. */
-function isMistyped(text: Uint8Array, at: number, next: number): boolean {
-  return [at, next].some((as) => {
-    const width = widthAt(text, as)
-    const length = byteAt(text, at + 2) - width - 1
-    return addressAt(text, at, width) + length === addressAt(text, next, width)
+function isMistyped(record: Uint8Array, next: Uint8Array): boolean {
+  return [record, next].some((as) => {
+    const width = widthAt(as, 0)
+    const length = byteAt(record, 2) - width - 1
+    return addressAt(record, 0, width) + length === addressAt(next, 0, width)
   })
 }
 
-/** @throws `bad-file` only. */
-export function parseSRecord(text: Uint8Array): Image {
-  const scan = scanRecords(text)
-  if (!scan.ended) throw whatIsWrong(text, scan)
-  const after = afterEnd(text, scan.at, startCode)
+/** `fast`: a kernel for the bulk of it. @throws `bad-file` only. */
+export function parseSRecord(text: Uint8Array, fast?: FastRecords): Image {
+  const reader = new SRecordReader(text.length, fast)
+  reader.push(text)
+  const { at, ended } = reader.end()
+  if (!ended) throw whatIsWrong(text, at, reader)
+  const after = afterEnd(text, at, startCode)
   const next = after[0]?.offset ?? text.length
   if (text[next] === startCode && isEnd((text[next + 1] ?? 0) - 0x30)) throw mistyped(text, next)
-  return buildImage(name, scan.runs.pieces(), {
-    claims: claimsOf(scan),
-    warnings: scan.isMixed ? [...after, { code: 'mixed-addresses' }] : after,
+  return buildImage(name, reader.runs.pieces(), {
+    claims: reader.claims,
+    warnings: [...after, ...reader.warnings],
     places: (wanted) => {
       const { offset, firstOffset } = places(text)(wanted)
       if (offset === undefined || firstOffset === undefined) return {}
@@ -163,18 +206,9 @@ export function parseSRecord(text: Uint8Array): Image {
   })
 }
 
-/** 0 is what tools write for no entry. A header is free text; most put the file's name there. */
-function claimsOf({ header, entry }: Scan): Claims {
-  const title = String.fromCharCode(...(header ?? [])).replace(/\0+$/, '')
-  return {
-    ...(entry && { entry }),
-    ...(/^[\x20-\x7e]*[\x21-\x7e][\x20-\x7e]*$/.test(title) && { name: title.trim() }),
-  }
-}
-
 // ---- what is wrong, and where; slow, and only on the way to an error ------------------------------
 
-function whatIsWrong(text: Uint8Array, { at, runs, records }: Scan): FlashError {
+function whatIsWrong(text: Uint8Array, at: number, { runs, records }: SRecordReader): FlashError {
   const bad = refusingText(name, text)
 
   if (runs.isFull) return bad('bad-structure', at, { found: tooManyRuns })
@@ -310,6 +344,8 @@ export default {
   shape: (head) => /^(\xef\xbb\xbf)?\s*S[0-9]([0-9a-f]{2}){3}/i.test(head),
   names: /\.(srec?|s19|s28|s37|s1|s2|s3|mot|mhx|exo|sx)$/i,
   ending: 's19',
-  parse: parseSRecord,
+  mostBytes: mostTextBytes,
+  reader: (sizeBytes, { fastRecords }) => new SRecordReader(sizeBytes, fastRecords),
+  parse: (bytes, { fastRecords }) => parseSRecord(bytes, fastRecords),
   write: ({ segments, claims }) => formatSRecord(segments, { entry: claims.entry, name: claims.name }),
 } satisfies FileFormat
