@@ -1,9 +1,10 @@
 import { createHash } from 'node:crypto'
 import { crc32 } from 'node:zlib'
-import { describe, expect, it } from 'vitest'
+import { afterEach, describe, expect, it, vi } from 'vitest'
 import { cancelSource } from '#core/context.ts'
 import { formatIntelHex } from '#firmware/intel-hex.ts'
 import { parse } from './client.ts'
+import './work.ts' // the client asks for it, and it takes a while to be compiled
 
 const noise = (length: number, seed = 1) =>
   Uint8Array.from({ length }, (_, i) => (Math.imul(i + seed, 2654435761) >>> 16) & 0xff)
@@ -71,5 +72,93 @@ describe('parsing a file', () => {
     const parsed = parse(new File([lines.unix], 'a.hex'), {}, signal)
     cancel()
     await expect(parsed).rejects.toMatchObject({ code: 'cancelled' })
+  })
+
+  describe('that is large and comes in pieces', () => {
+    const large = noise(900_000)
+    const text = formatIntelHex([
+      { address: 0, bytes: large.subarray(0, 500_000) },
+      { address: 0x10_0000, bytes: large.subarray(500_000) },
+    ])
+    const lineEnd = text.indexOf(10) + 1
+    const bad = lineEnd * 20_000 + 12
+
+    it('gives the same', async () => {
+      const parsed = await parse(new File([text], 'a.hex'))
+      expect(parsed).toMatchObject({ sizeBytes: text.length, sha256: hashOf(text), crc32: crc32(large) })
+      expect(parsed.imageSha256).toBe(hashOf(large))
+      const { segments } = parsed.image
+      expect(segments.map(({ address }) => address)).toEqual([0, 0x10_0000])
+      expect(hashOf(Buffer.concat(segments.map(({ bytes }) => bytes)))).toBe(hashOf(large))
+    })
+
+    it('gives the hashes of the data in their order, whatever the order of the file', async () => {
+      const [first, rest] = [text.subarray(0, lineEnd), text.subarray(lineEnd)]
+      const end = rest.lastIndexOf(0x3a)
+      const back = new File([rest.subarray(0, end), ':020000040000FA\n', first, rest.subarray(end)], 'a.hex')
+      const { crc32: crc, imageSha256 } = await parse(back)
+      expect([crc, imageSha256]).toEqual([crc32(large), hashOf(large)])
+    })
+
+    it('is refused at the line that is wrong, and told of what is behind its end', async () => {
+      const wrong = text.slice()
+      wrong[bad] = 0x5a
+      const line = Buffer.from(text.subarray(0, bad)).toString().split('\n').length
+      const detail = { why: 'bad-digit', line, offset: bad, found: 'Z' }
+      await expect(parse(new File([wrong], 'a.hex'))).rejects.toMatchObject({ code: 'bad-file', detail })
+      const { image, sha256 } = await parse(new File([text, '; made by hand'], 'a.hex'))
+      expect(image.warnings).toMatchObject([{ code: 'text-after-end' }])
+      expect(sha256).not.toBe(hashOf(text))
+    })
+
+    it('can be cancelled between two of them', async () => {
+      const { signal, cancel } = cancelSource()
+      let pieces = 0
+      class Slow extends File {
+        override stream() {
+          return new ReadableStream<Uint8Array<ArrayBuffer>>({
+            pull: async (controller) => {
+              const from = pieces++ << 16
+              if (pieces === 3) cancel()
+              controller.enqueue(new Uint8Array(await this.slice(from, from + (1 << 16)).arrayBuffer()))
+            },
+          })
+        }
+      }
+      const parsed = parse(new Slow([text], 'a.hex'), {}, signal)
+      await expect(parsed).rejects.toMatchObject({ code: 'cancelled' })
+      expect(pieces).toBeLessThan(10)
+    })
+  })
+
+  it('may be larger when it is text', { timeout: 30_000 }, async () => {
+    const spaces = new Uint8Array(65 << 20).fill(0x20)
+    const end = lines.unix.lastIndexOf(0x3a)
+    const text = new File([lines.unix.subarray(0, end), spaces, lines.unix.subarray(end)], 'a.hex')
+    expect((await parse(text)).image.segments).toEqual([{ address: 0, bytes: code }])
+    await expect(parse(new File([spaces.fill(0)], 'a.bin'))).rejects.toMatchObject({
+      detail: { why: 'too-large', found: '65 MiB', expected: '64 MiB' },
+    })
+  })
+
+  // the last: it loads everything anew
+  describe('where WebAssembly is missing or forbidden', () => {
+    afterEach(() => {
+      vi.unstubAllGlobals()
+    })
+    const forbidden = Object.assign(Object.create(WebAssembly) as typeof WebAssembly, {
+      compile: () => Promise.reject(new WebAssembly.CompileError('by a policy')),
+    })
+
+    it.each([undefined, forbidden])('gives the same', async (instead) => {
+      const large = formatIntelHex([{ address: 0x100, bytes: noise(500_000) }])
+      const expected = await parse(new File([large], 'a.hex'))
+      vi.resetModules()
+      vi.stubGlobal('WebAssembly', instead)
+      const { parse: plain } = await import('./work.ts')
+      const { image, sha256, imageSha256, crc32: crc } = await plain(new File([large], 'a.hex'), 'a.hex')
+      expect([sha256, imageSha256, crc]).toEqual([expected.sha256, expected.imageSha256, expected.crc32])
+      expect(hashOf(image.segments[0]?.bytes ?? new Uint8Array())).toBe(imageSha256)
+    })
   })
 })
