@@ -11,6 +11,7 @@ import { buildImage, placesAmong, type Claims, type Image } from './image.ts'
 import { md5 } from './md5.ts'
 import { Runs, tooManyRuns } from './runs.ts'
 import { familyNames } from './uf2-families.ts'
+import { readPlainUf2, type PlainUf2 } from './uf2-plain.ts'
 
 const name = 'UF2'
 const blockBytes = 512
@@ -54,6 +55,26 @@ const bad = refusing(name)
 
 /** @throws `bad-file` only. */
 export function parseUf2(file: Uint8Array, options: ParseOptions = {}): Image {
+  const plain = readPlainUf2(file)
+  return plain ? imageOfPlain(file, plain, options) : imageOfBlocks(file, options)
+}
+
+function imageOfPlain(file: Uint8Array, { runs, family }: PlainUf2, { part }: ParseOptions): Image {
+  const { chip } = choosePart(name, [familyOf(family)], part)
+  return buildImage(name, runs.pieces(), {
+    claims: chip === undefined ? {} : { chip },
+    places: placesAmong(() => dataOf(file, blocksOf(file))),
+  })
+}
+
+const dataOf = (file: Uint8Array, blocks: readonly Block[]) =>
+  blocks.map(({ offset, address, length }) => {
+    const bytes = file.subarray(offset + dataAt, offset + dataAt + length)
+    return { address, bytes, offset }
+  })
+
+/** Exported for tests. */
+export function imageOfBlocks(file: Uint8Array, options: ParseOptions = {}): Image {
   const blocks = blocksOf(file).filter((block) => !isIgnored(file, block))
   const families = new Map<number, Block[]>()
   for (const block of blocks) {
@@ -80,12 +101,7 @@ export function parseUf2(file: Uint8Array, options: ParseOptions = {}): Image {
   const image = buildImage(name, runs.pieces(), {
     claims: { ...(chosen.chip && { chip: chosen.chip }), ...claimsOf(file, chosen.own) },
     warnings: isWhole ? [] : [{ code: 'parts-left-out' }],
-    places: placesAmong(() =>
-      flash.map(({ offset, address, length }) => {
-        const bytes = file.subarray(offset + dataAt, offset + dataAt + length)
-        return { address, bytes, offset }
-      }),
-    ),
+    places: placesAmong(() => dataOf(file, flash)),
   })
   proveRegions(file, flash, image)
   return image

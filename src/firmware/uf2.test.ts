@@ -3,12 +3,12 @@ import { createHash } from 'node:crypto'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { blank, ByteWriter, concat, equal, fromHex } from '#core/bytes.ts'
-import type { BadFileDetail } from '#core/errors.ts'
+import { isFlashError, type BadFileDetail } from '#core/errors.ts'
 import type { Segment } from '#core/programmer.ts'
 import { readImage } from './formats.ts'
-import { flatten } from './image.ts'
+import { flatten, type Image } from './image.ts'
 import { imagesUpTo, refusal, segment, survives } from './test-images.ts'
-import { formatUf2, parseUf2 } from './uf2.format.ts'
+import { formatUf2, imageOfBlocks, parseUf2 } from './uf2.format.ts'
 
 const rp2040 = 0xe48bff56
 const samd51 = 0x55114460
@@ -315,4 +315,35 @@ describe('writing UF2', () => {
       { numRuns: 50 },
     )
   })
+})
+
+it('is the same image, or refused for the same reason, whether it is plain or not', () => {
+  const blocks = fc.record({
+    segments: imagesUpTo(0x4000),
+    family: fc.constantFrom(undefined, samd51),
+    edits: fc.array(fc.record({ at: fc.nat(), byte: fc.nat(255) }), { maxLength: 2 }),
+    twice: fc.boolean(),
+    offset: fc.constantFrom(0, 3),
+  })
+  const outcome = (read: (file: Uint8Array) => Image, file: Uint8Array): unknown => {
+    try {
+      return read(file)
+    } catch (error) {
+      if (isFlashError(error, 'bad-file')) return error.detail
+      throw error
+    }
+  }
+  fc.assert(
+    fc.property(blocks, ({ segments, family, edits, twice, offset }) => {
+      const file = formatUf2(segments, { family })
+      for (const { at, byte } of edits) file[at % file.length] = byte
+      const space = new Uint8Array(offset + file.length * (twice ? 2 : 1))
+      space.set(file, offset)
+      if (twice) space.set(file, offset + file.length)
+      expect(outcome(parseUf2, space.subarray(offset))).toEqual(
+        outcome(imageOfBlocks, space.subarray(offset)),
+      )
+    }),
+    { numRuns: 500 },
+  )
 })
