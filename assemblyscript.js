@@ -15,7 +15,7 @@ export const assemblyScript = () => ({
     if (!id.endsWith(`.as.ts${query}`)) return undefined
     const file = id.slice(0, -query.length)
     this.addWatchFile(file)
-    const { default: asc } = await import(compiler)
+    const { default: asc } = await import(/* @vite-ignore */ compiler)
     const { error, binary } = await asc.compileString(await readFile(file, 'utf8'), {
       optimizeLevel: 3,
       runtime: 'stub',

@@ -11,15 +11,20 @@ export interface Bench {
   run(): Promise<Row[]>
 }
 
-/** Median milliseconds of each candidate; they take turns, so that a busy machine is equally unfair to all. */
+/**
+ * Median milliseconds of each candidate; they take turns, so that a busy machine is equally unfair to all. `before` each
+ * turn: what is not measured.
+ */
 export function takeTurns<N extends string>(
   rounds: number,
   candidates: Readonly<Record<N, () => unknown>>,
+  before: () => void = () => undefined,
 ): Record<N, number> {
   const names = Object.keys(candidates) as N[]
   const times = Object.fromEntries(names.map((name): [N, number[]] => [name, []])) as Record<N, number[]>
   for (let round = 0; round < rounds; round++)
     for (const name of names) {
+      before()
       const start = performance.now()
       candidates[name]()
       times[name].push(performance.now() - start)
