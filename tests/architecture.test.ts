@@ -74,6 +74,7 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
 }
 const packages: Readonly<Record<string, readonly string[]>> = {
   'src/firmware': ['@zip.js/zip.js'],
+  'src/worker': ['hash-wasm'],
   'src/store': ['idb', 'zod', '@zip.js/zip.js'],
   'src/catalogue': ['zod', 'uqr'],
   'src/jobs': ['zod'],

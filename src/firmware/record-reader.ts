@@ -26,8 +26,8 @@ export interface FastBytes {
   readonly last: number
 }
 
-/** Far longer than any record. */
-const textBytes = 1 << 16
+/** At a time. Far longer than any record, or what is kept of one could fill it. */
+const textBytes = { least: 1 << 10, most: 1 << 16 }
 
 export abstract class RecordReader implements Reader {
   readonly runs: Runs
@@ -47,7 +47,7 @@ export abstract class RecordReader implements Reader {
   constructor(sizeBytes: number, fast?: FastRecords) {
     this.runs = new Runs(sizeBytes >> 1)
     this.fast = fast
-    this.text = fast?.text ?? new Uint8Array(textBytes)
+    this.text = fast?.text ?? new Uint8Array(Math.min(Math.max(sizeBytes, textBytes.least), textBytes.most))
     this.view = new DataView(this.text.buffer, this.text.byteOffset, this.text.byteLength)
   }
 
