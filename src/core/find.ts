@@ -26,23 +26,22 @@ export interface FoundString {
 
 const deviceClasses: readonly number[] = [0x00, 0x02, 0x09, 0xdc, 0xe0, 0xef, 0xfe, 0xff]
 
-/** Every plausible device descriptor, in order of address. */
-export function findUsbDescriptors(segments: readonly Segment[]): FoundUsbDescriptor[] {
-  return segments.flatMap(({ address, bytes }) => {
-    const found: FoundUsbDescriptor[] = []
-    for (let at = bytes.indexOf(18); at >= 0; at = bytes.indexOf(18, at + 1)) {
+/** Plausible device descriptors, in order of address; at most `limit`. */
+export function findUsbDescriptors(segments: readonly Segment[], limit = 256): FoundUsbDescriptor[] {
+  const found: FoundUsbDescriptor[] = []
+  for (const { address, bytes } of segments)
+    for (let at = bytes.indexOf(18); at >= 0 && found.length < limit; at = bytes.indexOf(18, at + 1)) {
+      if (bytes[at + 1] !== 1) continue
       const descriptor = bytes.subarray(at, at + 18)
       if (isPlausible(descriptor)) found.push(describe(address + at, descriptor))
     }
-    return found
-  })
+  return found
 }
 
 function isPlausible(descriptor: Uint8Array): boolean {
-  const [, type, usbLow = 0, usbHigh = 0, deviceClass = 0, , , packetBytes = 0] = descriptor
+  const [, , usbLow = 0, usbHigh = 0, deviceClass = 0, , , packetBytes = 0] = descriptor
   return (
     descriptor.length === 18 &&
-    type === 1 &&
     usbHigh >= 1 &&
     usbHigh <= 3 &&
     [0x00, 0x01, 0x10, 0x20].includes(usbLow) &&

@@ -5,7 +5,6 @@ import { isFlashError } from '#core/errors.ts'
 import { mostFileBytes, type ParseOptions } from './file-format.ts'
 import { formats, readImage } from './formats.ts'
 import { sha256 } from './hash.ts'
-import { inspect } from './inspect.ts'
 import { bytesOf, refused, survivesReading } from './test-images.ts'
 
 const machineCode = Uint8Array.of(0x0c, 0x94, 0x34, 0x00, 0x0c, 0x94, 0x3e, 0x00)
@@ -126,20 +125,6 @@ describe('the formats', () => {
       written.map(({ file }) => file),
       3000,
     )
-  })
-})
-
-describe('the inspector', () => {
-  it('tells size, ranges, blank bytes, USB ids and texts', () => {
-    const descriptor = bytesOf('\x12\x01\x10\x01\xff\0\0\x08\xc0\x16\xdc\x05\x04\x01\x01\x02\0\x01')
-    const bytes = concat(descriptor, new Uint8Array(10).fill(0xff), bytesOf('USBasp'))
-    expect(inspect({ segments: [{ address: 0x100, bytes }] })).toMatchObject({
-      totalBytes: 34,
-      blankBytes: 11,
-      ranges: [{ address: 0x100, length: 34 }],
-      usbDescriptors: [{ address: 0x100, usbId: '16c0:05dc', version: '1.04' }],
-      strings: [{ address: 0x11c, text: 'USBasp', encoding: 'ascii' }],
-    })
   })
 })
 

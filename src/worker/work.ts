@@ -8,7 +8,7 @@ import { mostTextBytes, refuseTooLarge, type ParseOptions, type Reader } from '#
 import { headBytes, readImage, waysToRead, writable, type Writable } from '#firmware/formats.ts'
 import { sha256 } from '#firmware/hash.ts'
 import { dataBytes, type Image } from '#firmware/image.ts'
-import { inspect, type Inspection } from '#firmware/inspect.ts'
+import { inspect, type Inspection } from '#inspector/inspect.ts'
 import { Crc } from '#kernels/crc.ts'
 import { crcModel } from '#kernels/crc-models.ts'
 import { fastest, type Kernels } from '#kernels/kernels.ts'

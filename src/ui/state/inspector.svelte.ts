@@ -6,10 +6,12 @@ import { toFlashError, type FlashError } from '#core/errors.ts'
 import type { KnownFirmware } from '#core/programmer.ts'
 import type { ParseOptions } from '#firmware/file-format.ts'
 import type { CatalogueEntry } from '#catalogue/catalogue.ts'
+import type { Statement } from '#inspector/clue.ts'
 import { recogniseImage } from '#jobs/choose.ts'
 import { parse, type Parsed } from '#worker/client.ts'
 import type { App } from './app.svelte.ts'
 import { needsBase } from './choosing.ts'
+import { whatItIs } from './what-it-is.ts'
 
 export interface Inspected {
   readonly file: File
@@ -18,6 +20,8 @@ export interface Inspected {
   readonly parsed: Parsed
   readonly firmware: KnownFirmware | undefined
   readonly known: CatalogueEntry | undefined
+  /** What it is, surest first. */
+  readonly statements: readonly Statement[]
 }
 
 export class Inspector {
@@ -67,7 +71,8 @@ async function inspectFile(file: File, options: ParseOptions, signal: AbortSigna
     findFile(parsed.sha256).then((entry) => entry ?? findImage(segments)),
     recogniseImage(segments),
   ])
-  return { file, options, parsed, firmware, known }
+  const statements = whatItIs(parsed.inspection.statements, firmware, known)
+  return { file, options, parsed, firmware, known, statements }
 }
 
 const inspectors = new WeakMap<App, Inspector>()

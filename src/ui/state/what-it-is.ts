@@ -1,0 +1,52 @@
+/** All that is said of a firmware, from the inspector, the protocols and the catalogue, surest first. */
+import type { KnownFirmware, Segment } from '#core/programmer.ts'
+import type { CatalogueEntry } from '#catalogue/catalogue.ts'
+import { bySurest, evidence, type Evidence, type Statement } from '#inspector/clue.ts'
+import type { TextureCell } from '#inspector/texture.ts'
+
+export function whatItIs(
+  found: readonly Statement[],
+  firmware: KnownFirmware | undefined,
+  known: CatalogueEntry | undefined,
+): readonly Statement[] {
+  const others = found.filter(({ values: { family } }) => !family || family !== firmware?.family)
+  return [...(known ? [published(known)] : []), ...(firmware ? [recognised(firmware)] : []), ...others].sort(
+    bySurest,
+  )
+}
+
+const published = ({ name, version, chip, imageSha256 }: CatalogueEntry): Statement => ({
+  code: 'published',
+  confidence: 'certain',
+  values: { name, version, chip },
+  evidence: [evidence('hash', { hash: imageSha256 })],
+})
+
+const recognised = ({ name, version = '', confidence, evidence: said }: KnownFirmware): Statement => ({
+  code: 'firmware',
+  confidence,
+  values: { name, version },
+  evidence: said.map(asEvidence),
+})
+
+/** The words of a protocol end with the address, where there is one: `… at 0x0a3c`. */
+function asEvidence(text: string): Evidence {
+  const digits = /\b0x([0-9a-f_]+)$/.exec(text)?.[1]?.replaceAll('_', '')
+  return evidence('recognised', { text }, digits === undefined ? undefined : parseInt(digits, 16))
+}
+
+export interface Looked {
+  readonly statements: readonly Statement[]
+  readonly texture: readonly TextureCell[]
+}
+
+/** The same of a memory in a backup; no chip's here is so large that it would hold up the page. */
+export async function lookInto(memory: Segment, firmware: KnownFirmware | undefined): Promise<Looked> {
+  const [{ inspect }, { findImage }] = await Promise.all([
+    import('#inspector/inspect.ts'),
+    import('#catalogue/catalogue.ts'),
+  ])
+  const segments = [memory]
+  const { statements, texture } = inspect({ segments })
+  return { statements: whatItIs(statements, firmware, await findImage(segments)), texture }
+}
