@@ -81,8 +81,8 @@ export function findStrings(
 ): FoundString[] {
   const found: FoundString[] = []
   for (const { address, bytes } of segments) {
-    for (let at = 0; at < bytes.length && found.length < limit;) {
-      const wide = runLength(bytes, at, 2)
+    for (let at = nextText(bytes, 0); at < bytes.length && found.length < limit;) {
+      const wide = bytes[at + 1] === 0 ? runLength(bytes, at, 2) : 0
       const step = wide >= minLength ? 2 : 1
       const length = step === 2 ? wide : runLength(bytes, at, 1)
       if (length >= minLength)
@@ -93,10 +93,17 @@ export function findStrings(
           ),
           encoding: step === 2 ? 'utf-16le' : 'ascii',
         })
-      at += Math.max(1, length * step)
+      at = nextText(bytes, at + Math.max(1, length * step))
     }
   }
   return found
+}
+
+/** Where the next printable character is; most bytes of most images are none. */
+function nextText(bytes: Uint8Array, from: number): number {
+  let at = from
+  while (at < bytes.length && ((bytes[at] as number) < 0x20 || (bytes[at] as number) > 0x7e)) at++
+  return at
 }
 
 /** Characters in the run that begins at `at`, each `step` bytes wide with zeros above the first. */

@@ -201,6 +201,8 @@ export interface Check {
 export type CheckCode =
   | 'chip-matches' // the file is for this chip
   | 'device-matches' // a link names the device and the way that it is meant for
+  | 'content-matches' // what the image is by itself, against what it is written to
+  | 'usb-matches' // the USB device that the file says it is for
   | 'size-fits'
   | 'bootloader-overlap'
   | 'vector-table'

@@ -18,8 +18,10 @@ const mostChips = 8
 const partNames = avrParts.map(({ name }) => name)
 
 const avr: Clue = ({ segments, isRaw }) => {
+  const last = segments.at(-1)
+  if (!last || last.address + last.bytes.length > mostFlashBytes) return []
   const end = contentEnd(segments)
-  if (end === 0 || end > mostFlashBytes) return []
+  if (end === 0) return []
   const writes = selfProgramming(segments)
   const program = segments[0]?.address === 0 ? programAt0(segments, end) : []
   const loaders = loadersIn(segments, writes)

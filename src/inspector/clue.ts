@@ -52,7 +52,7 @@ export const statementCodes = [
 export type StatementCode = (typeof statementCodes)[number]
 
 /** Kinds of processors that the inspector tells apart. */
-export type Architecture = 'avr' | 'cortex-m' | 'esp' | 'mcs51' | 'rp2'
+export type Architecture = 'avr' | 'cortex-m' | 'esp' | 'mcs51'
 
 export interface Statement {
   readonly code: StatementCode

@@ -1,6 +1,5 @@
 /** Firmware as tests need it: the structures that a clue looks for, around bytes that are nobody's program. */
 import { blank, concat } from '#core/bytes.ts'
-import { bytesOf } from '#firmware/test-images.ts'
 
 /** The same noise for the same seed; as good as encrypted. */
 export function noise(length: number, seed = 1): Uint8Array {
@@ -61,6 +60,9 @@ export function cortexProgram(base: number, stack: number, length: number): Uint
   })
   return concat(words32(...table), thumbCode(length - code))
 }
+
+/** A character a byte. */
+const bytesOf = (value: string): Uint8Array => Uint8Array.from(value, (character) => character.charCodeAt(0))
 
 const text = (value: string, length: number): Uint8Array => {
   const bytes = new Uint8Array(length)

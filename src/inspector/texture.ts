@@ -53,7 +53,7 @@ export function textureOf(segments: readonly Segment[]): TextureCell[] {
 
 function cellOf(pieces: readonly Segment[], length: number): TextureCell {
   const counts = new Uint32Array(256)
-  for (const { bytes } of pieces) for (const byte of bytes) counts[byte] = (counts[byte] as number) + 1
+  for (const { bytes } of pieces) countBytes(bytes, counts)
   const [first, last] = [pieces[0], pieces.at(-1)] as [Segment, Segment]
   const entropy = entropyOf(counts, length)
   const blankBytes = counts[0xff] as number
@@ -68,6 +68,10 @@ function cellOf(pieces: readonly Segment[], length: number): TextureCell {
     blankBytes,
     ...(code !== undefined && { code }),
   }
+}
+
+function countBytes(bytes: Uint8Array, counts: Uint32Array): void {
+  for (let i = 0; i < bytes.length; i++) (counts[bytes[i] as number] as number)++
 }
 
 /** What the counts of bytes tell by themselves. */

@@ -77,6 +77,8 @@ const request = (changes: Partial<CheckRequest> = {}): CheckRequest => ({
     unreadable: [],
     chipErase: undefined,
   },
+  nature: [],
+  usbId: undefined,
   wanted: wanted(),
   rule: { outside: 'keep', reserved: 'refuse' },
   present: new Map([['flash', blank(256)]]),

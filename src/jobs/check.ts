@@ -6,8 +6,10 @@
  */
 import { equal } from '#core/bytes.ts'
 import type { Check, Contents, KnownFirmware, MemoryId, Patient, Segment } from '#core/programmer.ts'
+import type { Statement } from '#inspector/clue.ts'
 import type { Backup } from '#store/backups.ts'
 import type { Wanted } from '#store/journal.ts'
+import { checkContent, checkUsb } from './check-content.ts'
 import { planFlash, type Memories, type PatientLayout, type PlanRule } from './plan.ts'
 
 export interface CheckRequest {
@@ -21,11 +23,15 @@ export interface CheckRequest {
   /** How the patient is reached, and by whose driver. */
   readonly way: 'itself' | 'target'
   readonly family: string | undefined
+  /** USB ids of what is connected, e.g. `2341:0043`; undefined: it is not on USB. */
+  readonly usbId: string | undefined
   /** The backup of this patient; `isProven`: it was read back from the store just now. */
   readonly backup: Backup
   readonly isProven: boolean
   /** The backup that is to be restored, if any. */
   readonly restored: Backup | undefined
+  /** What the image is by itself, surest first. */
+  readonly nature: readonly Statement[]
   /** What the catalogue says of this image; undefined: it does not know it. */
   readonly known: { readonly fault: string | undefined } | undefined
   readonly battery: { readonly charging: boolean; readonly level: number } | undefined
@@ -36,11 +42,13 @@ export interface CheckRequest {
 export function checkAll(request: CheckRequest): readonly Check[] {
   const { patient, wanted } = request
   const contents = effectiveContents(request)
-  const chip = wanted.source.chip
+  const { said, chip = said?.claims.chip } = wanted.source
   const ofChip = patient.check(contents, asContents(request), chip)
   const isChipKnown = ofChip.some(({ code }) => code === 'chip-matches')
   return [
     ...(isChipKnown ? [] : checkChip(patient.chip, wanted)),
+    ...checkContent(patient, request.nature, said),
+    ...checkUsb(request.way, said, request.usbId),
     ...checkDevice(request),
     ...ofChip,
     ...checkVersion(request.presentFirmware, wanted.firmware),
@@ -106,7 +114,8 @@ const check = (code: Check['code'], result: Check['result'], values: Check['valu
 })
 
 function checkChip(chip: string, { source, firmware }: Wanted): Check[] {
-  const claims = source.chip === undefined ? firmware?.chips : [source.chip]
+  const said = source.chip ?? source.said?.claims.chip
+  const claims = said === undefined ? firmware?.chips : [said]
   if (!claims) return []
   const values = { expected: chip, found: claims.join(', ') }
   const isMeant = claims.some((claim) => claim.toLowerCase() === chip.toLowerCase())

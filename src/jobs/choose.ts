@@ -8,6 +8,7 @@ import { totalBytes } from '#firmware/image.ts'
 import type { Backup, BackupEntry } from '#store/backups.ts'
 import type { Wanted, WantedSource } from '#store/journal.ts'
 import type { Parsed, ParseFileOptions } from '#worker/client.ts'
+import type { Statement } from '#inspector/clue.ts'
 import { recogniseFirmware } from './identify.ts'
 import type { PatientLayout, PlanRule } from './plan.ts'
 
@@ -54,6 +55,7 @@ export async function wantedFromFile(choice: Choice, parse: Parse, signal?: Abor
       sizeBytes,
       ...(promised && { promisedSha256: promised.sha256 }),
       ...(chip !== undefined && { chip }),
+      ...(Object.keys(image.claims).length > 0 && { said: { format: image.format, claims: image.claims } }),
       ...link,
     },
   }
@@ -68,6 +70,14 @@ export async function recogniseImage(
   chip?: string,
 ): Promise<KnownFirmware | undefined> {
   return totalBytes(segments) > mostRecognised ? undefined : recogniseFirmware(segments, chip)
+}
+
+/** What the flash content is by itself, surest first; of too much nothing is said. */
+export async function natureOf({ contents, source: { said } }: Wanted): Promise<readonly Statement[]> {
+  const segments = contents.get('flash')
+  if (!segments || totalBytes(segments) > mostRecognised) return []
+  const { inspect } = await import('#inspector/inspect.ts')
+  return inspect({ segments, ...said }).statements
 }
 
 /** Memories that a restore can write. */

@@ -26,7 +26,7 @@ import {
 } from './backup.ts'
 import { issueCertificate } from './certificate.ts'
 import { checkAll } from './check.ts'
-import { faultOf, ruleFor } from './choose.ts'
+import { faultOf, natureOf, ruleFor } from './choose.ts'
 import { Connection, originOf, patientView, type ConnectOptions } from './connection.ts'
 import { flash, release } from './flash.ts'
 import { recogniseFirmware } from './identify.ts'
@@ -377,21 +377,23 @@ export class Job {
     const { backups, surroundings } = this.#services
     const { backupId, sha256 } = wanted.source
     if (backupId !== undefined) await backups.receiptFor(backupId, sha256) // it may have rotted since
-    const [isProven, restored, known, battery, storageRoom] = await Promise.all([
+    const [isProven, restored, known, nature, battery, storageRoom] = await Promise.all([
       this.#receiptFor(backup).then(Boolean),
       backupId === undefined ? undefined : backups.get(backupId),
       faultOf(wanted),
+      natureOf(wanted),
       surroundings.battery(),
       surroundings.storageRoom(),
     ])
     return checkAll({
-      ...{ patient, wanted, rule, backup, isProven, restored, known, battery, storageRoom },
+      ...{ patient, wanted, rule, backup, isProven, restored, known, nature, battery, storageRoom },
       layout: layoutOf(patient),
       present: this.#present,
       kept: this.#kept,
       presentFirmware: firmware,
       way: this.#connection?.ends.to ?? 'target',
       family: this.#connection?.family,
+      usbId: this.view.programmer?.facts.find(({ name }) => name === 'usb-id')?.value,
     })
   }
 

@@ -4,6 +4,7 @@
  * to finish: which backup holds what must be kept, and what was to be written.
  */
 import type { Contents, KnownFirmware, Unreadable } from '#core/programmer.ts'
+import type { Claims } from '#firmware/image.ts'
 import { changing, storing, type Database } from './db.ts'
 
 /** What is to be in the patient afterwards, and where that came from. */
@@ -25,6 +26,8 @@ export interface WantedSource {
   readonly promisedSha256?: string
   /** The chip that a link, catalogue or backup says it is for. */
   readonly chip?: string
+  /** What the file says of itself, and in which format. */
+  readonly said?: { readonly format: string; readonly claims: Claims }
   /** Whose firmware a link says it is, by the protocol folder's name, and by which way it goes there. */
   readonly device?: string
   readonly patient?: 'itself' | 'target'

@@ -2,19 +2,14 @@
  * For people who do not look at the screen, or use no mouse: every screen and step passes axe, the whole job
  * goes by keyboard alone, and what a job does is said aloud.
  */
-import { readFileSync } from 'node:fs'
-import { createRequire } from 'node:module'
 import { expect, type Locator, type Page } from '@playwright/test'
-import type { AxeResults, RunOptions } from 'axe-core'
+import type { RunOptions } from 'axe-core'
+import { axe, objections } from './axe.ts'
 import { Story, test } from './story.ts'
 import { de, en, like, type Words } from './words.ts'
 
-const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8')
-
 declare global {
   interface Window {
-    /** Put there by `axe-core`. */
-    axe: { run(options: RunOptions): Promise<AxeResults> }
     /** What the job's live region said, in its order. */
     heard: string[]
   }
@@ -24,17 +19,6 @@ const practiceImage = (words: Words, name: string, chip: string): string =>
   words.choose_practice_image.replace('{name}', name).replace('{chip}', chip)
 
 // ---- axe -----------------------------------------------------------------------------------------
-
-/** Everything axe objects to, in words for whoever reads the failure. */
-const objections = (page: Page, options: RunOptions): Promise<string[]> =>
-  page.evaluate(async (how) => {
-    const { violations } = await window.axe.run(how)
-    return violations.flatMap(({ id, help, nodes }) =>
-      nodes.map(
-        ({ target, failureSummary = '' }) => `${id}: ${help}: ${target.join(' ')}: ${failureSummary}`,
-      ),
-    )
-  }, options)
 
 /** What may differ when only words and colours do. */
 const ofWordsAndColours = {

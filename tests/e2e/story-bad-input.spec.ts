@@ -5,6 +5,7 @@
 import { open } from 'node:fs/promises'
 import { expect } from '@playwright/test'
 import { blank } from '../../src/core/bytes.ts'
+import { cortexProgram } from '../../src/inspector/test-firmware.ts'
 import { hashesOf, readCertificate } from './certificate.ts'
 import { hexEnd, hexFile, hexRecord, practiceBytes, sha256 } from './firmware.ts'
 import { test, type Story } from './story.ts'
@@ -93,6 +94,11 @@ const unfit: readonly BadFile[] = [
     name: 'other-chip.hex',
     content: hexFile(otherChip),
     told: [like(en.check_vectors_other, { vectors: '26 × 2', expected: '19 × 2' }), /ATmega88\b/],
+  },
+  {
+    name: 'probe.hex',
+    content: hexFile(cortexProgram(0, 0x2000_4000, 4096)),
+    told: [like(en.check_content_refused, { found: 'Arm Cortex-M', expected: 'ATmega8' }), /0x2000_4000/],
   },
 ]
 

@@ -3,11 +3,13 @@
  * its result does. Evidence fills the gaps, a dash where a check does not give it.
  */
 import type { Check, CheckCode } from '#core/programmer.ts'
+import type { EvidenceCode } from '#inspector/clue.ts'
 import type { Consequence } from '#jobs/plan.ts'
 import { memoryName } from './facts.ts'
 import { shortHash } from './format.ts'
 import { fuseDanger, fuseMeaning, fuseName } from './fuses.ts'
 import { m } from './generated/messages.js'
+import { evidenceText } from './statements.ts'
 
 export interface CheckText {
   readonly title: string
@@ -50,7 +52,7 @@ type Sentence = (gaps: Gaps) => string
 
 /** The evidence with ids replaced by their names. */
 function gapsOf(values: Values): Gaps {
-  const { memory, hash, bit, danger, checks, from, to } = values
+  const { memory, hash, bit, danger, checks, clue, from, to } = values
   const isFuse = bit !== undefined
   const told: Values = {
     ...values,
@@ -60,6 +62,7 @@ function gapsOf(values: Values): Gaps {
     ...(isFuse && from !== undefined && { from: fuseMeaning(from, values) }),
     ...(isFuse && to !== undefined && { to: fuseMeaning(to, values) }),
     ...(danger !== undefined && { danger: fuseDanger(danger) }),
+    ...(clue !== undefined && { detail: evidenceText({ code: clue as EvidenceCode, values }) }),
     ...(checks !== undefined && { checks: checks.split(/, */).map(checkName).join(', ') }),
   }
   return Object.fromEntries(gapNames.map((name) => [name, told[name] ?? '–'])) as Gaps
@@ -91,6 +94,23 @@ const checks: Record<CheckCode, Texts> = {
       unknown: m.check_link_unknown,
       itself: m.check_link_itself,
       target: m.check_link_target,
+    },
+  },
+  'content-matches': {
+    title: m.check_content,
+    says: {
+      passed: m.check_content_passed,
+      warning: m.check_content_warning,
+      refused: m.check_content_refused,
+    },
+  },
+  'usb-matches': {
+    title: m.check_usb,
+    says: {
+      passed: m.check_usb_passed,
+      warning: m.check_usb_refused,
+      refused: m.check_usb_refused,
+      unknown: m.check_usb_unknown,
     },
   },
   'size-fits': {

@@ -353,6 +353,7 @@ describe('a check', () => {
   const whys: Partial<Record<CheckCode, readonly string[]>> = {
     'chip-matches': ['unknown-chip'],
     'device-matches': ['unknown', 'itself', 'target'],
+    'usb-matches': ['unknown'],
     'bootloader-overlap': ['none', 'untouched', 'same', 'protected', 'erased', 'replaced'],
     'vector-table': [
       ...['missing', 'blank', 'no-jump', 'beyond-flash', 'target-empty', 'bootloader', 'jump', 'count'],
@@ -372,6 +373,8 @@ describe('a check', () => {
     ...{
       'device-matches': true,
       'chip-matches': true,
+      'content-matches': true,
+      'usb-matches': true,
       'size-fits': true,
       'bootloader-overlap': true,
       'vector-table': true,

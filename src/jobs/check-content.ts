@@ -1,0 +1,77 @@
+/**
+ * Holds what an image is, by the inspector, and what its file says of itself against what it is to be written to.
+ * Pure. What is certain refuses, what is likely warns, what is only possible says nothing.
+ */
+import { usbId } from '#core/bytes.ts'
+import type { Check, Patient } from '#core/programmer.ts'
+import type { Architecture, Statement } from '#inspector/clue.ts'
+import type { WantedSource } from '#store/journal.ts'
+
+/** As the field calls them. */
+const architectureNames: Readonly<Record<Architecture, string>> = {
+  avr: 'AVR',
+  'cortex-m': 'Arm Cortex-M',
+  esp: 'ESP8266, ESP32',
+  mcs51: '8051',
+}
+
+/** By the beginning of a patient's kind, e.g. `avr:1e930f`. */
+const architectureOf = ({ kind }: Pick<Patient, 'kind'>): Architecture | undefined =>
+  (Object.keys(architectureNames) as Architecture[]).find((one) => kind.startsWith(`${one}:`))
+
+export function checkContent(
+  patient: Pick<Patient, 'kind' | 'chip'>,
+  statements: readonly Statement[],
+  said: WantedSource['said'],
+): Check[] {
+  const own = architectureOf(patient)
+  if (own === undefined) return []
+  const say = (result: Check['result'], found: string, clue: Check['values']): Check[] => [
+    { code: 'content-matches', result, values: { ...clue, expected: patient.chip, found } },
+  ]
+  const telling = statements.filter((one) => one.architecture && one.confidence !== 'possible')
+  const [fits] = telling.filter(({ architecture }) => architecture === own)
+  const [other] = telling.filter(({ architecture }) => architecture !== own)
+  // What is certain of another kind is not made good by what is likely of this one.
+  const strongest =
+    other?.confidence === 'certain' && fits?.confidence !== 'certain' ? other : (fits ?? other)
+  if (strongest && strongest !== fits)
+    return say(
+      strongest.confidence === 'certain' ? 'refused' : 'warning',
+      nameOf(strongest),
+      clueOf(strongest),
+    )
+  const machine = said?.claims.machine
+  if (said && machine !== undefined && machine !== architectureNames[own])
+    return say('refused', machine, { clue: 'claim', format: said.format })
+  return fits ? say('passed', nameOf(fits), clueOf(fits)) : []
+}
+
+/** What the file itself names, or the kind of processor. */
+const nameOf = ({ values, architecture }: Statement): string =>
+  values['chip'] ?? values['machine'] ?? (architecture ? architectureNames[architecture] : '')
+
+/** Its first piece of evidence; the text of the check puts it into words. */
+function clueOf({ evidence: [first] }: Statement): Check['values'] {
+  return first ? { ...first.values, clue: first.code } : {}
+}
+
+/** A DFU suffix names the device; only through its own boot loader there is one to compare with. */
+export function checkUsb(
+  way: 'itself' | 'target',
+  said: WantedSource['said'],
+  /** `0483:df11`, of the programmer that is connected. */
+  connected: string | undefined,
+): Check[] {
+  const { vendorId, productId } = said?.claims.usb ?? {}
+  if (vendorId === undefined && productId === undefined) return []
+  const parts = usbId(vendorId ?? 0, productId ?? 0).split(':')
+  const wanted = [vendorId, productId].map((id, i) => (id === undefined ? undefined : parts[i]))
+  const expected = wanted.map((id) => id ?? '*').join(':')
+  const say = (result: Check['result'], values: Check['values']): Check[] => [
+    { code: 'usb-matches', result, values: { expected, ...values } },
+  ]
+  if (way === 'target' || connected === undefined) return say('passed', { why: 'unknown' })
+  const isMeant = connected.split(':').every((id, i) => wanted[i] === undefined || wanted[i] === id)
+  return say(isMeant ? 'passed' : 'refused', { found: connected })
+}
