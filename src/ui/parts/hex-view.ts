@@ -86,8 +86,11 @@ function search(bytes: Uint8Array, wanted: Uint8Array, from: number, to: number)
   return undefined
 }
 
-const matches = (bytes: Uint8Array, wanted: Uint8Array, at: number): boolean =>
-  at + wanted.length <= bytes.length && wanted.every((byte, i) => bytes[at + i] === byte)
+/** A loop, because a long run of one byte asks it at every address of 16 MiB. */
+function matches(bytes: Uint8Array, wanted: Uint8Array, at: number): boolean {
+  for (let i = 0; i < wanted.length; i++) if (bytes[at + i] !== wanted[i]) return false
+  return true
+}
 
 /** Sorted marks, so that the one at an address is found by halving; the later of two overlapping ones wins. */
 export function markFinder(marks: readonly Mark[]): (address: number) => Mark['kind'] | undefined {

@@ -62,16 +62,18 @@ export class Inspector {
 }
 
 async function inspectFile(file: File, options: ParseOptions, signal: AbortSignal): Promise<Inspected> {
-  const [parsed, { findFile, findImage }] = await Promise.all([
+  const [parsed, { findFile, findImage }, { publishedAs }] = await Promise.all([
     parse(file, { name: file.name, ...options }, signal),
     import('#catalogue/catalogue.ts'),
+    import('#catalogue/published.ts'),
   ])
   const { segments } = parsed.image
-  const [known, firmware] = await Promise.all([
+  const [known, published, firmware] = await Promise.all([
     findFile(parsed.sha256).then((entry) => entry ?? findImage(segments)),
+    publishedAs(parsed.imageSha256),
     recogniseImage(segments),
   ])
-  const statements = whatItIs(parsed.inspection.statements, firmware, known)
+  const statements = whatItIs(parsed.inspection.statements, firmware, known ?? published)
   return { file, options, parsed, firmware, known, statements }
 }
 

@@ -1,13 +1,14 @@
 /** All that is said of a firmware, from the inspector, the protocols and the catalogue, surest first. */
 import type { KnownFirmware, Segment } from '#core/programmer.ts'
-import type { CatalogueEntry } from '#catalogue/catalogue.ts'
+import type { Published } from '#catalogue/published.ts'
+import { sha256 } from '#firmware/hash.ts'
 import { bySurest, evidence, type Evidence, type Statement } from '#inspector/clue.ts'
 import type { TextureCell } from '#inspector/texture.ts'
 
 export function whatItIs(
   found: readonly Statement[],
   firmware: KnownFirmware | undefined,
-  known: CatalogueEntry | undefined,
+  known: Published | undefined,
 ): readonly Statement[] {
   const others = found.filter(({ values: { family } }) => !family || family !== firmware?.family)
   return [...(known ? [published(known)] : []), ...(firmware ? [recognised(firmware)] : []), ...others].sort(
@@ -15,11 +16,11 @@ export function whatItIs(
   )
 }
 
-const published = ({ name, version, chip, imageSha256 }: CatalogueEntry): Statement => ({
+const published = ({ name, version, chip }: Published): Statement => ({
   code: 'published',
   confidence: 'certain',
   values: { name, version, chip },
-  evidence: [evidence('hash', { hash: imageSha256 })],
+  evidence: [evidence('hash', {})],
 })
 
 const recognised = ({ name, version = '', confidence, evidence: said }: KnownFirmware): Statement => ({
@@ -42,11 +43,13 @@ export interface Looked {
 
 /** The same of a memory in a backup; no chip's here is so large that it would hold up the page. */
 export async function lookInto(memory: Segment, firmware: KnownFirmware | undefined): Promise<Looked> {
-  const [{ inspect }, { findImage }] = await Promise.all([
+  const [{ inspect }, { findImage }, { publishedAs }] = await Promise.all([
     import('#inspector/inspect.ts'),
     import('#catalogue/catalogue.ts'),
+    import('#catalogue/published.ts'),
   ])
   const segments = [memory]
   const { statements, texture } = inspect({ segments })
-  return { statements: whatItIs(statements, firmware, await findImage(segments)), texture }
+  const known = (await findImage(segments)) ?? (await publishedAs(await sha256(memory.bytes)))
+  return { statements: whatItIs(statements, firmware, known), texture }
 }
