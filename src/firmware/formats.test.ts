@@ -1,6 +1,5 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { concat } from '#core/bytes.ts'
 import { isFlashError } from '#core/errors.ts'
 import { mostFileBytes, type ParseOptions } from './file-format.ts'
 import { formats, readImage } from './formats.ts'

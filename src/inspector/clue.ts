@@ -71,29 +71,31 @@ export interface Evidence {
   readonly at?: Range
 }
 
-export type EvidenceCode =
-  | 'text'
-  | 'bytes'
-  | 'usb-descriptor'
-  | 'jumps' // a table of them
-  | 'same-target' // several vectors go to one place
-  | 'ends' // the last byte that is not blank
-  | 'starts' // the first address
-  | 'self-programming' // instructions that write flash
-  | 'stack'
-  | 'reset'
-  | 'handlers'
-  | 'reserved-words' // zero, as Arm has them
-  | 'code-starts' // with this base, handlers begin like functions
-  | 'checksum'
-  | 'header'
-  | 'partitions'
-  | 'claim' // the file says so beside its bytes
-  | 'hash'
-  | 'recognised' // in the words of the protocol that knows it
-  | 'entropy'
-  | 'instructions'
-  | 'only-byte'
+export const evidenceCodes = [
+  'text',
+  'bytes',
+  'usb-descriptor',
+  'jumps', // a table of them
+  'same-target', // several vectors go to one place
+  'ends', // the last byte that is not blank
+  'starts', // the first address
+  'self-programming', // instructions that write flash
+  'stack',
+  'reset',
+  'handlers',
+  'reserved-words', // zero, as Arm has them
+  'code-starts', // with this base, handlers begin like functions
+  'checksum',
+  'header',
+  'partitions',
+  'claim', // the file says so beside its bytes
+  'hash',
+  'recognised', // in the words of the protocol that knows it
+  'entropy',
+  'instructions',
+  'only-byte',
+] as const
+export type EvidenceCode = (typeof evidenceCodes)[number]
 
 const certainty: readonly Statement['confidence'][] = ['certain', 'likely', 'possible']
 

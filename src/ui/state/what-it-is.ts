@@ -31,9 +31,10 @@ const recognised = ({ name, version = '', confidence, evidence: said }: KnownFir
 })
 
 /** The words of a protocol end with the address, where there is one: `… at 0x0a3c`. */
-function asEvidence(text: string): Evidence {
-  const digits = /\b0x([0-9a-f_]+)$/.exec(text)?.[1]?.replaceAll('_', '')
-  return evidence('recognised', { text }, digits === undefined ? undefined : parseInt(digits, 16))
+function asEvidence(said: string): Evidence {
+  const [, text = said, digits] = /^(.*?)(?: at)? 0x([0-9a-f_]+)$/.exec(said) ?? []
+  const address = digits === undefined ? undefined : parseInt(digits.replaceAll('_', ''), 16)
+  return evidence('recognised', { text }, address)
 }
 
 export interface Looked {

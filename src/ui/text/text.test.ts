@@ -3,6 +3,7 @@ import { FlashError, type ErrorCode, type ErrorDetails } from '#core/errors.ts'
 import type { Check, CheckCode, FactName, MemoryId, NoticeCode } from '#core/programmer.ts'
 import type { Platform } from '#host/platform.ts'
 import type { Consequence } from '#jobs/plan.ts'
+import { evidenceCodes, statementCodes } from '#inspector/clue.ts'
 import { checkResult, checkText, consequenceText } from './checks.ts'
 import { errorText, type Situation } from './errors.ts'
 import {
@@ -18,6 +19,7 @@ import { moment, shortHash, size } from './format.ts'
 import { fuseByteName, fuseMeaning, fuseName } from './fuses.ts'
 import { overwriteGetLocale } from './generated/runtime.js'
 import { noticeText } from './notices.ts'
+import { evidenceText, statementText } from './statements.ts'
 
 const locales = ['en', 'de'] as const
 type Locale = (typeof locales)[number]
@@ -499,5 +501,23 @@ describe('words', () => {
     const at = new Date(2026, 0, 31, 14, 2)
     expect(moment(at.toISOString(), at)).toBe('14:02')
     expect(moment(at.toISOString(), new Date(2026, 1, 1))).toContain('31.01.2026')
+  })
+})
+
+describe('a statement of the inspector', () => {
+  const values = {
+    ...{ address: '0x7e00', base: '0x0800_0000', bits: '7.9', byte: '0xff', bytes: '2', chip: 'ESP32' },
+    ...{ chips: 'STM32', count: '26', format: 'UF2', framework: 'ESP-IDF v5.1', from: '0x0000', id: '1:2' },
+    ...{ machine: 'MIPS', name: 'blinky', names: 'nvs', partition: 'factory', percent: '90', said: 'v1.2' },
+    ...{ set: 'AVR', target: '0x0054', text: 'USBasp', to: '0x00ff', value: '0x2000_5000', version: '1.2' },
+  }
+
+  test.each(statementCodes)('%s is a sentence in both languages, with all or nothing known', (code) => {
+    expect(inBoth(() => statementText({ code, values })).en).not.toContain('–')
+    inBoth(() => statementText({ code, values: {} }))
+  })
+
+  test.each(evidenceCodes)('its evidence %s too', (code) => {
+    expect(inBoth(() => evidenceText({ code, values })).en).not.toContain('–')
   })
 })
