@@ -29,16 +29,19 @@ interface Table {
 
 const cortexM: Clue = ({ segments, isRaw }) => {
   const tables = tablesIn(segments)
-  const [first] = tables
-  if (!first) return []
-  const base = baseOf(first, segments, isRaw)
-  if (!base) return []
-  const rest = tables.slice(1).filter((table) => table.stack !== first.stack || table.reset !== first.reset)
-  return [
-    program(first, base),
-    linked(first, base),
-    ...rest.flatMap((table) => second(table, base, segments)),
-  ]
+  for (const [index, first] of tables.entries()) {
+    const base = baseOf(first, segments, isRaw)
+    if (!base) continue
+    const rest = tables
+      .slice(index + 1)
+      .filter((table) => table.stack !== first.stack || table.reset !== first.reset)
+    return [
+      program(first, base),
+      linked(first, base),
+      ...rest.flatMap((table) => second(table, base, segments)),
+    ]
+  }
+  return []
 }
 export default cortexM
 

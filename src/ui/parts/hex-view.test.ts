@@ -5,6 +5,7 @@ import {
   findNext,
   findPrevious,
   markFinder,
+  nearest,
   parseAddress,
   parseSearch,
   reveal,
@@ -56,11 +57,11 @@ describe('what people type', () => {
   })
 
   test('pairs of hex digits are bytes, quotes make them text', () => {
-    expect(parseSearch('de ad')).toEqual(bytes(0xde, 0xad))
-    expect(parseSearch('0xDEAD')).toEqual(bytes(0xde, 0xad))
-    expect(parseSearch('"de ad"')).toEqual(text('de ad'))
-    expect(parseSearch('USBasp')).toEqual(text('USBasp'))
-    expect(parseSearch('')).toBeUndefined()
+    expect(parseSearch('de ad')).toEqual([bytes(0xde, 0xad)])
+    expect(parseSearch('0xDEAD')).toEqual([bytes(0xde, 0xad)])
+    expect(parseSearch('"de ad"')[0]).toEqual(text('de ad'))
+    expect(parseSearch('USB')).toEqual([text('USB'), text('U\0S\0B\0')])
+    expect(parseSearch('')).toEqual([])
   })
 })
 
@@ -74,6 +75,17 @@ describe('search', () => {
     expect(findNext(haystack, wanted, 21)).toBe(0)
     expect(findPrevious(haystack, wanted, 0)).toBe(21)
     expect(findPrevious(haystack, wanted, 21)).toBe(0)
+  })
+
+  test('of text finds it with one and with two bytes a letter, whichever is nearer', () => {
+    const both = text('..USB..U\0S\0B\0..USB')
+    const wanted = parseSearch('USB')
+    const forwards = [0, 2, 7, 15].map((from) => nearest(both, wanted, from, findNext)?.offset)
+    expect(forwards).toEqual([2, 7, 15, 2])
+    const back = [0, 2, 7, 15].map((from) => nearest(both, wanted, from, findPrevious)?.offset)
+    expect(back).toEqual([15, 15, 2, 7])
+    expect(nearest(both, wanted, 2, findNext)).toEqual({ offset: 7, length: 6 })
+    expect(nearest(both, parseSearch('none'), 0, findNext)).toBeUndefined()
   })
 
   test('finds nothing that hangs over the end', () => {

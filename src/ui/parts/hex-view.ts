@@ -54,13 +54,43 @@ export function parseAddress(text: string): number | undefined {
   return /^[0-9a-f]{1,8}$/i.test(digits) ? parseInt(digits, 16) : undefined
 }
 
-/** What to look for: `de ad be` as bytes, anything else (or `"de ad"`) as text. Undefined: nothing. */
-export function parseSearch(text: string): Uint8Array | undefined {
+/**
+ * What to look for, each of them: `de ad be` as bytes; anything else (or `"de ad"`) as text, also with two bytes a
+ * letter, as USB has its strings.
+ */
+export function parseSearch(text: string): readonly Uint8Array[] {
   const quoted = /^"(.+)"$/.exec(text)?.[1]
   if (quoted === undefined && /^\s*(0x)?([0-9a-f]{2}\s*)+$/i.test(text))
-    return fromHex(text.trim().replace(/^0x/i, ''))
+    return [fromHex(text.trim().replace(/^0x/i, ''))]
   const wanted = quoted ?? text
-  return wanted === '' ? undefined : new TextEncoder().encode(wanted)
+  const wide = Uint8Array.from({ length: wanted.length * 2 }, (_, i) =>
+    i % 2 ? wanted.charCodeAt(i >> 1) >> 8 : wanted.charCodeAt(i >> 1) & 0xff,
+  )
+  return wanted === '' ? [] : [new TextEncoder().encode(wanted), wide]
+}
+
+export interface Hit {
+  readonly offset: number
+  readonly length: number
+}
+
+/** The nearest occurrence of any of them, by the way that `find` goes. */
+export function nearest(
+  bytes: Uint8Array,
+  wanted: readonly Uint8Array[],
+  from: number,
+  find: typeof findNext,
+): Hit | undefined {
+  const away = (offset: number) => {
+    const steps = find === findPrevious ? from - offset : offset - from
+    return steps > 0 ? steps : steps + bytes.length
+  }
+  return wanted
+    .flatMap((one) => {
+      const offset = find(bytes, one, from)
+      return offset === undefined ? [] : [{ offset, length: one.length }]
+    })
+    .sort((a, b) => away(a.offset) - away(b.offset))[0]
 }
 
 /** Offset of the next occurrence after `from`, going round at the end; undefined: there is none. */
