@@ -24,6 +24,9 @@ export interface FoundString {
   readonly encoding: 'ascii' | 'utf-16le'
 }
 
+/** Instead of a string's index: LUFA then makes the serial number of the chip's own. */
+const chipSerial = 0xdc
+
 const deviceClasses: readonly number[] = [0x00, 0x02, 0x09, 0xdc, 0xe0, 0xef, 0xfe, 0xff]
 
 /** Plausible device descriptors, in order of address; at most `limit`. */
@@ -48,7 +51,7 @@ function isPlausible(descriptor: Uint8Array): boolean {
     deviceClasses.includes(deviceClass) &&
     [8, 9, 16, 32, 64].includes(packetBytes) &&
     ![0, 0xffff].includes(u16(descriptor, 8)) && // no vendor
-    descriptor.subarray(14, 17).every((index) => index < 32) && // string indexes
+    descriptor.subarray(14, 17).every((index) => index < 32 || index === chipSerial) && // string indexes
     [1, 2, 3, 4].includes(descriptor[17] ?? 0) // configurations
   )
 }

@@ -4,7 +4,7 @@
  * "Interrupt Vectors" and "Boot Loader Support" (SPMCSR is at I/O 0x37, on ATmega128 at 0x68).
  */
 import type { Segment } from '#core/programmer.ts'
-import { chipsFor, contentEnd, findBootloader, jumpTarget, readVectorTable } from '#chips/avr-code.ts'
+import { chipsFor, contentEnd, findBootloader, jumpTarget, readVectorTable, wordAt } from '#chips/avr-code.ts'
 import { avrParts } from '#chips/avr-parts.ts'
 import { evidence, place, segmentAt, type Clue, type Evidence, type Statement, type Subject } from './clue.ts'
 
@@ -43,6 +43,7 @@ function programAt0(segments: Subject['segments'], end: number): Statement[] {
 
   const [common, times] = mostCommon(inside)
   const chips = chipsFor(segments, partNames)
+  const isPadded = table.bytes === 4 && wordAt(segments, 2) === 0
   const count = String(table.count)
   const jumpsAre = evidence('jumps', { count, bytes: String(table.bytes) }, 0, table.count * table.bytes)
   const isSure = table.count >= sureVectors && inside.length >= sureVectors
@@ -64,7 +65,8 @@ function programAt0(segments: Subject['segments'], end: number): Statement[] {
     program,
     {
       code: 'avr-chips',
-      confidence: isSure ? 'likely' : 'possible',
+      // Short jumps in long vectors: arduino-usbserial for ATmega16U2 has the table of AT90USB646 so.
+      confidence: isSure && !isPadded ? 'likely' : 'possible',
       values: { chips: shown },
       evidence: [jumpsAre, evidence('ends', { address: place(end - 1) }, end - 1)],
       architecture: 'avr',

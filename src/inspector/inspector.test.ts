@@ -85,6 +85,15 @@ describe('AVR', () => {
     expect(told(statements, 'avr-chips')?.values['chips']).toContain('ATmega328P')
   })
 
+  it('with short jumps in long vectors could be for chips with another table', () => {
+    const bytes = avrProgram(38, 2, 4000)
+    const padded = new Uint8Array(4000)
+    padded.set(avrProgram(38, 4, 4000).subarray(152), 152)
+    for (let i = 0; i < 38; i++) padded.set([20 + 2 * (37 - i), 0xc0, 0, 0], i * 4)
+    expect(told(at(0, padded).statements, 'avr-chips')).toMatchObject({ confidence: 'possible' })
+    expect(told(at(0, bytes).statements, 'avr-program')).toMatchObject({ confidence: 'certain' })
+  })
+
   it('is not said of jumps that go nowhere', () => {
     const bytes = avrProgram(26, 2, 4000).subarray(0, 60)
     expect(told(at(0, bytes).statements, 'avr-program')).toBeUndefined()
@@ -187,6 +196,15 @@ describe('others', () => {
     expect(told(raw(concat(usb, wide('Another'))).statements, 'firmware')).toBeUndefined()
     const probe = concat(noise(64), bytesOf('Some CMSIS-DAP'))
     expect(told(raw(probe).statements, 'firmware')).toMatchObject({ confidence: 'possible' })
+  })
+
+  it('a device whose serial number is its chip’s own is known like others', () => {
+    const usb = usbDescriptor(0x2341, 0x0043, 0x0001).with(16, 0xdc)
+    const bytes = concat(noise(100), usb, wide('Arduino (www.arduino.cc)'))
+    expect(told(raw(bytes).statements, 'firmware')).toMatchObject({
+      confidence: 'certain',
+      values: { name: 'arduino-usbserial', version: '0.01' },
+    })
   })
 
   it('DAPLink is known by the block in its vector table', () => {
