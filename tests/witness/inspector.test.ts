@@ -1,6 +1,6 @@
 /** What the inspector says of real boot loaders, built by others: never another processor, always where they are. */
 import { describe, expect, test } from 'vitest'
-import { parseImage } from '../../src/firmware/formats.ts'
+import { readImage } from '../../src/firmware/formats.ts'
 import { inspect } from '../../src/inspector/inspect.ts'
 import { bootLoaderFile } from './arduino-core.ts'
 
@@ -13,8 +13,8 @@ const loaders: readonly (readonly [file: string, address: string, chip: RegExp])
 ]
 
 describe('a boot loader of ArduinoCore-avr', () => {
-  test.each(loaders)('%s is one, at %s', (file, address, chip) => {
-    const { statements } = inspect(parseImage(bootLoaderFile(file), file))
+  test.each(loaders)('%s is one, at %s', async (file, address, chip) => {
+    const { statements } = inspect(await readImage(bootLoaderFile(file), file))
     const loader = statements.find(({ code }) => code === 'avr-bootloader')
     expect(loader).toMatchObject({ confidence: 'certain', values: { address } })
     expect(statements.find(({ code }) => code === 'avr-chips')?.values['chips']).toMatch(chip)
