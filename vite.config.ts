@@ -112,7 +112,7 @@ export default defineConfig({
           include: [
             '{src,protocols}/**/*.test.ts',
             'tests/*.test.ts',
-            'tests/{contract,witness,lab}/**/*.test.ts',
+            'tests/{contract,fuzz,witness,lab}/**/*.test.ts',
           ],
         },
       },
