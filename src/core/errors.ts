@@ -59,7 +59,9 @@ export interface BadFileDetail {
   format: string
   why: BadFileReason
   offset?: number
+  /** Both count from 1; texts only. */
   line?: number
+  column?: number
   found?: string
   expected?: string
   /** `overlap`: the place in memory, and where the file named it first. */

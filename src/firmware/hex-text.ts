@@ -48,11 +48,18 @@ export function lineAt(text: Uint8Array, offset: number): number {
   return line
 }
 
-/** As `refusing`, and with the line. */
+/** In its line, from 1. */
+function columnAt(text: Uint8Array, offset: number): number {
+  let start = offset
+  while (start > 0 && text[start - 1] !== 0x0a && text[start - 1] !== 0x0d) start--
+  return offset - start + 1
+}
+
+/** As `refusing`, and with line and column. */
 export const refusingText =
   (format: string, text: Uint8Array) =>
   (why: BadFileDetail['why'], offset: number, more: Partial<BadFileDetail> = {}): FlashError =>
-    refusing(format)(why, offset, { line: lineAt(text, offset), ...more })
+    refusing(format)(why, offset, { line: lineAt(text, offset), column: columnAt(text, offset), ...more })
 
 /** Ctrl-Z ends a DOS text and is no content. */
 const isBlank = (character: number | undefined): boolean => isSpace(character) || character === 0x1a

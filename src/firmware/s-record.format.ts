@@ -254,13 +254,7 @@ function whatIsWrong(text: Uint8Array, at: number, { runs, records }: SRecordRea
 
 /** A record of a type that cannot be where it is. */
 const mistyped = (text: Uint8Array, at: number): FlashError =>
-  new FlashError('bad-file', {
-    format: name,
-    why: 'bad-record-type',
-    offset: at + 1,
-    line: lineAt(text, at),
-    found: `S${shown(text[at + 1] as number)}`,
-  })
+  refusingText(name, text)('bad-record-type', at + 1, { found: `S${shown(text[at + 1] as number)}` })
 
 const widthAt = (text: Uint8Array, at: number): number => addressBytes[(text[at + 1] as number) - 0x30] ?? 0
 

@@ -330,12 +330,13 @@ const looksForeign: ReadonlySet<BadFileReason> = new Set([
   'unknown-format',
 ])
 
-/** `The checksum of a record is wrong (line 3, byte 97, found 0x1f, expected 0x20).` */
+/** `The checksum of a record is wrong (line 3, column 11, byte 97, found 0x1f, expected 0x20).` */
 export function badFileText(detail: BadFileDetail): string {
-  const { why, line, firstLine, offset, firstOffset, address, found, expected, parts } = detail
+  const { why, line, column, firstLine, offset, firstOffset, address, found, expected, parts } = detail
   const reason = fileReasons[why](detail)
   const places = [
     line !== undefined && m.file_place_line({ line: count(line) }),
+    column !== undefined && m.file_place_column({ column: count(column) }),
     firstLine !== undefined && m.file_place_first_line({ line: count(firstLine) }),
     offset !== undefined && m.file_place_offset({ offset: count(offset) }),
     firstOffset !== undefined && m.file_place_first_offset({ offset: count(firstOffset) }),
