@@ -1,14 +1,14 @@
 /**
  * Our formats against the tools of the field: binutils (objcopy, ld), SRecord (srec_cat), dfu-util (dfu-suffix,
- * dfu-prefix), gzip, zip, tar, md5sum and Android's img2simg, which `npm test` installs. Each process gets images
- * of hundreds of segments.
+ * dfu-prefix), gzip, zip, tar, md5sum and Android's img2simg, which `npm test` installs. Some images have
+ * hundreds of segments; with most of them, thousands of files go through the tools.
  */
 import { spawnSync } from 'node:child_process'
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import fc from 'fast-check'
-import { afterAll, describe, expect, it } from 'vitest'
+import { afterAll, describe, expect, it, vi } from 'vitest'
 import { equal } from '#core/bytes.ts'
 import type { Segment } from '#core/programmer.ts'
 import { parseAndroidSparse } from './android-sparse.format.ts'
@@ -38,16 +38,22 @@ function run(tool: string, args: readonly string[], files: Record<string, Uint8A
 const made = (name: string) => new Uint8Array(readFileSync(join(folder, name)))
 
 /** Up to what an address of 2, 3 and 4 bytes reaches. */
-const images = [2 ** 16, 2 ** 24, 2 ** 31].flatMap((end) =>
-  fc
-    .sample(imagesUpTo(end / 32, 200), { numRuns: 3, seed: 1 })
-    .map((segments) => segments.filter(({ address, bytes }) => address + bytes.length <= end)),
-)
-const [small, large] = [images[0], images.at(-1)] as [Segment[], Segment[]]
+const imagesOf = (mostSegments: number, numRuns: number, scale: number): Segment[][] =>
+  [2 ** 16, 2 ** 24, 2 ** 31].flatMap((end) =>
+    fc
+      .sample(imagesUpTo(end / scale, mostSegments), { numRuns, seed: 1 })
+      .map((segments) => segments.filter(({ address, bytes }) => address + bytes.length <= end)),
+  )
+const large = imagesOf(200, 3, 32)
+const images = [...large, ...imagesOf(6, 150, 8)]
+const [low, high] = [large[0], large.at(-1)] as [Segment[], Segment[]]
+/** A process for each of them takes a while. */
+vi.setConfig({ testTimeout: 120_000 })
 const entry = 0x1234
 
 it('is given enough', () => {
-  expect(images.flat().length).toBeGreaterThan(500)
+  expect(images.length).toBeGreaterThan(450)
+  expect(images.flat().length).toBeGreaterThan(1500)
 })
 
 describe('objcopy', () => {
@@ -87,7 +93,7 @@ describe('srec_cat', () => {
   })
 
   it('writes S-records of several widths, with and without header and end, that we read as they were meant', () => {
-    const wide = [...small, ...large.filter(({ address }) => address >= 2 ** 16)]
+    const wide = [...low, ...high.filter(({ address }) => address >= 2 ** 16)]
     const hex = formatIntelHex(wide, { entry })
     const ways = [
       [],
@@ -120,7 +126,7 @@ describe('srec_cat', () => {
 
 describe('ld and objcopy', () => {
   it('give an ELF whose parts we find at the same physical addresses', () => {
-    const parts = large.slice(0, 40)
+    const parts = high.slice(0, 40)
     const outputs = parts.map(({ address }, i) => {
       const virtual = 0x8000_0000 + i * 0x1000
       return `.s${i} 0x${virtual.toString(16)} : AT(0x${address.toString(16)}) { KEEP(*(.sec${i + 1})) }`
@@ -157,7 +163,7 @@ describe('dfu-suffix and dfu-prefix', () => {
   })
 
   it('accept the suffix of our DfuSe', () => {
-    const file = formatDfuSe(small, { usb })
+    const file = formatDfuSe(low, { usb })
     expect(run('dfu-suffix', ['-c', 'b.dfu'], { 'b.dfu': file })).toMatch(/0x011a/i)
   })
 
@@ -178,25 +184,25 @@ describe('dfu-suffix and dfu-prefix', () => {
 })
 
 describe('gzip, zip and tar', () => {
-  const hex = formatIntelHex(large)
+  const hex = formatIntelHex(high)
   const long = `${'folder/'.repeat(20)}firmware.hex`
 
   it('pack what we unpack', async () => {
     for (const level of ['-1', '-6', '-9']) {
       run('gzip', ['-kf', level, 'packed.hex'], { 'packed.hex': hex })
       const image = await readImage(made('packed.hex.gz'), 'unnamed')
-      expect(image).toMatchObject({ format: 'Intel HEX', wrappers: ['gzip'], segments: large })
+      expect(image).toMatchObject({ format: 'Intel HEX', wrappers: ['gzip'], segments: high })
     }
     for (const way of ['-0', '-9', '-fz', '-fd']) {
       run('zip', [way, '-q', `zip${way}.zip`, 'packed.hex', 'notes.txt'], { 'notes.txt': 'Flash it.' })
       const image = await readImage(made(`zip${way}.zip`), 'unnamed')
-      expect(image, way).toMatchObject({ wrappers: ['ZIP'], segments: large })
+      expect(image, way).toMatchObject({ wrappers: ['ZIP'], segments: high })
     }
   })
 
   it('name and pack files in each dialect of tar as we find them', async () => {
     mkdirSync(join(folder, long, '..'), { recursive: true })
-    const files = { [long]: hex, 'other.hex': formatIntelHex(small) }
+    const files = { [long]: hex, 'other.hex': formatIntelHex(low) }
     for (const dialect of ['v7', 'ustar', 'gnu', 'pax']) {
       const name = dialect === 'v7' || dialect === 'ustar' ? 'packed.hex' : long // they have no room for it
       run('tar', ['--format', dialect, '-cf', 'a.tar', name, 'other.hex', 'notes.txt'], files)
@@ -206,7 +212,7 @@ describe('gzip, zip and tar', () => {
       expect(await readImage(made('a.tar'), 'unnamed', { part })).toMatchObject({
         format: 'Intel HEX',
         wrappers: ['tar'],
-        segments: large,
+        segments: high,
       })
     }
     run('tar', ['-czf', 'a.tgz', 'packed.hex', 'notes.txt'])
@@ -217,7 +223,7 @@ describe('gzip, zip and tar', () => {
     run('tar', ['-cf', 'b.tar', '--format', 'ustar', 'packed.hex'])
     const sum = run('md5sum', ['-t', 'b.tar'])
     writeFileSync(join(folder, 'b.tar.md5'), Buffer.concat([made('b.tar'), Buffer.from(sum)]))
-    expect((await readImage(made('b.tar.md5'), 'b.tar.md5')).segments).toEqual(large)
+    expect((await readImage(made('b.tar.md5'), 'b.tar.md5')).segments).toEqual(high)
     const changed = made('b.tar.md5')
     changed[2000] = (changed[2000] as number) ^ 1
     expect(await refused(readImage(changed, 'b.tar.md5'))).toMatchObject({ why: 'bad-hash' })
