@@ -166,3 +166,16 @@ describe.each(Object.entries(forms))('a text of %s', (_, { parse, reader, texts 
     expect(refusal(() => parse(text, kernel))).toMatchObject({ line: 5001, why: 'no-start-code' })
   })
 })
+
+it('an S-record text that goes on at 0 behind the last address is the same with the kernel', async () => {
+  const bytes = Uint8Array.from({ length: 64 }, (_, i) => i)
+  const text = formatSRecord([
+    { address: 2 ** 32 - 64, bytes },
+    { address: 0, bytes },
+  ])
+  const { segments } = parseSRecord(text, await RecordVectors.load())
+  expect(segments).toEqual([
+    { address: 0, bytes },
+    { address: 2 ** 32 - 64, bytes },
+  ])
+})

@@ -133,7 +133,7 @@ export function sRecords(text: usize, end: usize, bytes: usize, expected: u32, t
     const length = count - width - 1
     const next = at + 4 + (count << 1)
     if (load<u8>(at + 1) != 0x30 + type || address != expected || count <= width) break
-    if (<u64>address + length > 0x1_0000_0000 || next >= end || !isSpace(load<u8>(next))) break
+    if (<u64>address + length >= 0x1_0000_0000 || next >= end || !isSpace(load<u8>(next))) break
     if (spell(at + 2, first, second, part, count + 1, to, 1 + width) != 0xff) break
     last = at
     taken++
