@@ -107,6 +107,7 @@ describe('reading an Android sparse image', () => {
       at(16, 4),
       { why: 'bad-count', offset: 16, found: '4', expected: '3' },
     ],
+    'with more chunks than anybody reads': [at(20, 1, 0, 2), { why: 'bad-structure', offset: 20 }],
     'with something behind it': [concat(good, Uint8Array.of(0)), { why: 'bad-length', offset: good.length }],
     'with fills of gigabytes': [sparse([fill(0x2000_0000, 1, 2, 3, 4)]), { why: 'too-large', offset: 32 }],
     'with a wrong CRC': [sparse([raw(1), sum(1)]), { why: 'bad-checksum', offset: 60, found: '0x0000_0001' }],
