@@ -231,6 +231,11 @@ describe('what has no program in it', () => {
     expect(statements.filter(({ architecture }) => architecture)).toEqual([])
   })
 
+  it('blank bytes of both kinds are told as what they are', () => {
+    const { evidence } = told(raw(concat(new Uint8Array(256), blank(512))).statements, 'only-blank') ?? {}
+    expect(evidence?.map(({ values }) => values['byte'])).toEqual(['0x00', '0xff', '0xff'])
+  })
+
   const text = fc.string({ unit: 'grapheme-ascii', minLength: 200, maxLength: 4000 }).map(bytesOf)
   const random = fc
     .tuple(fc.integer(), fc.constantFrom(512, 4096, 70_000))
