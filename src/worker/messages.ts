@@ -1,6 +1,6 @@
 /**
- * The whole contract between the page and the worker. Bytes are transferred, never cloned; errors travel as
- * plain values. A `Blob` is a reference and costs nothing to send.
+ * The whole contract between the page and the worker. Bytes that come back are transferred; those of an image to
+ * write are cloned, because the page still shows it. Errors travel as plain values. A `Blob` is a reference and costs nothing to send.
  */
 import type { PlainError } from '#core/errors.ts'
 import type { ParseOptions } from '#firmware/file-format.ts'
