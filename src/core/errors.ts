@@ -128,6 +128,8 @@ export type BadFileReason =
   | 'bad-compression'
   | 'encrypted'
   | 'bad-structure'
+  | 'too-deep'
+  | 'no-firmware-inside'
   | 'several-parts'
   | 'no-such-part'
 

@@ -42,7 +42,7 @@ describe('reading DFU', () => {
   it('refuses wrappers without end, and nothing inside', async () => {
     let nested = content as Uint8Array
     for (let i = 0; i < 1000; i++) nested = withDfuSuffix(nested, 0x0100)
-    expect(await refused(read(nested))).toMatchObject({ format: 'DFU', why: 'bad-structure' })
+    expect(await refused(read(nested))).toMatchObject({ format: 'DFU', why: 'too-deep' })
     expect(await refused(read(withDfuSuffix(new Uint8Array(), 0x0100)))).toMatchObject({ why: 'empty' })
   })
 

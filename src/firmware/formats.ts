@@ -112,7 +112,7 @@ export async function readImage(
   const { format } = is
   refuseTooLarge(bytes.length, 'mostBytes' in format ? format.mostBytes : undefined)
   if (!('unwrap' in format)) return format.parse(bytes, options)
-  if (depth === mostWrappers) throw new FlashError('bad-file', { format: format.name, why: 'bad-structure' })
+  if (depth === mostWrappers) throw new FlashError('bad-file', { format: format.name, why: 'too-deep' })
   return readInside(format.name, await format.unwrap(bytes, name), options, depth + 1)
 }
 /** Between the id of a file in a wrapper and the id of a part of that file. */
@@ -139,7 +139,11 @@ async function readInside(
   if (only && others.length === 0) return read(only, part)
   const [own, ...path] = part?.split(deeper) ?? []
   const parts = inside.map((file, i) => ({ id: String(i), name: file.name.slice(-mostNameLetters), file }))
-  const { id, name, file } = choosePart(wrapper, own === undefined ? await firmwareAmong(parts) : parts, own)
+  const { id, name, file } = choosePart(
+    wrapper,
+    own === undefined ? await firmwareAmong(wrapper, parts) : parts,
+    own,
+  )
   try {
     const found = await read(file, path.length > 0 ? path.join(deeper) : undefined)
     const image = { ...found, file: found.file ?? name }
@@ -160,6 +164,7 @@ export const headBytes = 1 << 16
 
 /** Archives hold more than firmware: notes, licences, sums. Where nothing is recognised, it may be anything. */
 async function firmwareAmong<Part extends { readonly file: Inside }>(
+  wrapper: string,
   parts: readonly Part[],
 ): Promise<Part[]> {
   const recognised: Part[] = []
@@ -169,7 +174,10 @@ async function firmwareAmong<Part extends { readonly file: Inside }>(
     if (!is) unknown.push(part)
     else if ('format' in is) recognised.push(part)
   }
-  return [recognised, unknown, [...parts]].find((some) => some.length > 0) ?? []
+  if (recognised.length > 0) return recognised
+  if (unknown.length === 0 && parts.length > 0)
+    throw new FlashError('bad-file', { format: wrapper, why: 'no-firmware-inside' })
+  return unknown
 }
 
 /** PE format: "MZ", and at 0x3c the offset of "PE\0\0". */

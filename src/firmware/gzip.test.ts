@@ -66,7 +66,7 @@ describe('reading gzip', () => {
     expect((await read(gzipSync(file))).wrappers).toEqual(['gzip', 'gzip'])
     expect(await refused(read(gzipSync(gzipSync(file))))).toMatchObject({
       format: 'gzip',
-      why: 'bad-structure',
+      why: 'too-deep',
     })
   })
 

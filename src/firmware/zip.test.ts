@@ -103,6 +103,8 @@ describe('reading ZIP', () => {
     expect(await refused(read(stored.with(40, 0x39)))).toMatchObject({ why: 'bad-compression' })
     expect(await refused(read(file.subarray(0, -30)))).toMatchObject({ why: 'bad-structure' })
     expect(await refused(read(zipSync({})))).toMatchObject({ why: 'no-bytes' })
+    const onlyNotes = zipSync({ 'README.md': notes.LICENSE, LICENSE: notes.LICENSE })
+    expect(await refused(read(onlyNotes))).toMatchObject({ format: 'ZIP', why: 'no-firmware-inside' })
   })
 
   it('gives nothing but `bad-file` for anything else', () => survivesReading(read, [file], 300))

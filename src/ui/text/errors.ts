@@ -150,9 +150,7 @@ const texts = {
 
   'bad-file': (detail) => ({
     happened: badFileText(detail),
-    now: looksForeign.has(detail.why)
-      ? [m.file_now_known(), m.file_now_binary()]
-      : [detail.why === 'overlap' ? m.file_now_overlap() : m.now_choose_file()],
+    now: afterBadFile(detail),
   }),
   'wrong-device': ({ expected, found }) => ({
     happened: m.error_wrong_device({ expected, found }),
@@ -287,6 +285,8 @@ const fileReasons: Record<BadFileReason, (detail: { format: string }) => string>
   'bad-compression': m.file_bad_compression,
   encrypted: m.file_encrypted,
   'bad-structure': m.file_bad_structure,
+  'too-deep': m.file_too_deep,
+  'no-firmware-inside': m.file_no_firmware_inside,
   'several-parts': m.file_several_parts,
   'no-such-part': m.file_no_such_part,
 }
@@ -330,7 +330,21 @@ const looksForeign: ReadonlySet<BadFileReason> = new Set([
   'unknown-format',
 ])
 
-/** `The checksum of a record is wrong (line 3, column 11, byte 97, found 0x1f, expected 0x20).` */
+/** Kinds of files that firmware is in, and that other programs open. */
+const packed: ReadonlySet<string> = new Set(['7z', 'RAR', 'xz', 'bzip2', 'LZ4', 'Zstandard'])
+
+/** What is known by another name is no raw binary, whatever its own name ends with. */
+function afterBadFile({ why, format, found }: BadFileDetail): string[] {
+  if (why === 'encrypted' || why === 'too-deep' || (why === 'unknown-format' && packed.has(format)))
+    return [m.file_now_unpack()]
+  if (format === 'HTML' || format === 'Git LFS pointer') return [m.file_now_download()]
+  if (why === 'overlap') return [m.file_now_overlap()]
+  if (!looksForeign.has(why)) return [m.now_choose_file()]
+  const isKnown = why === 'unknown-format' && found !== undefined && format !== 'text'
+  return isKnown ? [m.file_now_known()] : [m.file_now_known(), m.file_now_binary()]
+}
+
+/** `A checksum in the file is wrong (line 3, column 11, byte 97, found 0x1f, expected 0x20).` */
 export function badFileText(detail: BadFileDetail): string {
   const { why, line, column, firstLine, offset, firstOffset, address, found, expected, parts } = detail
   const reason = fileReasons[why](detail)

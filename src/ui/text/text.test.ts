@@ -308,7 +308,7 @@ describe('an error', () => {
       expected: '0x20',
     })
     expect(errorText(bad, on('linux')).happened).toBe(
-      'The checksum of a record is wrong (line 3, byte 97, found 0x1f, expected 0x20).',
+      'A checksum in the file is wrong (line 3, byte 97, found 0x1f, expected 0x20).',
     )
   })
 })
