@@ -49,7 +49,7 @@ const daplink: Clue = ({ segments }) =>
         },
         evidence: [
           evidence(
-            'bytes',
+            'header',
             { bytes: `${hex(key, 8)} ${hex(chip, 8)} ${hex(version, 8)}` },
             address + 0x20,
             12,

@@ -4,16 +4,17 @@ import { evidence, type Architecture, type Clue, type Statement } from './clue.t
 
 const fileClaims: Clue = ({ claims, format, segments }) => {
   const { chip, machine, usb, device } = claims
-  const said = evidence('claim', { format }, segments[0]?.address)
+  const said = (by = format) => evidence('claim', { format: by }, segments[0]?.address)
   const statement = (
     code: Statement['code'],
     values: Statement['values'],
     architecture?: Architecture,
+    by?: string,
   ): Statement => ({
     code,
     confidence: 'certain',
     values,
-    evidence: [said],
+    evidence: [said(by)],
     ...(architecture && { architecture }),
   })
   const isForUsb = usb?.vendorId !== undefined || usb?.productId !== undefined
@@ -22,10 +23,22 @@ const fileClaims: Clue = ({ claims, format, segments }) => {
       ? [statement('says-chip', { chip: device ? `${chip}, ${device}` : chip, format }, architectureOf(chip))]
       : []),
     ...(machine === undefined ? [] : [statement('says-machine', { machine, format }, machines[machine])]),
-    ...(isForUsb ? [statement('says-usb-device', { id: usbIdOf(usb.vendorId, usb.productId), format })] : []),
+    ...(isForUsb
+      ? [
+          statement(
+            'says-usb-device',
+            { id: usbIdOf(usb.vendorId, usb.productId), format: dfu },
+            undefined,
+            dfu,
+          ),
+        ]
+      : []),
   ]
 }
 export default fileClaims
+
+/** Nothing else names a USB device, whatever is in it. */
+const dfu = 'DFU'
 
 /** An id that is absent is any. */
 const usbIdOf = (vendorId: number | undefined, productId: number | undefined): string =>

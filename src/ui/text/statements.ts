@@ -51,7 +51,8 @@ const statements: Record<StatementCode, Sentence> = {
   'esp-flash': m.say_esp_flash,
   'esp-application': m.say_esp_application,
   'mcs51-program': m.say_mcs51_program,
-  'says-chip': m.say_says_chip,
+  // a family that has no name here is a number
+  'says-chip': (gaps) => (gaps.chip.startsWith('0x') ? m.say_says_family(gaps) : m.say_says_chip(gaps)),
   'says-machine': m.say_says_machine,
   'says-usb-device': m.say_says_usb_device,
   'usb-device': m.say_usb_device,
