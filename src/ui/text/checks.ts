@@ -6,7 +6,7 @@ import type { Check, CheckCode } from '#core/programmer.ts'
 import type { EvidenceCode } from '#inspector/clue.ts'
 import type { Consequence } from '#jobs/plan.ts'
 import { memoryName } from './facts.ts'
-import { shortHash } from './format.ts'
+import { count, shortHash } from './format.ts'
 import { fuseDanger, fuseMeaning, fuseName } from './fuses.ts'
 import { m } from './generated/messages.js'
 import { evidenceText } from './statements.ts'
@@ -52,11 +52,12 @@ type Sentence = (gaps: Gaps) => string
 
 /** The evidence with ids replaced by their names. */
 function gapsOf(values: Values): Gaps {
-  const { memory, hash, bit, danger, checks, clue, from, to } = values
+  const { memory, hash, bit, danger, checks, clue, excess, from, to } = values
   const isFuse = bit !== undefined
   const told: Values = {
     ...values,
     ...(memory !== undefined && { memory: memory.split(/, */).map(memoryName).join(', ') }),
+    ...(excess !== undefined && { excess: count(Number(excess)) }),
     ...(hash !== undefined && { hash: shortHash(hash) }),
     ...(isFuse && { name: fuseName(bit) }),
     ...(isFuse && from !== undefined && { from: fuseMeaning(from, values) }),
