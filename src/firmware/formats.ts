@@ -65,14 +65,16 @@ const foreignShapes: readonly (readonly [name: string, shape: RegExp])[] = [
 /** A wrapper in a wrapper is all that is ever meant. */
 const mostWrappers = 2
 
+function read(is: (format: Format) => boolean | undefined): { format: Format } | undefined {
+  const format = formats.find(is)
+  return format && { format }
+}
+const formatNamed = (name: string) => read(({ names }) => names?.test(name))
+
 /** What a file is, by its content and name; undefined: nothing that is known. */
 function detectFormat(bytes: Uint8Array, name: string): { format: Format } | { foreign: string } | undefined {
   const head = String.fromCharCode(...bytes.subarray(0, 256))
   const isText = /^[\t\n\r\x20-\x7e]*$/.test(head)
-  const read = (is: (format: Format) => boolean | undefined) => {
-    const format = formats.find(is)
-    return format && { format }
-  }
   const refused = (foreign: string | undefined) => (foreign === undefined ? undefined : { foreign })
   return (
     read(({ magic }) => magic?.(bytes)) ??
@@ -80,7 +82,7 @@ function detectFormat(bytes: Uint8Array, name: string): { format: Format } | { f
     refused(isWindowsProgram(bytes) ? 'Windows EXE' : undefined) ??
     read(({ shape }) => shape?.(head)) ??
     refused(foreignShapes.find(([, shape]) => shape.test(head))?.[0]) ??
-    read(({ names }) => names?.test(name)) ??
+    formatNamed(name) ??
     refused(isText ? 'text' : undefined)
   )
 }
@@ -115,6 +117,7 @@ export async function readImage(
   if (depth === mostWrappers) throw new FlashError('bad-file', { format: format.name, why: 'too-deep' })
   return readInside(format.name, await format.unwrap(bytes, name), options, depth + 1)
 }
+
 /** Between the id of a file in a wrapper and the id of a part of that file. */
 const deeper = '/'
 
@@ -170,7 +173,8 @@ async function firmwareAmong<Part extends { readonly file: Inside }>(
   const recognised: Part[] = []
   const unknown: Part[] = []
   for (const part of parts) {
-    const is = detectFormat(await part.file.read(headBytes), part.file.name)
+    const head = await headOf(part.file)
+    const is = head ? detectFormat(head, part.file.name) : formatNamed(part.file.name)
     if (!is) unknown.push(part)
     else if ('format' in is) recognised.push(part)
   }
@@ -178,6 +182,16 @@ async function firmwareAmong<Part extends { readonly file: Inside }>(
   if (unknown.length === 0 && parts.length > 0)
     throw new FlashError('bad-file', { format: wrapper, why: 'no-firmware-inside' })
   return unknown
+}
+
+/** Undefined: it is damaged or encrypted, which is said when it is chosen. */
+async function headOf(file: Inside): Promise<Uint8Array | undefined> {
+  try {
+    return await file.read(headBytes)
+  } catch (error) {
+    if (isFlashError(error, 'bad-file')) return undefined
+    throw error
+  }
 }
 
 /** PE format: "MZ", and at 0x3c the offset of "PE\0\0". */

@@ -40,6 +40,20 @@ describe('reading ZIP', () => {
     expect(await refused(read(zipSync({ README: notes.LICENSE })))).toMatchObject({ found: 'text' })
   })
 
+  it('says that a file is damaged only to whom it matters', async () => {
+    const damaged = (zip: Uint8Array, text: string) => {
+      const at = Buffer.from(zip).indexOf(text)
+      return zip.with(at, 0x7e)
+    }
+    const good = { 'notes.md': bytesOf('# Firmware'), 'a.hex': hexText }
+    expect(await read(damaged(zipSync(good, { level: 0 }), '# Firm'))).toMatchObject({ segments: image })
+    const other = formatIntelHex([segment(0x200, 7)])
+    const two = damaged(zipSync({ 'a.hex': hexText, 'b.hex': other }, { level: 0 }), ':01020000')
+    expect((await refused(read(two))).parts?.map(({ name }) => name)).toEqual(['a.hex', 'b.hex'])
+    expect(await refused(read(two, '1'))).toMatchObject({ why: 'bad-compression' })
+    expect(await read(two, '0')).toMatchObject({ segments: image })
+  })
+
   it('asks which of several is meant, and which part of that', async () => {
     const both = new Uint8Array([
       ...formatUf2([segment(0x1000_0000, 4)], { family: 0xe48bff56 }),

@@ -143,7 +143,7 @@ test('no bad file can be written, each is told with its reason and place, and a 
     await file.truncate(2 ** 30) // sparse: it takes no room
     await file.close()
     await page.getByLabel(en.drop_file).setInputFiles(path)
-    await refusesUnread(story, [en.file_too_large, found('1024 MiB'), expected('64 MiB')])
+    await refusesUnread(story, [en.file_too_large, found('1024 MiB'), expected('192 MiB')])
   })
 
   await test.step('a binary that is larger than the chip', async () => {
