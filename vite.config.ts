@@ -109,6 +109,7 @@ export default defineConfig({
         test: {
           name: 'unit',
           environment: 'node',
+          testTimeout: 30_000, // against a test that hangs; on a busy machine a first import alone takes five seconds
           include: [
             '{src,protocols}/**/*.test.ts',
             'tests/*.test.ts',
