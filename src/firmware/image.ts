@@ -143,6 +143,19 @@ function join(
 export const totalBytes = (segments: readonly Segment[]): number =>
   segments.reduce((sum, { bytes }) => sum + bytes.length, 0)
 
+/** The segment that holds an address; they are sorted, and there may be many. */
+export function segmentAt(segments: readonly Segment[], address: number): Segment | undefined {
+  let low = 0
+  let high = segments.length
+  while (low < high) {
+    const middle = (low + high) >> 1
+    if ((segments[middle] as Segment).address <= address) low = middle + 1
+    else high = middle
+  }
+  const found = segments[low - 1]
+  return found && address < found.address + found.bytes.length ? found : undefined
+}
+
 /** From the first byte to the last, gaps included. */
 export function spanOf(segments: readonly Segment[]): Range {
   const first = segments[0]

@@ -4,6 +4,7 @@
  * who has the whole text can tell what it is. A kernel may take the bulk of it: data records that follow each other.
  */
 import { hasByteOrderMark, isBlankAfterEnd, spaceEnd } from './hex-text.ts'
+import type { Taken } from '#kernels/kernels.ts'
 import type { Reader } from './file-format.ts'
 import type { Image } from './image.ts'
 import { Runs } from './runs.ts'
@@ -12,18 +13,8 @@ import { Runs } from './runs.ts'
 export interface FastRecords {
   /** The reader puts its text there. */
   readonly text: Uint8Array
-  intelHex(from: number, to: number, offset: number): FastBytes
-  sRecord(from: number, to: number, address: number, type: number): FastBytes
-}
-
-export interface FastBytes {
-  /** Until the next call. */
-  readonly bytes: Uint8Array
-  /** The first character that was not taken. */
-  readonly at: number
-  readonly records: number
-  /** Where the last of them begins. */
-  readonly last: number
+  intelHex(from: number, to: number, offset: number): Taken
+  sRecord(from: number, to: number, address: number, type: number): Taken
 }
 
 /** At a time. Far longer than any record, or what is kept of one could fill it. */

@@ -7,7 +7,7 @@ import { blank, hex, hexBytes } from '#core/bytes.ts'
 import { FlashError } from '#core/errors.ts'
 import { choosePart, refusing, startsWith, type FileFormat, type ParseOptions } from './file-format.ts'
 import type { Range, Segment } from '#core/programmer.ts'
-import { buildImage, placesAmong, type Claims, type Image } from './image.ts'
+import { buildImage, placesAmong, segmentAt, type Claims, type Image } from './image.ts'
 import { md5 } from './md5.ts'
 import { Runs, tooManyRuns } from './runs.ts'
 import { familyNames } from './uf2-families.ts'
@@ -188,18 +188,6 @@ function refuseGaps(blocks: readonly Block[]): void {
     const expected = `${missing} of ${first.total}`
     throw new FlashError('bad-file', { format: name, why: 'missing-block', expected })
   }
-}
-
-/** The last that does not begin behind the address; they are sorted, and there may be many. */
-function segmentAt(segments: Image['segments'], address: number): Image['segments'][number] | undefined {
-  let from = 0
-  let to = segments.length
-  while (from < to) {
-    const middle = (from + to) >> 1
-    if ((segments[middle] as Image['segments'][number]).address <= address) from = middle + 1
-    else to = middle
-  }
-  return segments[from - 1]
 }
 
 function familyOf(family: number): { id: string; name: string; chip?: string } {

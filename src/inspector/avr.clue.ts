@@ -6,7 +6,8 @@
 import type { Segment } from '#core/programmer.ts'
 import { chipsFor, contentEnd, findBootloader, jumpTarget, readVectorTable, wordAt } from '#chips/avr-code.ts'
 import { avrParts } from '#chips/avr-parts.ts'
-import { evidence, place, segmentAt, type Clue, type Evidence, type Statement, type Subject } from './clue.ts'
+import { segmentAt } from '#firmware/image.ts'
+import { evidence, place, type Clue, type Evidence, type Statement, type Subject } from './clue.ts'
 
 /** Of the largest AVR; what goes beyond is for something else. */
 const mostFlashBytes = 0x4_0000

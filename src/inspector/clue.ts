@@ -4,7 +4,7 @@
  * the bytes at most, and says nothing rather than something wrong: what it calls certain, it is.
  */
 import { hex } from '#core/bytes.ts'
-import type { Range, Recognition, Segment } from '#core/programmer.ts'
+import type { Range, Recognition } from '#core/programmer.ts'
 import type { FoundString, FoundUsbDescriptor } from '#core/find.ts'
 import type { Image } from '#firmware/image.ts'
 import type { TextureCell } from './texture.ts'
@@ -124,16 +124,3 @@ export const descriptorEvidence = ({ address, usbId, version }: FoundUsbDescript
 /** Longer is no name. */
 const longest = 80
 const shorten = (text: string): string => (text.length > longest ? `${text.slice(0, longest)}…` : text)
-
-/** The segment that holds an address; they are sorted, and there may be many. */
-export function segmentAt(segments: readonly Segment[], address: number): Segment | undefined {
-  let low = 0
-  let high = segments.length
-  while (low < high) {
-    const middle = (low + high) >> 1
-    if ((segments[middle] as Segment).address <= address) low = middle + 1
-    else high = middle
-  }
-  const found = segments[low - 1]
-  return found && address < found.address + found.bytes.length ? found : undefined
-}

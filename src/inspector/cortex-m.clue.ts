@@ -6,7 +6,8 @@
  */
 import { hex } from '#core/bytes.ts'
 import type { Segment } from '#core/programmer.ts'
-import { evidence, segmentAt, type Clue, type Evidence, type Statement, type Subject } from './clue.ts'
+import { segmentAt } from '#firmware/image.ts'
+import { evidence, type Clue, type Evidence, type Statement, type Subject } from './clue.ts'
 import { homeOf } from './cortex-m-homes.ts'
 
 /** Words of the system's own exceptions. */

@@ -3,7 +3,8 @@
  * RETI or nothing. Document: MCS-51 Programmer's Guide and Instruction Set (LJMP, RETI).
  */
 import { hex } from '#core/bytes.ts'
-import { evidence, segmentAt, type Clue } from './clue.ts'
+import { segmentAt } from '#firmware/image.ts'
+import { evidence, type Clue } from './clue.ts'
 
 const ljmp = 0x02
 const reti = 0x32
@@ -13,7 +14,10 @@ const vectors = [0x03, 0x0b, 0x13, 0x1b, 0x23, 0x2b, 0x33]
 const mcs51: Clue = ({ segments }) => {
   const [first, last] = [segments[0], segments.at(-1)]
   if (first?.address !== 0 || !last || last.address + last.bytes.length > mostCodeBytes) return []
-  const byte = (at: number) => segmentAt(segments, at)?.bytes[at - (segmentAt(segments, at)?.address ?? 0)]
+  const byte = (at: number) => {
+    const segment = segmentAt(segments, at)
+    return segment?.bytes[at - segment.address]
+  }
   const jump = (at: number) => {
     const target = ((byte(at + 1) ?? 0) << 8) | (byte(at + 2) ?? 0)
     return byte(at) === ljmp && byte(target) !== undefined && target > 2 ? target : undefined

@@ -117,7 +117,8 @@ export class RecordVectors {
   }
 }
 
-interface Taken {
+/** What a kernel took out of a text. */
+export interface Taken {
   /** Until the next call. */
   readonly bytes: Uint8Array
   /** The first character that was not taken. */
