@@ -54,6 +54,14 @@ export class Story {
     return this.page.getByRole('main')
   }
 
+  sees(locator: Locator): Promise<void> {
+    return this.#expect(locator).toBeVisible()
+  }
+
+  press(locator: Locator): Promise<void> {
+    return locator.click()
+  }
+
   // ---- the bench ---------------------------------------------------------------------------------
 
   async openBench(speed: Speed = 25): Promise<void> {
@@ -63,14 +71,14 @@ export class Story {
 
   /** From the first page, whatever else it shows. */
   async practise(speed: Speed = 25): Promise<void> {
-    await this.button(this.words.practice_start).click()
+    await this.press(this.button(this.words.practice_start))
     await this.page.getByLabel(this.words.practice_speed).selectOption(String(speed))
   }
 
   /** Plugs in what the shelf calls by this name, and waits until it was recognised. */
   async plugIn(name: string, ...faults: string[]): Promise<void> {
     await this.plug(name, ...faults)
-    await this.#expect(this.button(this.words.backup_start)).toBeVisible()
+    await this.sees(this.button(this.words.backup_start))
   }
 
   async plug(name: string, ...faults: string[]): Promise<void> {
@@ -95,19 +103,19 @@ export class Story {
   // ---- the steps ---------------------------------------------------------------------------------
 
   async backUp(): Promise<void> {
-    await this.button(this.words.backup_start).click()
+    await this.press(this.button(this.words.backup_start))
     await this.backedUp()
   }
 
-  backedUp = (): Promise<void> => this.#expect(this.heading(this.words.choose_title)).toBeVisible()
+  backedUp = (): Promise<void> => this.sees(this.heading(this.words.choose_title))
 
   /** Takes what is offered by this name, and waits for the plan. */
   async take(name: string): Promise<void> {
-    await this.button(like(this.words.offer_take_this, { title: name })).click()
+    await this.press(this.button(like(this.words.offer_take_this, { title: name })))
     await this.planned()
   }
 
-  planned = (): Promise<void> => this.#expect(this.button(this.words.plan_write)).toBeVisible()
+  planned = (): Promise<void> => this.sees(this.button(this.words.plan_write))
 
   /** Picks a file for a job, or for a screen that takes one. */
   async bring(name: string, bytes: Uint8Array | string, label = this.words.drop_file): Promise<void> {
@@ -123,22 +131,22 @@ export class Story {
     for (const field of await fields.all()) await field.fill(word)
   }
 
-  write = (): Promise<void> => this.button(this.words.plan_write).click()
+  write = (): Promise<void> => this.press(this.button(this.words.plan_write))
 
   /** The chip is read once more; for what has no version that could be asked for. */
   async proveByReading(): Promise<void> {
-    await this.button(this.words.prove_start).click()
-    await this.#expect(this.heading(this.words.prove_read_again)).toBeVisible()
+    await this.press(this.button(this.words.prove_start))
+    await this.sees(this.heading(this.words.prove_read_again))
   }
 
   async openCertificate(): Promise<void> {
-    await this.link(this.words.prove_certificate).click()
-    await this.#expect(this.heading(this.words.cert_title)).toBeVisible()
+    await this.press(this.link(this.words.prove_certificate))
+    await this.sees(this.heading(this.words.cert_title))
   }
 
   async finish(): Promise<void> {
-    await this.button(this.words.prove_new_job).click()
-    await this.#expect(this.heading(this.words.bench_present)).toBeVisible()
+    await this.press(this.button(this.words.prove_new_job))
+    await this.sees(this.heading(this.words.bench_present))
   }
 
   /** The screen says this, in a passage of its own. */
@@ -150,6 +158,7 @@ export class Story {
   /** What is on the screen says what happened, what is safe and what to do. */
   async told({ happened, safe, now }: Told, within: Locator = this.main): Promise<void> {
     const alert = within.getByRole('alert')
+    await this.sees(alert)
     await this.#expect(alert.getByRole('heading')).toHaveText(
       typeof happened === 'string' ? like(happened) : happened,
     )

@@ -28,10 +28,10 @@ const pair: LabCase = {
     await story.planned()
     await story.consent()
     await story.write()
-    await story.heading(en.prove_by_itself).waitFor()
+    await story.sees(story.heading(en.prove_by_itself))
     await twin.plugInByItself()
-    await story.button(en.prove_ask).click()
-    await story.link(en.prove_certificate).waitFor()
+    await story.press(story.button(en.prove_ask))
+    await story.sees(story.link(en.prove_certificate))
 
     const certificate = await readCertificate(await chrome.saved(story.button(en.prove_save)))
     assert.equal(certificate.practice, undefined)
@@ -70,7 +70,7 @@ const unplugged: LabCase = {
 
     twin.port.onTransfer = () => undefined
     await twin.replug()
-    await story.button(en.job_continue).click()
+    await story.press(story.button(en.job_continue))
     await story.proveByReading()
     const certificate = await readCertificate(await chrome.saved(story.button(en.prove_save)))
     assert.equal(certificate.proof.kind, 'read-again')
@@ -88,9 +88,9 @@ const chosen: LabCase = {
     const story = await chrome.open()
     assert(!(await story.button(en.device_start).isVisible()), 'it is there without having been chosen')
     await chrome.pick(story.button(en.bench_choose_usb))
-    await story.button(en.backup_start).waitFor()
+    await story.sees(story.button(en.backup_start))
     await chrome.open()
-    await story.button(en.device_start).waitFor()
+    await story.sees(story.button(en.device_start))
   },
 }
 

@@ -3,7 +3,8 @@
  * protocol: the real WebUSB and Web Serial on the real kernel.
  */
 import { join } from 'node:path'
-import { chromium, type Browser, type Locator, type Page } from 'playwright'
+import { expect } from '@playwright/test'
+import { chromium, type Browser, type BrowserContext, type Locator, type Page } from 'playwright'
 import { Story } from '../e2e/story.ts'
 import { en } from '../e2e/words.ts'
 import type { Guest } from './guest.ts'
@@ -22,57 +23,90 @@ const top = 'tail -c +550000 /tmp/Xvfb_screen0 | head -c 150000 | md5sum'
 /** Everything here takes long: a click's answer, a transfer, a page of flash. */
 export const patienceMs = 180_000
 
+/** Between two looks at the page; each has to go through all of it, and takes from what is waited for. */
+const lookMs = 3000
+
+/** Waits for what takes long, without holding it up. */
+class PatientStory extends Story {
+  override async sees(locator: Locator): Promise<void> {
+    const options = { timeout: patienceMs, intervals: [lookMs] }
+    await expect.poll(() => locator.isVisible(), options).toBe(true)
+  }
+
+  override async press(locator: Locator): Promise<void> {
+    await this.sees(locator)
+    await locator.click()
+  }
+}
+
+/** An administrator's policy allows the site all devices; or nobody does, and the browser has a screen with its chooser. */
+type Permission = 'policy' | 'chooser'
+
+/** Starting one takes half a minute, so cases share it. */
+let running: { readonly guest: Guest; readonly permission: Permission; readonly browser: Browser } | undefined
+
+async function browserIn(guest: Guest, permission: Permission): Promise<Browser> {
+  if (running?.guest === guest && running.permission === permission) return running.browser
+  if (running) {
+    await running.browser.close()
+    await guest.run("pkill -f remote-debugging-port; pkill -f 'TCP-LISTEN:9222'; sleep 0.5")
+  }
+  const isAllowed = permission === 'policy'
+  const allowed = {
+    WebUsbAllowDevicesForUrls: [{ devices: [{}], urls: [site] }],
+    SerialAllowAllPortsForUrls: [site],
+  }
+  const folder = '/etc/chromium/policies/managed'
+  const flags =
+    '--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking --disable-component-update --disable-sync --force-prefers-reduced-motion --window-size=800,600'
+  const face = isAllowed ? '--headless=new' : '--ozone-platform=x11'
+  await guest.do(
+    `
+    mkdir -p ${folder} && cat >${folder}/lab.json <<'END'
+${JSON.stringify(isAllowed ? allowed : {})}
+END
+    rm -rf /tmp/chrome
+    ${isAllowed ? '' : screen}
+    pgrep -f 'httpd -p' >/dev/null || busybox httpd -p 127.0.0.1:8080 -h ${join(process.cwd(), 'dist')}
+    setsid ${process.env['CHROMIUM'] ?? '/usr/bin/chromium'} ${face} ${flags} --user-data-dir=/tmp/chrome \
+      --remote-debugging-port=9221 about:blank >/tmp/chrome.log 2>&1 &
+    setsid socat TCP-LISTEN:${String(devToolsPort)},bind=10.0.2.15,fork,reuseaddr TCP:127.0.0.1:9221 >/dev/null 2>&1 &
+    for ((i = 0; i < 240; i++)); do
+      busybox wget -q -O /dev/null http://127.0.0.1:9221/json/version && exit 0
+      sleep 0.5
+    done
+    tail /tmp/chrome.log; exit 1`,
+    200_000,
+  )
+  const address = `http://127.0.0.1:${String(guest.port(devToolsPort))}`
+  const browser = await chromium.connectOverCDP(address, { timeout: patienceMs })
+  running = { guest, permission, browser }
+  return browser
+}
+
 export class Chrome implements AsyncDisposable {
   readonly page: Page
-  readonly #browser: Browser
   readonly #guest: Guest
+  readonly #context: BrowserContext
 
-  private constructor(guest: Guest, browser: Browser, page: Page) {
+  private constructor(guest: Guest, context: BrowserContext, page: Page) {
     this.#guest = guest
-    this.#browser = browser
+    this.#context = context
     this.page = page
   }
 
-  /**
-   * `policy`: an administrator's allows the site all devices. `chooser`: nobody does; the browser has a screen, and
-   * `pick` chooses.
-   */
-  static async start(guest: Guest, permission: 'policy' | 'chooser' = 'policy'): Promise<Chrome> {
-    const isAllowed = permission === 'policy'
-    const allowed = {
-      WebUsbAllowDevicesForUrls: [{ devices: [{}], urls: [site] }],
-      SerialAllowAllPortsForUrls: [site],
-    }
-    const folder = '/etc/chromium/policies/managed'
-    const flags =
-      '--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking --disable-component-update --disable-sync --force-prefers-reduced-motion --window-size=800,600'
-    const face = isAllowed ? '--headless=new' : '--ozone-platform=x11'
-    await guest.do(
-      `
-      mkdir -p ${folder} && cat >${folder}/lab.json <<'END'
-${JSON.stringify(isAllowed ? allowed : {})}
-END
-      rm -rf /tmp/chrome
-      ${isAllowed ? '' : screen}
-      pgrep -f 'httpd -p' >/dev/null || busybox httpd -p 127.0.0.1:8080 -h ${join(process.cwd(), 'dist')}
-      setsid ${process.env['CHROMIUM'] ?? '/usr/bin/chromium'} ${face} ${flags} --user-data-dir=/tmp/chrome \\
-        --remote-debugging-port=9221 about:blank >/tmp/chrome.log 2>&1 &
-      setsid socat TCP-LISTEN:${String(devToolsPort)},bind=10.0.2.15,fork,reuseaddr TCP:127.0.0.1:9221 >/dev/null 2>&1 &
-      for ((i = 0; i < 240; i++)); do
-        busybox wget -q -O /dev/null http://127.0.0.1:9221/json/version && exit 0
-        sleep 0.5
-      done
-      tail /tmp/chrome.log; exit 1`,
-      200_000,
-    )
-    const browser = await chromium.connectOverCDP(`http://127.0.0.1:${String(guest.port(devToolsPort))}`, {
-      timeout: patienceMs,
-    })
-    const context = browser.contexts()[0] ?? (await browser.newContext())
+  /** With nothing stored from before. With a chooser, what is on its screen is that of a person; `pick` chooses. */
+  static async start(guest: Guest, permission: Permission = 'policy'): Promise<Chrome> {
+    const browser = await browserIn(guest, permission)
+    // The offline copy has its own stories, and here it would only cost time.
+    const context =
+      permission === 'policy'
+        ? await browser.newContext({ serviceWorkers: 'block' })
+        : (browser.contexts()[0] ?? (await browser.newContext()))
     const page = context.pages()[0] ?? (await context.newPage())
     page.setDefaultTimeout(patienceMs)
     page.setDefaultNavigationTimeout(patienceMs)
-    return new Chrome(guest, browser, page)
+    return new Chrome(guest, context, page)
   }
 
   /** What this opens is the browser's own chooser; takes the first that it offers. */
@@ -87,13 +121,13 @@ END
 
   async open(): Promise<Story> {
     await this.page.goto(`${site}/`)
-    return new Story(this.page, en, patienceMs)
+    return new PatientStory(this.page, en, patienceMs)
   }
 
   /** From the first page, with the one device that is there, to its stored backup. */
   async backUp(): Promise<Story> {
     const story = await this.open()
-    await story.button(en.device_start).click()
+    await story.press(story.button(en.device_start))
     await story.backUp()
     return story
   }
@@ -102,8 +136,13 @@ END
   async saved(locator: Locator): Promise<Uint8Array> {
     const folder = '/tmp/downloads'
     await this.#guest.do(`rm -rf ${folder}; mkdir ${folder}`)
-    const devTools = await this.#browser.newBrowserCDPSession()
-    await devTools.send('Browser.setDownloadBehavior', { behavior: 'allow', downloadPath: folder })
+    const devTools = await this.#context.newCDPSession(this.page)
+    const { targetInfo } = await devTools.send('Target.getTargetInfo')
+    await devTools.send('Browser.setDownloadBehavior', {
+      behavior: 'allow',
+      downloadPath: folder,
+      browserContextId: targetInfo.browserContextId ?? '',
+    })
     await locator.click()
     const waiting = `for ((i = 0; i < 120; i++)); do ls ${folder} | grep -qv crdownload && exec ls ${folder}; sleep 0.5; done; exit 1`
     const name = (await this.#guest.do(waiting, 90_000)).trim()
@@ -111,7 +150,6 @@ END
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    await this.#browser.close()
-    await this.#guest.run("pkill -f remote-debugging-port; pkill -f 'TCP-LISTEN:9222'; sleep 0.5")
+    await this.#context.close()
   }
 }
