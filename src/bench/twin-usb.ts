@@ -21,10 +21,10 @@ export interface PlugOptions {
   readonly refuses?: 'open' | 'claim'
   /** False: the system has selected no configuration. Default true, as on Linux. */
   readonly configured?: boolean
+  /** From the cable's end to the browser's event; meanwhile transfers fail with a mere transfer error. Default 20. */
+  readonly noticeMs?: number
 }
 
-/** From the cable's end to the browser's event; meanwhile transfers fail with a mere transfer error. */
-const noticeMs = 20
 /** How long a person looks at a chooser that has nothing to choose. */
 const chooserMs = 1000
 
@@ -221,6 +221,7 @@ export class PluggedTwin {
   async #leave(device: TwinUsbDevice, next?: { readonly twin: UsbTwin; readonly ms: number }): Promise<void> {
     const { clock } = this.#usb.options
     device.unplugged()
+    const { noticeMs = 20 } = this.#options
     await clock.sleep(noticeMs)
     device.disconnected()
     this.#usb.left(device)

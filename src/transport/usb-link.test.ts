@@ -137,6 +137,12 @@ describe('unplugging', () => {
     await link[Symbol.asyncDispose]()
   })
 
+  test('is told from a broken transfer on a computer that is busy', async () => {
+    const { link, port } = await opened({ noticeMs: 1500 })
+    port.faults = { unplugAt: 1 }
+    expect(await code(link.controlIn(get, 1))).toBe('device-gone')
+  })
+
   test('while nothing is under way is noticed too', async () => {
     const { link, port } = await opened()
     await port.unplug()

@@ -13,8 +13,8 @@ import type { ControlSetup, Io, UsbLink } from './links.ts'
 import { Queue } from './queue.ts'
 
 const defaultTimeoutMs = 5000
-/** An unplugged device first fails a transfer; the browser's event comes this much later at most. */
-const goneNoticeMs = 250
+/** An unplugged device first fails a transfer; the browser's event comes later, on a busy computer up to this much. */
+const goneNoticeMs = 2000
 
 /** Opens and configures `device`. Errors: `permission-denied`, `device-busy`, `device-gone`, `timeout`. */
 export async function openUsb(device: USBDevice, usb: USB, seen: SeenUsb, clock: Clock): Promise<UsbLink> {
