@@ -2,7 +2,7 @@
  * The catalogue of known firmware: every `protocols/<name>/catalogue.json`, read when first asked for, and
  * the ways to find an image in it. It holds hashes and addresses, never the firmware itself.
  */
-import { isBlank } from '#core/bytes.ts'
+import { lengthBeforeBlank } from '#core/bytes.ts'
 import type { Segment } from '#core/programmer.ts'
 import { sha256 } from '#firmware/hash.ts'
 import { dataBytes } from '#firmware/image.ts'
@@ -55,9 +55,10 @@ export async function findImage(
 ): Promise<CatalogueEntry | undefined> {
   const content = dataBytes(segments)
   const known = among ?? (await catalogue())
-  const entries = known.filter(({ imageBytes }) => isBlank(content.subarray(imageBytes)))
+  const least = lengthBeforeBlank(content)
+  const entries = known.filter(({ imageBytes }) => imageBytes >= least && imageBytes <= content.length)
   for (const imageBytes of new Set(entries.map((entry) => entry.imageBytes))) {
-    const hash = imageBytes <= content.length ? await sha256(content.subarray(0, imageBytes)) : undefined
+    const hash = await sha256(content.subarray(0, imageBytes))
     const found = entries.find((entry) => entry.imageSha256 === hash)
     if (found) return found
   }

@@ -51,6 +51,13 @@ export function exactly(expected: number, bytes: Uint8Array, during: string): Ui
 
 export const blank = (length: number): Uint8Array => new Uint8Array(length).fill(0xff)
 
+/** How many bytes there are before those that are all 0xff up to the end. */
+export function lengthBeforeBlank(bytes: Uint8Array): number {
+  let end = bytes.length
+  while (end > 0 && bytes[end - 1] === 0xff) end--
+  return end
+}
+
 export const isBlank = (bytes: Uint8Array): boolean => bytes.every((byte) => byte === 0xff)
 
 /** Reads little- and big-endian numbers; running past the end is a `short-transfer` naming the offset. */

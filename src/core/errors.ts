@@ -76,6 +76,8 @@ export interface BadFileDetail {
 export interface PartOfFile {
   readonly id: string
   readonly name: string
+  /** Of its data, as far as the file tells without reading it. */
+  readonly sizeBytes?: number
 }
 
 /** Where two readings differ: `address` is the first difference, `count` how many bytes differ. */

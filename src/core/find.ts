@@ -27,32 +27,33 @@ export interface FoundString {
 /** Instead of a string's index: LUFA then makes the serial number of the chip's own. */
 const chipSerial = 0xdc
 
+const descriptorBytes = 18
 const deviceClasses: readonly number[] = [0x00, 0x02, 0x09, 0xdc, 0xe0, 0xef, 0xfe, 0xff]
 
 /** Plausible device descriptors, in order of address; at most `limit`. */
 export function findUsbDescriptors(segments: readonly Segment[], limit = 256): FoundUsbDescriptor[] {
   const found: FoundUsbDescriptor[] = []
   for (const { address, bytes } of segments)
-    for (let at = bytes.indexOf(18); at >= 0 && found.length < limit; at = bytes.indexOf(18, at + 1)) {
-      if (bytes[at + 1] !== 1) continue
-      const descriptor = bytes.subarray(at, at + 18)
-      if (isPlausible(descriptor)) found.push(describe(address + at, descriptor))
-    }
+    for (let at = 0; at + descriptorBytes <= bytes.length && found.length < limit; at++)
+      if (bytes[at] === descriptorBytes && bytes[at + 1] === 1 && isPlausible(bytes, at))
+        found.push(describe(address + at, bytes.subarray(at, at + descriptorBytes)))
   return found
 }
 
-function isPlausible(descriptor: Uint8Array): boolean {
-  const [, , usbLow = 0, usbHigh = 0, deviceClass = 0, , , packetBytes = 0] = descriptor
+/** Without a view of its own for each: a hostile file begins one at every other byte. */
+function isPlausible(bytes: Uint8Array, at: number): boolean {
+  const field = (offset: number) => bytes[at + offset] as number
+  const vendorId = u16(bytes, at + 8)
   return (
-    descriptor.length === 18 &&
-    usbHigh >= 1 &&
-    usbHigh <= 3 &&
-    [0x00, 0x01, 0x10, 0x20].includes(usbLow) &&
-    deviceClasses.includes(deviceClass) &&
-    [8, 9, 16, 32, 64].includes(packetBytes) &&
-    ![0, 0xffff].includes(u16(descriptor, 8)) && // no vendor
-    descriptor.subarray(14, 17).every((index) => index < 32 || index === chipSerial) && // string indexes
-    [1, 2, 3, 4].includes(descriptor[17] ?? 0) // configurations
+    field(3) >= 1 &&
+    field(3) <= 3 &&
+    [0x00, 0x01, 0x10, 0x20].includes(field(2)) &&
+    deviceClasses.includes(field(4)) &&
+    [8, 9, 16, 32, 64].includes(field(7)) &&
+    vendorId !== 0 &&
+    vendorId !== 0xffff &&
+    [14, 15, 16].every((offset) => field(offset) < 32 || field(offset) === chipSerial) && // string indexes
+    [1, 2, 3, 4].includes(field(17)) // configurations
   )
 }
 

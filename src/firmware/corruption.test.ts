@@ -8,7 +8,7 @@ import { isFlashError } from '#core/errors.ts'
 import { fastest } from '#kernels/kernels.ts'
 import type { Image } from './image.ts'
 import { formatIntelHex, parseIntelHex } from './intel-hex.ts'
-import { formatSRecord, parseSRecord } from './s-record.format.ts'
+import { formatSRecord, parseSRecord } from './s-record.ts'
 import { textOf } from './test-images.ts'
 
 const { fastRecords } = await fastest()

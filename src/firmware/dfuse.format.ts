@@ -6,7 +6,7 @@
 import { ByteWriter } from '#core/bytes.ts'
 import { readDfuSuffix, withDfuSuffix } from './dfu-suffix.ts'
 import { choosePart, refusing, startsWith, type FileFormat, type ParseOptions } from './file-format.ts'
-import { buildImage, placesAmong, type Claims, type Image } from './image.ts'
+import { buildImage, placesAmong, totalBytes, type Claims, type Image } from './image.ts'
 
 const name = 'DfuSe'
 const prefixBytes = 11
@@ -38,7 +38,11 @@ export function parseDfuSe(file: Uint8Array, options: ParseOptions = {}): Image 
   if (!startsWith(file, 'DfuSe')) throw bad('bad-magic', 0)
   const { content, usb } = readDfuSuffix(name, file)
   const targets = targetsOf(content)
-  const { title, elements } = choosePart(name, [...targets.values()], options.part)
+  const { title, elements } = choosePart(
+    name,
+    [...targets.values()].map((target) => ({ ...target, sizeBytes: totalBytes(target.elements) })),
+    options.part,
+  )
   return buildImage(name, elements, {
     claims: { usb, ...(title !== '' && { name: title }) },
     warnings: targets.size > 1 ? [{ code: 'parts-left-out' }] : [],

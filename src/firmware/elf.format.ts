@@ -6,7 +6,7 @@
  */
 import { FlashError } from '#core/errors.ts'
 import { choosePart, refusing, startsWith, type FileFormat, type ParseOptions } from './file-format.ts'
-import { buildImage, placesAmong, type Image } from './image.ts'
+import { buildImage, placesAmong, totalBytes, type Image } from './image.ts'
 
 const name = 'ELF'
 const headerBytes = 52
@@ -119,6 +119,7 @@ function memoryOf(
         .map((piece) => ({ ...piece, address: piece.address - from })),
     }))
     .filter((memory) => memory.pieces.length > 0)
+    .map((memory) => ({ ...memory, sizeBytes: totalBytes(memory.pieces) }))
   const hasFlash = memories[0]?.id === 'flash'
   const { pieces: chosen } = choosePart(name, memories, wanted ?? (hasFlash ? 'flash' : undefined))
   return { pieces: chosen, isWhole: chosen.length === pieces.length }

@@ -24,7 +24,7 @@ export interface ParseOptions {
 }
 
 /** What a worker brings along to read faster. */
-export interface Kernels {
+export interface Fast {
   readonly fastRecords?: FastRecords
 }
 
@@ -58,9 +58,9 @@ export interface FileFormat extends Recognised {
   /** Default: `mostFileBytes`. */
   readonly mostBytes?: number
   /** If it can be read while it comes; `sizeBytes` is that of the file. */
-  readonly reader?: (sizeBytes: number, kernels: Kernels) => Reader
+  readonly reader?: (sizeBytes: number, fast: Fast) => Reader
   /** Checks all that the file says of its own bytes; only some hashes take a promise. @throws `bad-file` only. */
-  readonly parse: (bytes: Uint8Array, options: ParseOptions & Kernels) => Image | Promise<Image>
+  readonly parse: (bytes: Uint8Array, options: ParseOptions & Fast) => Image | Promise<Image>
   /** Of the files that it writes, without a dot. */
   readonly ending?: string
   /** @throws `bad-file` `address-overflow` for what the format cannot reach. */
@@ -76,6 +76,8 @@ export interface Wrapper extends Recognised {
 /** A file in a wrapper. */
 export interface Inside {
   readonly name: string
+  /** As the wrapper tells it; only to be shown. */
+  readonly sizeBytes?: number
   /** What the wrapper says of it. */
   readonly claims?: Claims
   /** Its beginning, up to `mostBytes`, whatever length the wrapper tells. @throws `bad-file` only. */
@@ -126,7 +128,11 @@ export function choosePart<Part extends PartOfFile>(
   if (chosen) return chosen
   if (parts.length > mostParts)
     throw new FlashError('bad-file', { format, why: 'bad-structure', found: `over ${mostParts} parts` })
-  const listed = parts.map(({ id, name }) => ({ id, name }))
+  const listed = parts.map(({ id, name, sizeBytes }) => ({
+    id,
+    name,
+    ...(sizeBytes !== undefined && { sizeBytes }),
+  }))
   throw wanted === undefined
     ? new FlashError('bad-file', { format, why: 'several-parts', parts: listed })
     : new FlashError('bad-file', { format, why: 'no-such-part', expected: wanted, parts: listed })

@@ -12,7 +12,7 @@ import {
   startsWith,
   type FileFormat,
   type Inside,
-  type Kernels,
+  type Fast,
   type ParseOptions,
   type Wrapper,
 } from './file-format.ts'
@@ -101,7 +101,7 @@ export function waysToRead(head: Uint8Array, name: string): Pick<FileFormat, 'mo
 export async function readImage(
   bytes: Uint8Array,
   name: string,
-  options: ParseOptions & Kernels = {},
+  options: ParseOptions & Fast = {},
   depth = 0,
 ): Promise<Image> {
   if (bytes.length === 0) throw new FlashError('bad-file', { format: 'unknown', why: 'empty' })
@@ -125,7 +125,7 @@ const deeper = '/'
 async function readInside(
   wrapper: string,
   inside: readonly Inside[],
-  { part, ...options }: ParseOptions & Kernels,
+  { part, ...options }: ParseOptions & Fast,
   depth: number,
 ): Promise<Image> {
   const read = async (file: Inside, deeperPart: string | undefined): Promise<Image> => {
@@ -141,7 +141,12 @@ async function readInside(
   const [only, ...others] = inside
   if (only && others.length === 0) return read(only, part)
   const [own, ...path] = part?.split(deeper) ?? []
-  const parts = inside.map((file, i) => ({ id: String(i), name: file.name.slice(-mostNameLetters), file }))
+  const parts = inside.map((file, i) => ({
+    id: String(i),
+    name: file.name.slice(-mostNameLetters),
+    ...(file.sizeBytes !== undefined && { sizeBytes: file.sizeBytes }),
+    file,
+  }))
   const { id, name, file } = choosePart(
     wrapper,
     own === undefined ? await firmwareAmong(wrapper, parts) : parts,

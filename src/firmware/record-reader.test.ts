@@ -8,7 +8,8 @@ import type { Image } from './image.ts'
 import { IntelHexReader } from './intel-hex-reader.ts'
 import { formatIntelHex, parseIntelHex } from './intel-hex.ts'
 import type { FastRecords, RecordReader } from './record-reader.ts'
-import { formatSRecord, parseSRecord, SRecordReader } from './s-record.format.ts'
+import { SRecordReader } from './s-record-reader.ts'
+import { formatSRecord, parseSRecord } from './s-record.ts'
 import { bytesOf, imagesUpTo, refusal } from './test-images.ts'
 
 interface Form {

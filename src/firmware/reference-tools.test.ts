@@ -18,7 +18,7 @@ import { parseElf } from './elf.format.ts'
 import { readImage } from './formats.ts'
 import { flatten, spanOf, totalBytes } from './image.ts'
 import { formatIntelHex, parseIntelHex } from './intel-hex.ts'
-import { formatSRecord, parseSRecord } from './s-record.format.ts'
+import { formatSRecord, parseSRecord } from './s-record.ts'
 import { parseTiTxt } from './ti-txt.format.ts'
 import { imagesUpTo, refused } from './test-images.ts'
 

@@ -6,7 +6,7 @@ import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { isFlashError, type BadFileDetail } from '#core/errors.ts'
 import { readImage } from './formats.ts'
-import { formatSRecord, parseSRecord, type SRecordOptions } from './s-record.format.ts'
+import { formatSRecord, parseSRecord, type SRecordOptions } from './s-record.ts'
 import { bytesOf, imagesUpTo, refusal, refused, segment, survives, textOf } from './test-images.ts'
 
 const parse = (text: string) => parseSRecord(bytesOf(text))

@@ -35,7 +35,11 @@ function unwrap(bytes: Uint8Array, fileName: string): Inside[] {
     else if (type === Type.LongName) given = textOf(content.subarray(0, mostNameBytes))
     else {
       if (isFile(type) && size > 0)
-        inside.push({ name: given ?? nameAt(bytes, at), read: (mostBytes) => content.subarray(0, mostBytes) })
+        inside.push({
+          name: given ?? nameAt(bytes, at),
+          sizeBytes: content.length,
+          read: (mostBytes) => content.subarray(0, mostBytes),
+        })
       given = undefined
     }
     at = start + Math.ceil(size / blockBytes) * blockBytes

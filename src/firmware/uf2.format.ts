@@ -87,11 +87,11 @@ export function imageOfBlocks(file: Uint8Array, options: ParseOptions = {}): Ima
 
   const parts = [...families].flatMap(([family, own]) => {
     const flash = own.filter(({ flags }) => (flags & (Flag.NotMainFlash | Flag.FileContainer)) === 0)
-    return flash.length === 0 ? [] : [{ ...familyOf(family), flash, own }]
+    return flash.length === 0 ? [] : [{ ...familyOf(family), sizeBytes: totalLength(flash), flash, own }]
   })
   const chosen = choosePart(name, parts, options.part)
   const { flash } = chosen
-  const runs = new Runs(flash.reduce((sum, { length }) => sum + length, 0))
+  const runs = new Runs(chosen.sizeBytes)
   for (const { offset, address, length } of flash) {
     if (runs.isFull) throw bad('bad-structure', offset, { found: tooManyRuns })
     runs.bytes.set(file.subarray(offset + dataAt, offset + dataAt + length), runs.filled)
@@ -128,6 +128,8 @@ function proveRegions(file: Uint8Array, flash: readonly Block[], { segments }: I
     proven.add(region)
   }
 }
+
+const totalLength = (blocks: readonly Block[]): number => blocks.reduce((sum, { length }) => sum + length, 0)
 
 function blocksOf(file: Uint8Array): Block[] {
   const view = new DataView(file.buffer, file.byteOffset, file.byteLength)

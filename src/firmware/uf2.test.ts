@@ -128,8 +128,8 @@ describe('reading UF2', () => {
       blocks({ family: samd51, address: 0x4000 }, { family: samd51, address: 0x4100 }),
     )
     const parts = [
-      { id: '0xe48b_ff56', name: 'RP2040' },
-      { id: '0x5511_4460', name: 'SAMD51' },
+      { id: '0xe48b_ff56', name: 'RP2040', sizeBytes: 256 },
+      { id: '0x5511_4460', name: 'SAMD51', sizeBytes: 512 },
     ]
     expect(refusal(() => parseUf2(file))).toEqual({ format: 'UF2', why: 'several-parts', parts })
     expect(parseUf2(file, { part: '0x5511_4460' })).toMatchObject({

@@ -23,7 +23,11 @@ async function unwrap(bytes: Uint8Array): Promise<Inside[]> {
     for await (const entry of zip.getEntriesGenerator()) {
       if (++seen > mostEntries) throw bad('bad-structure', 0, { found: `over ${mostEntries} files` })
       if (entry.directory || entry.uncompressedSize === 0) continue
-      inside.push({ name: entry.filename, read: (mostBytes) => read(entry, mostBytes) })
+      inside.push({
+        name: entry.filename,
+        sizeBytes: entry.uncompressedSize,
+        read: (mostBytes) => read(entry, mostBytes),
+      })
     }
   } catch (cause) {
     throw cause instanceof FlashError ? cause : refused(cause)

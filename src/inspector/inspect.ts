@@ -12,6 +12,7 @@ export interface Inspection {
   readonly blankBytes: number
   readonly ranges: readonly Range[]
   readonly usbDescriptors: readonly FoundUsbDescriptor[]
+  /** What reads like words first, both in order of address. */
   readonly strings: readonly FoundString[]
   /** Block by block what the bytes look like. */
   readonly texture: readonly TextureCell[]
@@ -23,6 +24,9 @@ export interface Inspection {
 const mostStrings = 32_768
 const mostShown = 4096
 
+/** Like a word or a version; the others are mostly code that happens to be printable. */
+const isWorded = ({ text }: FoundString): boolean => /[A-Za-z][a-z]{3}|[A-Z]{4}|\d\.\d/.test(text)
+
 export function inspect(image: Pick<Image, 'segments'> & Partial<Image>): Inspection {
   const { segments, claims = {}, format = '', isRaw = false } = image
   const usbDescriptors = findUsbDescriptors(segments)
@@ -33,7 +37,7 @@ export function inspect(image: Pick<Image, 'segments'> & Partial<Image>): Inspec
     blankBytes: texture.reduce((sum, { blankBytes }) => sum + blankBytes, 0),
     ranges: segments.map(({ address, bytes }) => ({ address, length: bytes.length })),
     usbDescriptors,
-    strings: strings.slice(0, mostShown),
+    strings: [...strings.filter(isWorded), ...strings.filter((one) => !isWorded(one))].slice(0, mostShown),
     texture,
     statements: statementsOn({ segments, claims, format, isRaw, usbDescriptors, strings, texture }),
   }

@@ -15,6 +15,14 @@ const architectureNames: Readonly<Record<Architecture, string>> = {
   mcs51: '8051',
 }
 
+/** What files say for them (ELF's e_machine). */
+const machines: Readonly<Record<Architecture, readonly string[]>> = {
+  avr: ['AVR'],
+  'cortex-m': ['ARM'],
+  esp: ['Xtensa', 'RISC-V'],
+  mcs51: ['8051'],
+}
+
 /** By the beginning of a patient's kind, e.g. `avr:1e930f`. */
 const architectureOf = ({ kind }: Pick<Patient, 'kind'>): Architecture | undefined =>
   (Object.keys(architectureNames) as Architecture[]).find((one) => kind.startsWith(`${one}:`))
@@ -42,7 +50,7 @@ export function checkContent(
       clueOf(strongest),
     )
   const machine = said?.claims.machine
-  if (said && machine !== undefined && machine !== architectureNames[own])
+  if (said && machine !== undefined && !machines[own].includes(machine))
     return say('refused', machine, { clue: 'claim', format: said.format })
   return fits ? say('passed', nameOf(fits), clueOf(fits)) : []
 }

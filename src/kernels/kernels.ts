@@ -3,6 +3,7 @@
  * folder, which gives the same and stands in where WebAssembly is not to be had.
  */
 import { FoldWords, type Fold, type Taps } from './crc.ts'
+import { words, type Blocks } from '#core/compare.ts'
 import wasm from './kernels.as.ts?wasm'
 
 interface Exports {
@@ -43,7 +44,7 @@ const comparedBytes = 1 << 15
 const comparedBlock = 64
 
 /** Compares contents of one length in blocks of 64 bytes. */
-export class CompareVectors {
+export class CompareVectors implements Blocks {
   readonly mostBytes = comparedBytes
   readonly blockBytes = comparedBlock
   readonly #exports: Exports
@@ -134,11 +135,18 @@ export interface Kernels {
 }
 
 /** What there is here: without WebAssembly, or without its vectors, the plain twins. */
-export async function fastest(): Promise<Kernels> {
+export const fastest = (): Promise<Kernels> =>
+  vectorsOr<Kernels>(async () => ({ fold: await foldVectors(), fastRecords: await RecordVectors.load() }), {
+    fold: new FoldWords(),
+  })
+
+export const fastestBlocks = (): Promise<Blocks> => vectorsOr<Blocks>(() => CompareVectors.load(), words)
+
+async function vectorsOr<T>(vectors: () => Promise<T>, plain: T): Promise<T> {
   try {
-    return { fold: await foldVectors(), fastRecords: await RecordVectors.load() }
+    return await vectors()
   } catch (error) {
     if (typeof WebAssembly === 'object' && !(error instanceof WebAssembly.CompileError)) throw error
-    return { fold: new FoldWords() }
+    return plain
   }
 }

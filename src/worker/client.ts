@@ -7,9 +7,9 @@ import { FlashError, fromPlainError, toFlashError } from '#core/errors.ts'
 import { systemClock, within, type Clock } from '#core/time.ts'
 import type { ParseOptions } from '#firmware/file-format.ts'
 import type { Call, Reply, Request, Results, Write } from './messages.ts'
-import type { Parsed } from './work.ts'
+import type { Compared, Parsed } from './work.ts'
 
-export type { Parsed } from './work.ts'
+export type { Compared, Parsed } from './work.ts'
 
 export interface ParseFileOptions extends ParseOptions {
   /** Default: the `File`'s own. */
@@ -55,6 +55,12 @@ export class WorkerClient {
     const call = { call: 'write', format, image: { segments, claims } } as const
     const here = async () => (await import('./work.ts')).write(format, call.image)
     return new Blob([await this.#inTurn(call, here, signal)])
+  }
+
+  /** @throws `cancelled`. */
+  async compare(first: Uint8Array, second: Uint8Array, signal?: AbortSignal): Promise<Compared> {
+    const here = async () => (await import('./work.ts')).compare(first, second)
+    return this.#inTurn({ call: 'compare', first, second }, here, signal)
   }
 
   /** `here` does the same without a worker. */
@@ -152,3 +158,5 @@ const client = new WorkerClient({
 
 export const parse: WorkerClient['parse'] = (file, options, signal) => client.parse(file, options, signal)
 export const write: WorkerClient['write'] = (format, image, signal) => client.write(format, image, signal)
+export const compare: WorkerClient['compare'] = (first, second, signal) =>
+  client.compare(first, second, signal)

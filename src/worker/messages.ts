@@ -1,11 +1,12 @@
 /**
- * The whole contract between the page and the worker. Bytes that come back are transferred; those of an image to
- * write are cloned, because the page still shows it. Errors travel as plain values. A `Blob` is a reference and costs nothing to send.
+ * The whole contract between the page and the worker. Bytes that come back are transferred; those to write or to
+ * compare are cloned, because the page still shows them. Errors travel as plain values. A `Blob` is a reference and
+ * costs nothing to send.
  */
 import type { PlainError } from '#core/errors.ts'
 import type { ParseOptions } from '#firmware/file-format.ts'
 import type { Image } from '#firmware/image.ts'
-import type { Parsed } from './work.ts'
+import type { Compared, Parsed } from './work.ts'
 
 export interface Parse {
   readonly call: 'parse'
@@ -21,7 +22,13 @@ export interface Write {
   readonly image: Pick<Image, 'segments' | 'claims'>
 }
 
-export type Call = Parse | Write
+export interface Compare {
+  readonly call: 'compare'
+  readonly first: Uint8Array
+  readonly second: Uint8Array
+}
+
+export type Call = Parse | Write | Compare
 
 /** `cancel` is answered by the reply to the call it cancels. */
 export type Request = { readonly id: number } & (Call | { readonly call: 'cancel' })
@@ -30,6 +37,7 @@ export type Request = { readonly id: number } & (Call | { readonly call: 'cancel
 export interface Results {
   readonly parse: Parsed
   readonly write: Uint8Array<ArrayBuffer>
+  readonly compare: Compared
 }
 
 export type Reply = { readonly id: number } & (

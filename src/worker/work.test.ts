@@ -1,9 +1,9 @@
 import { createHash } from 'node:crypto'
 import { crc32 } from 'node:zlib'
-import { afterEach, describe, expect, it, vi } from 'vitest'
+import { afterEach, describe, expect, it, test, vi } from 'vitest'
 import { cancelSource } from '#core/context.ts'
 import { formatIntelHex } from '#firmware/intel-hex.ts'
-import { parse } from './client.ts'
+import { compare, parse } from './client.ts'
 import './work.ts' // the client asks for it, and it takes a while to be compiled
 
 const noise = (length: number, seed = 1) =>
@@ -21,6 +21,19 @@ class UnreadableFile extends File {
     return Promise.reject(new DOMException('it was read', 'NotReadableError'))
   }
 }
+
+test('two contents are compared, with what most likely made the difference', async () => {
+  const first = noise(100_000)
+  const second = first.slice()
+  second.fill(0xff, 40_000, 40_100)
+  const { count, runs, cause } = await compare(first, second)
+  expect({ count, runs, cause }).toEqual({
+    count: first.subarray(40_000, 40_100).filter((byte) => byte !== 0xff).length,
+    runs: [{ offset: 40_000, length: 100 }],
+    cause: 'blank',
+  })
+  expect(await compare(first, first)).toMatchObject({ count: 0, runs: [], cause: 'equal' })
+})
 
 describe('parsing a file', () => {
   const code = noise(1000)

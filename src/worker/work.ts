@@ -3,6 +3,7 @@
  * A file is refused by its size before a byte of it is read.
  */
 import { createSHA256 } from 'hash-wasm'
+import { differences, likelyCause, type Cause, type Differences } from '#core/compare.ts'
 import { FlashError, isFlashError } from '#core/errors.ts'
 import { mostTextBytes, refuseTooLarge, type ParseOptions, type Reader } from '#firmware/file-format.ts'
 import { headBytes, readImage, waysToRead, writable, type Writable } from '#firmware/formats.ts'
@@ -11,7 +12,7 @@ import { dataBytes, type Image } from '#firmware/image.ts'
 import { inspect, type Inspection } from '#inspector/inspect.ts'
 import { Crc } from '#kernels/crc.ts'
 import { crcModel } from '#kernels/crc-models.ts'
-import { fastest, type Kernels } from '#kernels/kernels.ts'
+import { fastest, fastestBlocks, type Kernels } from '#kernels/kernels.ts'
 
 export interface Parsed {
   readonly image: Image
@@ -51,6 +52,16 @@ export async function parse(
   const hashes = { sha256: await read.sha256, imageSha256: await imageSha256 }
   signal?.throwIfAborted()
   return { image, sizeBytes: file.size, ...hashes, crc32, inspection, writable }
+}
+
+export interface Compared extends Differences {
+  /** What most likely made the second of the first. */
+  readonly cause: Cause
+}
+
+export async function compare(first: Uint8Array, second: Uint8Array): Promise<Compared> {
+  const blocks = await fastestBlocks()
+  return { ...differences(first, second, { blocks }), cause: likelyCause(first, second) }
 }
 
 interface Read {

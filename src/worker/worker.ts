@@ -1,7 +1,7 @@
 /** The worker's switch; what it does is in `work.ts`, what it hears and says in `messages.ts`. */
 import { FlashError, toFlashError, toPlainError } from '#core/errors.ts'
 import type { Reply, Request } from './messages.ts'
-import { parse, write } from './work.ts'
+import { compare, parse, write } from './work.ts'
 
 const running = new Map<number, AbortController>()
 
@@ -19,6 +19,8 @@ async function serve(request: Request): Promise<void> {
       const result = write(request.format, request.image)
       return answer({ id, result }, [result.buffer])
     }
+    if (request.call === 'compare')
+      return answer({ id, result: await compare(request.first, request.second) })
     const { file, name, options } = request
     const result = await parse(file, name, options, controller.signal)
     const buffers = result.image.segments.map(({ bytes }) => bytes.buffer)

@@ -1,7 +1,7 @@
 /** Somebody has a firmware file and wants to know what it is, without a device, or has an archive of some. */
 import { expect } from '@playwright/test'
 import { zipSync } from 'fflate'
-import { parseSRecord } from '../../src/firmware/s-record.format.ts'
+import { parseSRecord } from '../../src/firmware/s-record.ts'
 import { formatUf2 } from '../../src/firmware/uf2.format.ts'
 import { hexFile, practiceBytes, sha256 } from './firmware.ts'
 import { test } from './story.ts'
@@ -40,6 +40,7 @@ test('of an archive the firmware that is chosen is saved as another format', asy
   await story.bring('usbasp.zip', archive, en.image_drop)
   await expect(story.heading(like(en.file_parts_title, { name: 'usbasp.zip' }))).toBeVisible()
   await expect(story.button('README.md')).toHaveCount(0)
+  await expect(story.main.getByRole('listitem').filter({ hasText: 'atmega8.hex' })).toContainText('KiB')
   await story.button('atmega8.hex').click()
   await story.reads('Intel HEX · ZIP · atmega8.hex')
 

@@ -32,6 +32,8 @@ export type PageState = (typeof pageStates)[number]
 export interface MapLayout extends Range {
   readonly id: MemoryId
   readonly pageBytes: number
+  /** Whose pages they are is not known: so many bytes are drawn together. */
+  readonly isOfFile?: boolean
 }
 
 export const pageCount = ({ length, pageBytes }: MapLayout): number => Math.ceil(length / pageBytes)
@@ -45,7 +47,7 @@ export function layoutOfFile({ address, length }: Range): MapLayout {
   const pageBytes = Math.max(least, 2 ** Math.ceil(Math.log2(length / mostPages)))
   const first = address < 0x1_0000 ? 0 : address - (address % pageBytes)
   const pages = Math.max(1, Math.ceil((address + length - first) / pageBytes))
-  return { id: 'flash', address: first, length: pages * pageBytes, pageBytes }
+  return { id: 'flash', address: first, length: pages * pageBytes, pageBytes, isOfFile: true }
 }
 
 /** The whole memory in one state. */

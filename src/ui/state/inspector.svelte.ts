@@ -62,7 +62,7 @@ export class Inspector {
 }
 
 async function inspectFile(file: File, options: ParseOptions, signal: AbortSignal): Promise<Inspected> {
-  const [parsed, { findFile, findImage }, { publishedAs }] = await Promise.all([
+  const [parsed, { findFile, findImage }, { findPublished }] = await Promise.all([
     parse(file, { name: file.name, ...options }, signal),
     import('#catalogue/catalogue.ts'),
     import('#catalogue/published.ts'),
@@ -70,7 +70,7 @@ async function inspectFile(file: File, options: ParseOptions, signal: AbortSigna
   const { segments } = parsed.image
   const [known, published, firmware] = await Promise.all([
     findFile(parsed.sha256).then((entry) => entry ?? findImage(segments)),
-    publishedAs(parsed.imageSha256),
+    findPublished(segments),
     recogniseImage(segments),
   ])
   const statements = whatItIs(parsed.inspection.statements, firmware, known ?? published)

@@ -2,7 +2,7 @@ import { expect, test } from 'vitest'
 import type { KnownFirmware } from '#core/programmer.ts'
 import type { Statement } from '#inspector/clue.ts'
 import { avrProgram } from '#inspector/test-firmware.ts'
-import { lookInto, whatItIs } from './what-it-is.ts'
+import { lookInto, verdictOn, whatItIs } from './what-it-is.ts'
 
 const firmware: KnownFirmware = {
   ...{ family: 'usbasp', name: 'USBasp', version: '1.04', confidence: 'certain' },
@@ -39,4 +39,23 @@ test('a memory of a backup is looked into', async () => {
   const { statements, texture } = await lookInto({ address: 0, bytes: avrProgram(19, 2, 4096) }, undefined)
   expect(statements.map(({ code }) => code)).toEqual(['avr-program', 'avr-chips'])
   expect(texture).toHaveLength(16)
+})
+
+const said = (code: Statement['code'], confidence: Statement['confidence'] = 'certain'): Statement => ({
+  ...{ code, confidence, values: {}, evidence: [] },
+})
+
+test('in a word: what it is, and for what; nothing; or that nothing tells', () => {
+  const program = said('avr-program', 'likely')
+  const chips = said('avr-chips', 'likely')
+  expect(verdictOn([said('version'), program, chips])).toEqual({
+    kind: 'likely',
+    what: program,
+    isFor: chips,
+  })
+  expect(verdictOn([program, said('avr-chips', 'possible')])).toMatchObject({ isFor: undefined })
+  expect(verdictOn([said('published'), chips])).toMatchObject({ kind: 'certain', isFor: undefined })
+  expect(verdictOn([said('only-blank')])).toEqual({ kind: 'blank' })
+  expect(verdictOn([said('no-pattern'), said('version')])).toEqual({ kind: 'unknown' })
+  expect(verdictOn([])).toEqual({ kind: 'unknown' })
 })

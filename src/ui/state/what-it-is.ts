@@ -1,8 +1,7 @@
 /** All that is said of a firmware, from the inspector, the protocols and the catalogue, surest first. */
 import type { KnownFirmware, Segment } from '#core/programmer.ts'
 import type { Published } from '#catalogue/published.ts'
-import { sha256 } from '#firmware/hash.ts'
-import { bySurest, evidence, type Evidence, type Statement } from '#inspector/clue.ts'
+import { bySurest, evidence, type Evidence, type Statement, type StatementCode } from '#inspector/clue.ts'
 import type { TextureCell } from '#inspector/texture.ts'
 
 export function whatItIs(
@@ -37,6 +36,42 @@ function asEvidence(said: string): Evidence {
   return evidence('recognised', { text }, address)
 }
 
+/** In a word, for who has to decide: `what` it is, how sure that is, or that nothing tells. */
+export type Verdict =
+  | {
+      readonly kind: Statement['confidence']
+      readonly what: Statement
+      readonly isFor: Statement | undefined
+    }
+  | { readonly kind: 'blank' | 'unknown' }
+
+const naming: readonly StatementCode[] = [
+  'published',
+  'firmware',
+  'avr-program',
+  'cortex-program',
+  'esp-image',
+  'esp-flash',
+  'mcs51-program',
+  'avr-bootloader',
+  'says-chip',
+  'says-machine',
+  'says-usb-device',
+  'embedded',
+]
+const purposes: readonly StatementCode[] = ['avr-chips', 'cortex-base', 'esp-application']
+
+/** Of statements that are sorted, surest first. */
+export function verdictOn(statements: readonly Statement[]): Verdict {
+  if (statements.some(({ code }) => code === 'only-blank')) return { kind: 'blank' }
+  const what = statements.find(({ code }) => naming.includes(code))
+  if (!what) return { kind: 'unknown' }
+  const isFor = statements.find(
+    ({ code, confidence }) => purposes.includes(code) && confidence !== 'possible',
+  )
+  return { kind: what.confidence, what, isFor: what.code === 'published' ? undefined : isFor }
+}
+
 export interface Looked {
   readonly statements: readonly Statement[]
   readonly texture: readonly TextureCell[]
@@ -44,13 +79,13 @@ export interface Looked {
 
 /** The same of a memory in a backup; no chip's here is so large that it would hold up the page. */
 export async function lookInto(memory: Segment, firmware: KnownFirmware | undefined): Promise<Looked> {
-  const [{ inspect }, { findImage }, { publishedAs }] = await Promise.all([
+  const [{ inspect }, { findImage }, { findPublished }] = await Promise.all([
     import('#inspector/inspect.ts'),
     import('#catalogue/catalogue.ts'),
     import('#catalogue/published.ts'),
   ])
   const segments = [memory]
   const { statements, texture } = inspect({ segments })
-  const known = (await findImage(segments)) ?? (await publishedAs(await sha256(memory.bytes)))
+  const known = (await findImage(segments)) ?? (await findPublished(segments))
   return { statements: whatItIs(statements, firmware, known), texture }
 }

@@ -2,6 +2,7 @@
 import type { Evidence, EvidenceCode, Statement, StatementCode } from '#inspector/clue.ts'
 import type { InstructionSet } from '#inspector/machine-code.ts'
 import type { TextureKind } from '#inspector/texture.ts'
+import type { Verdict } from '../state/what-it-is.ts'
 import { count } from './format.ts'
 import { m } from './generated/messages.js'
 
@@ -101,6 +102,23 @@ const textures: Record<TextureKind, () => string> = {
 
 export const statementText = ({ code, values }: Pick<Statement, 'code' | 'values'>): string =>
   statements[code](gapsOf(values))
+
+const verdicts: Record<Statement['confidence'], (gaps: { what: string }) => string> = {
+  certain: ({ what }) => what,
+  likely: m.verdict_likely,
+  possible: m.verdict_possible,
+}
+
+/** What it is in a line, and what that means for whoever holds it. */
+export function verdictText(verdict: Verdict): { readonly headline: string; readonly advice: string } {
+  if (!('what' in verdict))
+    return verdict.kind === 'blank'
+      ? { headline: m.verdict_blank(), advice: m.verdict_blank_advice() }
+      : { headline: m.verdict_unknown(), advice: m.verdict_unknown_advice() }
+  const { kind, what, isFor } = verdict
+  const parts = isFor ? [statementText(what), statementText(isFor)] : [statementText(what)]
+  return { headline: verdicts[kind]({ what: parts.join(' · ') }), advice: m.image_use_note() }
+}
 
 export const evidenceText = ({ code, values }: Pick<Evidence, 'code' | 'values'>): string =>
   evidences[code](gapsOf(values))
