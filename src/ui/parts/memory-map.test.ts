@@ -134,5 +134,5 @@ test.each([
     { address: 0x0800_0100, length: 0x2_0100, pageBytes: 256 },
   ],
 ])('the picture of a file at %o begins and ends with a page', (span, layout) => {
-  expect(layoutOfFile(span)).toEqual({ id: 'flash', ...layout })
+  expect(layoutOfFile(span)).toEqual({ id: 'flash', isOfFile: true, ...layout })
 })
