@@ -3,7 +3,6 @@
  * folder, which gives the same and stands in where WebAssembly is not to be had.
  */
 import { FoldWords, type Fold, type Taps } from './crc.ts'
-import { words, type Blocks } from '#core/compare.ts'
 import wasm from './kernels.as.ts?wasm'
 
 interface Exports {
@@ -44,7 +43,7 @@ const comparedBytes = 1 << 15
 const comparedBlock = 64
 
 /** Compares contents of one length in blocks of 64 bytes. */
-export class CompareVectors implements Blocks {
+export class CompareVectors {
   readonly mostBytes = comparedBytes
   readonly blockBytes = comparedBlock
   readonly #exports: Exports
@@ -140,7 +139,9 @@ export const fastest = (): Promise<Kernels> =>
     fold: new FoldWords(),
   })
 
-export const fastestBlocks = (): Promise<Blocks> => vectorsOr<Blocks>(() => CompareVectors.load(), words)
+/** Undefined: the plain one has to do. */
+export const fastestCompare = (): Promise<CompareVectors | undefined> =>
+  vectorsOr<CompareVectors | undefined>(() => CompareVectors.load(), undefined)
 
 async function vectorsOr<T>(vectors: () => Promise<T>, plain: T): Promise<T> {
   try {

@@ -12,7 +12,7 @@ import { dataBytes, type Image } from '#firmware/image.ts'
 import { inspect, type Inspection } from '#inspector/inspect.ts'
 import { Crc } from '#kernels/crc.ts'
 import { crcModel } from '#kernels/crc-models.ts'
-import { fastest, fastestBlocks, type Kernels } from '#kernels/kernels.ts'
+import { fastest, fastestCompare, type Kernels } from '#kernels/kernels.ts'
 
 export interface Parsed {
   readonly image: Image
@@ -60,8 +60,8 @@ export interface Compared extends Differences {
 }
 
 export async function compare(first: Uint8Array, second: Uint8Array): Promise<Compared> {
-  const blocks = await fastestBlocks()
-  return { ...differences(first, second, { blocks }), cause: likelyCause(first, second) }
+  const blocks = await fastestCompare()
+  return { ...differences(first, second, blocks && { blocks }), cause: likelyCause(first, second) }
 }
 
 interface Read {

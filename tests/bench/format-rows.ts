@@ -44,7 +44,7 @@ interface Contest {
 
 const sizeOf = (bytes: number) => (bytes < 2 ** 20 ? `${bytes >> 10} KiB` : `${bytes >> 20} MiB`)
 
-/** The first of `ours` has the targets. The product does that, except to compare: its page has no kernels. */
+/** The first of `ours` is what the product does, and has the targets. */
 function rowsOf({ where, collect }: Native, contest: Contest): Row[] {
   const { what, size, bytes, rounds, ours, peers, targets } = contest
   const ms: Record<string, number> = takeTurns(rounds, { ...ours, ...peers }, collect)
