@@ -7,6 +7,7 @@ import { FlashError, toFlashError } from '#core/errors.ts'
 import type { LinkFilter, SeenSerial, SeenUsb } from '#core/programmer.ts'
 import { systemClock, type Clock } from '#core/time.ts'
 import type { SerialPortHandle, UsbLink } from './links.ts'
+import type { RecordedLinks } from './recorded-links.ts'
 
 interface AttachedDevice {
   /** Stays the same as long as the device stays plugged in. */
@@ -43,6 +44,8 @@ export class Devices {
   readonly can: { readonly usb: boolean; readonly serial: boolean }
   readonly #source: Source
   readonly #clock: Clock
+  /** Hears all that goes over the links, from the first that is opened. */
+  recording: RecordedLinks | undefined
   readonly #keys = new WeakMap<object, string>()
   /** A device has one link: opening it anew ends the older one, so a retry always can. */
   readonly #links = new WeakMap<object, AsyncDisposable>()
@@ -96,16 +99,18 @@ export class Devices {
     }
   }
 
+  async #recording(): Promise<RecordedLinks> {
+    const { RecordedLinks } = await import('./recorded-links.ts')
+    return (this.recording ??= new RecordedLinks(this.#clock))
+  }
+
   #usb(device: USBDevice, usb: USB): AttachedUsb {
     const seen = seenUsb(device)
     return {
       link: 'usb',
       key: this.#key(device),
       seen,
-      open: () =>
-        this.#only(device, async () =>
-          (await import('./usb-link.ts')).openUsb(device, usb, seen, this.#clock),
-        ),
+      open: () => this.#only(device, async () => (await this.#recording()).usb(device, usb, seen)),
       forget: () => device.forget(),
     }
   }
@@ -117,10 +122,7 @@ export class Devices {
       link: 'serial',
       key: this.#key(port),
       seen,
-      open: (baud) =>
-        this.#only(port, async () =>
-          (await import('./serial-link.ts')).openSerial(port, seen, baud, this.#clock),
-        ),
+      open: (baud) => this.#only(port, async () => (await this.#recording()).serial(port, seen, baud)),
       forget: () => port.forget(),
     }
   }

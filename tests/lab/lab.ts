@@ -3,12 +3,13 @@ import { appendFileSync, writeFileSync } from 'node:fs'
 import { shelf, type ShelfEntry } from '#bench/bench.ts'
 import type { Dials, Twin, TwinSetup, TwinShelf } from '#bench/twin.ts'
 import { VirtualClock } from '#bench/virtual-clock.ts'
+import { pcapHeader, pcapUsb } from '#transport/pcap.ts'
 import { Guest } from './guest.ts'
 import type { LabCase, LabTwin } from './lab-case.ts'
-import { pcapHeader, pcapTransfer } from './pcap.ts'
 import { recordSerial, recordUsb, type RecordedEvent } from './recording.ts'
 import { asUsb } from './serial-bridges.ts'
 import { UsbPort } from './usb-port.ts'
+import { setupBytes } from './usbip-packets.ts'
 import { UsbipServer } from './usbip-server.ts'
 
 export interface CaseResult {
@@ -116,7 +117,9 @@ const seconds = (from: number): string => ((performance.now() - from) / 1000).to
 export function record(port: UsbPort, device: number, file: string): void {
   let id = device << 24
   port.onTransfer = (transfer) => {
-    appendFileSync(file, pcapTransfer(id++, { ...transfer, device }))
+    const { endpoint, isInterrupt, setup } = transfer
+    const type = endpoint === 0 ? 'control' : isInterrupt ? 'interrupt' : 'bulk'
+    appendFileSync(file, pcapUsb(id++, { ...transfer, device, type, setup: setup && setupBytes(setup) }))
   }
 }
 

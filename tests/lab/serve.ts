@@ -6,7 +6,7 @@ import { TwinSerialBus, type PluggedSerial } from '#bench/twin-serial.ts'
 import { VirtualClock } from '#bench/virtual-clock.ts'
 import type { WireFaults } from '#bench/twin.ts'
 import { make, record, usbSide } from './lab.ts'
-import { pcapHeader } from './pcap.ts'
+import { pcapHeader } from '#transport/pcap.ts'
 import { UsbPort } from './usb-port.ts'
 import { UsbipServer } from './usbip-server.ts'
 

@@ -35,6 +35,11 @@ export class BenchState {
     return this.#devices.can
   }
 
+  /** What went over the wires of the devices here, for a bug report. */
+  get recording(): Devices['recording'] {
+    return this.#devices.recording
+  }
+
   /** What everything that waits for a device must wait on. */
   get clock(): Clock {
     return this.practice?.bench.clock ?? systemClock

@@ -1,0 +1,145 @@
+import { describe, expect, test } from 'vitest'
+import { EchoUsbTwin } from '#bench/test-twins.ts'
+import { TwinUsb } from '#bench/twin-usb.ts'
+import { VirtualClock } from '#bench/virtual-clock.ts'
+import { ByteReader, hexBytes } from '#core/bytes.ts'
+import { Devices } from './devices.ts'
+import { pcapOf } from './pcap.ts'
+import { recordedUsb } from './recorded-links.ts'
+import { Recorder, withoutContents, type UsbEvent, type WireEvent } from './recorder.ts'
+
+const put = { requestType: 'vendor', recipient: 'device', request: 2, value: 0, index: 0 } as const
+const get = { ...put, request: 1 } as const
+const unknown = { ...put, request: 99 } as const
+
+async function opened() {
+  const clock = new VirtualClock()
+  const usb = new TwinUsb({ clock, granted: true })
+  const recorder = new Recorder(clock)
+  usb.plug(new EchoUsbTwin())
+  const devices = new Devices({ usb }, clock)
+  const [device] = await devices.list()
+  if (device?.link !== 'usb') throw new Error('not listed')
+  return { devices, recorder, link: recordedUsb(await device.open(), recorder) }
+}
+
+test('all that goes over a link is recorded, also what fails, with its time', async () => {
+  const { recorder, link } = await opened()
+  const bytes = Uint8Array.of(1, 2, 3)
+  await link.controlOut(put, bytes)
+  bytes.fill(0) // a driver may use its buffer again
+  await link.controlIn(get, 8)
+  await expect(link.controlIn(unknown, 1)).rejects.toMatchObject({ code: 'stalled' })
+  await link.reset()
+  const { wires, events, dropped } = recorder.recorded
+  expect(wires).toEqual([{ wire: 1, seen: link.seen }])
+  expect(dropped).toBe(0)
+  expect(events.map(({ at, from }) => at >= from)).not.toContain(false)
+  expect(events).toMatchObject([
+    { kind: 'usb', endpoint: 0, direction: 'out', setup: put, bytes: Uint8Array.of(1, 2, 3) },
+    { kind: 'usb', endpoint: 0, direction: 'in', setup: get, length: 8, bytes: Uint8Array.of(1, 2, 3) },
+    { kind: 'usb', setup: unknown, length: 1, bytes: new Uint8Array(), error: 'stalled' },
+    { kind: 'reset' },
+  ])
+})
+
+const event = (length: number): UsbEvent => ({
+  ...{ kind: 'usb', wire: 1, from: 0, at: 0, endpoint: 1, direction: 'in', length },
+  bytes: new Uint8Array(length).fill(length),
+})
+
+test('the oldest go when it is full, and it says how many', () => {
+  const recorder = new Recorder(new VirtualClock(), 1000)
+  for (let length = 1; length <= 50; length++) recorder.add(event(length))
+  const { events, dropped } = recorder.recorded
+  expect(events.length + dropped).toBe(50)
+  expect(events.at(-1)).toEqual(event(50))
+  const kept = events.reduce((sum, one) => sum + ('bytes' in one ? one.bytes.length : 0), 0)
+  expect(kept).toBeLessThanOrEqual(1000)
+  expect(kept).toBeGreaterThan(250)
+  recorder.add(event(2000))
+  expect(recorder.recorded).toEqual({ wires: [], events: [], dropped: 51 })
+})
+
+describe('without contents', () => {
+  test('long transfers keep their command and their length, and nothing of the firmware', () => {
+    const long = { ...event(64), bytes: Uint8Array.from({ length: 64 }, (_, i) => i + 1) }
+    const { events } = withoutContents({ wires: [], events: [long, event(16)], dropped: 3 })
+    expect(events).toEqual([
+      { ...long, bytes: Uint8Array.of(1, 2, 3, 4, 5, ...new Uint8Array(59)) },
+      event(16),
+    ])
+  })
+
+  test('no serial number is left, neither of the device nor in its texts', () => {
+    const setup = { ...get, requestType: 'standard', request: 6, value: 0x0303 } as const
+    const text: WireEvent = { ...event(10), endpoint: 0, setup }
+    const seen = { link: 'serial', vendorId: 1, productId: 2 } as const
+    const { wires, events } = withoutContents({ wires: [{ wire: 1, seen }], events: [text], dropped: 0 })
+    expect(wires).toMatchObject([{ seen: { vendorId: 1, serial: undefined } }])
+    expect(events).toEqual([{ ...text, bytes: new Uint8Array(10) }])
+  })
+})
+
+describe('as a file for Wireshark', () => {
+  const blocks = (pieces: readonly Uint8Array[]) => {
+    const file = new ByteReader(Uint8Array.from(pieces.flatMap((piece) => [...piece])), 'pcapng')
+    const found: { type: number; body: Uint8Array }[] = []
+    while (file.rest > 0) {
+      const [type, length] = [file.u32le(), file.u32le()]
+      found.push({ type, body: file.bytes(length - 12) })
+      expect(file.u32le()).toBe(length)
+    }
+    return found
+  }
+
+  test('a transfer is a submission and a completion with the same number', () => {
+    const setup = {
+      requestType: 'class',
+      recipient: 'interface',
+      request: 3,
+      value: 0x102,
+      index: 1,
+    } as const
+    const one: WireEvent = { ...event(2), endpoint: 0, setup, from: 1500, at: 1501, error: 'stalled' }
+    const [section, usb, serial, submitted, completed, ...others] = blocks(pcapOf({ events: [one] }))
+    expect([section?.type, usb?.type, serial?.type]).toEqual([0x0a0d_0d0a, 1, 1])
+    expect([usb, serial].map((block) => block?.body[0])).toEqual([220, 250])
+    expect(others).toEqual([])
+    const packet = (block: typeof submitted) => (block?.body ?? new Uint8Array()).subarray(20)
+    const [first, second] = [packet(submitted), packet(completed)]
+    expect(first.subarray(0, 8)).toEqual(second.subarray(0, 8))
+    expect([first[8], second[8]].map((code) => String.fromCharCode(code ?? 0))).toEqual(['S', 'C'])
+    expect(hexBytes(first.subarray(40, 48), '')).toBe('a103020101000200')
+    expect(new DataView(second.buffer, second.byteOffset).getInt32(28, true)).toBe(-32)
+  })
+
+  test('serial bytes have their direction, and the lines their state', () => {
+    const wire = { wire: 1, from: 0, at: 2_000_001 }
+    const [, , , lines, sent, received] = blocks(
+      pcapOf({
+        events: [
+          { ...wire, kind: 'signals', dtr: true, rts: false },
+          { ...wire, kind: 'sent', baud: 9600, length: 2, bytes: Uint8Array.of(0x30, 0x20) },
+          { ...wire, kind: 'received', baud: 9600, length: 1, bytes: Uint8Array.of(0x14) },
+        ],
+      }),
+    )
+    const packet = (block: typeof lines) => hexBytes((block?.body ?? new Uint8Array()).subarray(20), '')
+    expect(packet(lines)).toBe('000007d0000003e800100000')
+    expect(packet(sent)).toBe('000007d0000003e80100000030200000')
+    expect(packet(received)).toBe('000007d0000003e80200000014000000')
+  })
+
+  test('is what all links of the devices said, with contents or without', async () => {
+    const { devices, link } = await opened()
+    const secret = Uint8Array.from({ length: 40 }, (_, i) => 100 + i)
+    await link.controlOut(put, secret)
+    const { recording } = devices
+    expect(recording?.events).toBe(1)
+    const bytesOf = (contents: boolean) =>
+      hexBytes(Uint8Array.from((recording?.pcapng({ contents }) ?? []).flatMap((piece) => [...piece])), '')
+    expect(bytesOf(true)).toContain(hexBytes(secret, ''))
+    expect(bytesOf(false)).not.toContain(hexBytes(secret.subarray(5, 9), ''))
+  })
+})

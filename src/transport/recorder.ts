@@ -1,0 +1,135 @@
+/**
+ * What went over the wires lately: always on, in memory only, and bounded; the oldest go first. For a bug report, for
+ * Wireshark.
+ */
+import type { SeenSerial, SeenUsb } from '#core/programmer.ts'
+import type { Clock } from '#core/time.ts'
+import type { ControlSetup } from './links.ts'
+
+export interface Timed {
+  /** Which wire, numbered from 1 in the order of their opening. */
+  readonly wire: number
+  /** Milliseconds on the recorder's clock: when it began and when it had ended. */
+  readonly from: number
+  readonly at: number
+  /** The code of the error that it ended with. */
+  readonly error?: string
+}
+
+/** One transfer; endpoint 0 has a setup. */
+export interface UsbEvent extends Timed {
+  readonly kind: 'usb'
+  readonly endpoint: number
+  readonly direction: 'in' | 'out'
+  readonly setup?: ControlSetup
+  /** Asked for (IN) or to be sent (OUT). */
+  readonly length: number
+  /** Received (IN) or sent (OUT). */
+  readonly bytes: Uint8Array
+}
+
+export interface UsbReset extends Timed {
+  readonly kind: 'reset'
+}
+
+export interface SerialBytes extends Timed {
+  readonly kind: 'sent' | 'received'
+  readonly baud: number
+  readonly length: number
+  readonly bytes: Uint8Array
+}
+
+export interface SerialLines extends Timed {
+  readonly kind: 'signals'
+  readonly dtr?: boolean
+  readonly rts?: boolean
+}
+
+export interface SerialSpeed extends Timed {
+  readonly kind: 'baud'
+  readonly baud: number
+}
+
+export type WireEvent = UsbEvent | UsbReset | SerialBytes | SerialLines | SerialSpeed
+
+export interface RecordedWire {
+  readonly wire: number
+  readonly seen: SeenUsb | SeenSerial
+}
+
+export interface Recorded {
+  /** Of the events that are left, oldest first. */
+  readonly wires: readonly RecordedWire[]
+  readonly events: readonly WireEvent[]
+  /** How many are gone. */
+  readonly dropped: number
+}
+
+/** Of an event beside its bytes, about. */
+const eventBytes = 100
+
+export class Recorder {
+  readonly clock: Clock
+  readonly #mostBytes: number
+  readonly #wires: RecordedWire[] = []
+  /** Those before `#first` are gone. */
+  #events: (WireEvent | undefined)[] = []
+  #first = 0
+  #bytes = 0
+  #dropped = 0
+
+  /** `mostBytes`: what it keeps, default 8 MiB. */
+  constructor(clock: Clock, mostBytes = 8 << 20) {
+    this.clock = clock
+    this.#mostBytes = mostBytes
+  }
+
+  /** A wire that is open now. */
+  begin(seen: SeenUsb | SeenSerial): number {
+    const wire = this.#wires.length + 1
+    this.#wires.push({ wire, seen })
+    return wire
+  }
+
+  add(event: WireEvent): void {
+    this.#events.push(event)
+    this.#bytes += costOf(event)
+    while (this.#bytes > this.#mostBytes) {
+      this.#bytes -= costOf(this.#events[this.#first] as WireEvent)
+      this.#events[this.#first++] = undefined
+      this.#dropped++
+    }
+    if (this.#first * 2 < this.#events.length) return
+    this.#events = this.#events.slice(this.#first)
+    this.#first = 0
+  }
+
+  get recorded(): Recorded {
+    const events = this.#events.slice(this.#first) as WireEvent[]
+    const left = new Set(events.map(({ wire }) => wire))
+    return { wires: this.#wires.filter(({ wire }) => left.has(wire)), events, dropped: this.#dropped }
+  }
+}
+
+const costOf = (event: WireEvent): number => eventBytes + ('bytes' in event ? event.bytes.length : 0)
+
+/** Longer ones may be firmware; what is left of them is what commands begin with. */
+const mostSaid = 16
+const headSaid = 5
+
+/** Without what is somebody's own: serial numbers, and the bytes of long transfers, which become zeros. */
+export function withoutContents({ wires, events, dropped }: Recorded): Recorded {
+  const texts = 3
+  const isText = (event: WireEvent) =>
+    event.kind === 'usb' && event.setup?.requestType === 'standard' && event.setup.value >> 8 === texts
+  return {
+    dropped,
+    wires: wires.map(({ wire, seen }) => ({ wire, seen: { ...seen, serial: undefined } })),
+    events: events.map((event) => {
+      if (!('bytes' in event) || (event.bytes.length <= mostSaid && !isText(event))) return event
+      const bytes = new Uint8Array(event.bytes.length)
+      if (!isText(event)) bytes.set(event.bytes.subarray(0, headSaid))
+      return { ...event, bytes }
+    }),
+  }
+}
