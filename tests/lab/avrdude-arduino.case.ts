@@ -28,25 +28,27 @@ const boards = [
 }))
 
 /**
- * Flash and a fuse. Not the EEPROM: `-c stk500v1` gives that byte addresses, and the sketch takes all for words
+ * Flash, a fuse and the lock. Not the EEPROM: `-c stk500v1` gives that byte addresses, and the sketch takes all for words
  * (avrdude 7.2 has `arduino_as_isp` for it; Debian ships 7.1).
  */
 const arduinoIsp: LabCase = {
-  name: 'avrdude, stk500:arduino-isp-atmega8: erase, all of the flash, fuse',
+  name: 'avrdude, stk500:arduino-isp-atmega8: erase, all of the flash, fuse and lock bits',
   twins: [{ id: 'stk500:arduino-isp-atmega8' }],
   timeoutMs: 600_000,
   async run({ guest, twins: [twin] }) {
     assert(twin)
     const program = random(8192)
     const lfuse = 0xe4
+    assert.notEqual(twin.memory('fuses')[0], lfuse)
     await guest.put('/tmp/flash.bin', program)
     await guest.do(
       `${whileHeldOpen('/dev/ttyACM0')}
-      avrdude -q -q -c stk500v1 -P /dev/ttyACM0 -b 19200 -p m8 -U flash:w:/tmp/flash.bin:r -U lfuse:w:${String(lfuse)}:m`,
+      avrdude -q -q -c stk500v1 -P /dev/ttyACM0 -b 19200 -p m8 -U flash:w:/tmp/flash.bin:r -U lfuse:w:${String(lfuse)}:m -U lock:w:0xcf:m`,
       500_000,
     )
     assert(equal(twin.memory('flash'), program), 'the flash is not what was written')
     assert.equal(twin.memory('fuses')[0], lfuse)
+    assert.equal((twin.memory('lock')[0] ?? 0) & 0x3f, 0x0f)
   },
 }
 

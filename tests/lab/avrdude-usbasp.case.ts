@@ -3,33 +3,50 @@ import assert from 'node:assert/strict'
 import { equal } from '#core/bytes.ts'
 import { random, type LabCase } from './lab-case.ts'
 
+/** Fuses as they are to be, each other than before; of the lock those bits that the chip has. */
 const chips = [
-  { id: 'usbasp:atmega328p', part: 'm328p', flash: 32_768, eeprom: 1024, lfuse: 0xe2, lock: 0xcf },
-  { id: 'usbasp:pair', part: 'm8', flash: 8192, eeprom: 512, lfuse: 0xe4, lock: 0xcf },
-  { id: 'usbasp:attiny85', part: 't85', flash: 8192, eeprom: 512, lfuse: 0xe2, lock: 0xfe },
+  {
+    ...{ id: 'usbasp:atmega328p', part: 'm328p', flash: 32_768, eeprom: 1024 },
+    ...{ fuses: [0xe2, 0xd6, 0xfe], lock: 0xcf, lockMask: 0x3f },
+  },
+  {
+    ...{ id: 'usbasp:pair', part: 'm8', flash: 8192, eeprom: 512 },
+    ...{ fuses: [0xe4, 0xd1], lock: 0xcf, lockMask: 0x3f },
+  },
+  {
+    ...{ id: 'usbasp:attiny85', part: 't85', flash: 8192, eeprom: 512 },
+    ...{ fuses: [0x62, 0xd7, 0xfe], lock: 0xfe, lockMask: 0x03 },
+  },
 ] as const
+const fuseNames = ['lfuse', 'hfuse', 'efuse']
 
-const wholeChips = chips.map(({ id, part, flash, eeprom, lfuse, lock }): LabCase => ({
-  name: `avrdude, ${id}: flash, EEPROM, fuse and lock bits`,
+const wholeChips = chips.map(({ id, part, flash, eeprom, fuses, lock, lockMask }): LabCase => ({
+  name: `avrdude, ${id}: flash, EEPROM, fuses and lock bits`,
   twins: [{ id }],
+  timeoutMs: 600_000,
   async run({ guest, twins: [twin] }) {
     assert(twin)
     const [program, values] = [random(flash), random(eeprom)]
+    for (const [i, fuse] of fuses.entries())
+      assert.notEqual(twin.memory('fuses')[i], fuse, `${fuseNames[i] ?? ''} would not change`)
+    const lockBits = () => (twin.memory('lock')[0] ?? 0) & lockMask
+    assert.notEqual(lockBits(), lock & lockMask)
     await guest.put('/tmp/flash.bin', program)
     await guest.put('/tmp/eeprom.bin', values)
     // 1 MHz from the factory: avrdude does not slow down by itself
     const avrdude = `avrdude -q -q -c usbasp -p ${part} -B 10`
+    const settings = fuses.map((fuse, i) => `-U ${fuseNames[i] ?? ''}:w:${String(fuse)}:m`).join(' ')
     await guest.do(
-      `${avrdude} -U flash:w:/tmp/flash.bin:r -U eeprom:w:/tmp/eeprom.bin:r -U lfuse:w:${String(lfuse)}:m`,
+      `${avrdude} -U flash:w:/tmp/flash.bin:r -U eeprom:w:/tmp/eeprom.bin:r ${settings}`,
       300_000,
     )
     assert(equal(twin.memory('flash'), program), 'the flash is not what was written')
     assert(equal(twin.memory('eeprom'), values), 'the EEPROM is not what was written')
-    assert.equal(twin.memory('fuses')[0], lfuse)
+    assert.deepEqual([...twin.memory('fuses')], [...fuses])
 
     await guest.do(`${avrdude} -U flash:r:/tmp/read.bin:r -U lock:w:${String(lock)}:m`, 200_000)
     assert(equal(await guest.get('/tmp/read.bin'), program), 'avrdude read something else')
-    assert.equal((twin.memory('lock')[0] ?? 0) & 0x03, lock & 0x03)
+    assert.equal(lockBits(), lock & lockMask)
   },
 }))
 

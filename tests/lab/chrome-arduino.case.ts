@@ -35,7 +35,7 @@ const board = (id: string, applicationBytes: number): LabCase => ({
     )
     assert(
       equal(twin.memory('flash').slice(applicationBytes), before.slice(applicationBytes)),
-      'the flash is not what was written',
+      'the boot loader has changed',
     )
   },
 })

@@ -1,6 +1,6 @@
 /** The app in real Chromium over real WebUSB: a USBasp updated behind another one, with its certificate. */
 import assert from 'node:assert/strict'
-import { equal, isBlank } from '#core/bytes.ts'
+import { blank, equal, isBlank } from '#core/bytes.ts'
 import { practiceImages } from '#bench/practice-images.ts'
 import { formatIntelHex } from '#firmware/intel-hex.ts'
 import { hashesOf, readCertificate } from '../e2e/certificate.ts'
@@ -8,11 +8,14 @@ import { en } from '../e2e/words.ts'
 import { Chrome } from './chrome.ts'
 import type { LabCase } from './lab-case.ts'
 
-async function firmware(version: string): Promise<{ name: string; file: Uint8Array }> {
+async function firmware(version: string): Promise<{ name: string; file: Uint8Array; flash: Uint8Array }> {
   const images = await practiceImages('usbasp')
   const image = images.find((one) => one.chip === 'ATmega8' && one.version === version)
   assert(image)
-  return { name: `usbasp-${version}.hex`, file: formatIntelHex(image.build()) }
+  const segments = image.build()
+  const flash = blank(8192)
+  for (const { address, bytes } of segments) flash.set(bytes, address)
+  return { name: `usbasp-${version}.hex`, file: formatIntelHex(segments), flash }
 }
 
 const pair: LabCase = {
@@ -21,9 +24,12 @@ const pair: LabCase = {
   timeoutMs: 900_000,
   async run({ guest, twins: [twin] }) {
     assert(twin)
+    const [eeprom, fuses, lock] = (['eeprom', 'fuses', 'lock'] as const).map((id) => twin.memory(id).slice())
+    assert(eeprom && fuses && lock)
+    const before = { eeprom, fuses, lock }
     await using chrome = await Chrome.start(guest)
     const story = await chrome.backUp()
-    const { name, file } = await firmware('1.10')
+    const { name, file, flash } = await firmware('1.10')
     await story.bring(name, file)
     await story.planned()
     await story.consent()
@@ -37,6 +43,9 @@ const pair: LabCase = {
     assert.equal(certificate.practice, undefined)
     assert.equal(certificate.proof.kind, 'running-version')
     assert.match(certificate.proof.found, /1\.10/)
+    assert(equal(twin.memory('flash'), flash), 'the flash is not what was written')
+    for (const id of ['eeprom', 'fuses', 'lock'] as const)
+      assert(equal(twin.memory(id), before[id]), `${id} is not as it was`)
     assert.notEqual(hashesOf(certificate, 'flash').before, hashesOf(certificate, 'flash').after)
   },
 }
@@ -86,7 +95,9 @@ const chosen: LabCase = {
   async run({ guest }) {
     await using chrome = await Chrome.start(guest, 'chooser')
     const story = await chrome.open()
-    assert(!(await story.button(en.device_start).isVisible()), 'it is there without having been chosen')
+    await story.sees(story.button(en.bench_choose_usb))
+    const known = await chrome.page.evaluate(async () => (await navigator.usb.getDevices()).length)
+    assert.equal(known, 0, 'it is there without having been chosen')
     await chrome.pick(story.button(en.bench_choose_usb))
     await story.sees(story.button(en.backup_start))
     await chrome.open()

@@ -45,24 +45,37 @@ type Permission = 'policy' | 'chooser'
 /** Starting one takes half a minute, so cases share it. */
 let running: { readonly guest: Guest; readonly permission: Permission; readonly browser: Browser } | undefined
 
+/** The command lines of the browser and of what forwards its port; the brackets, so that they are not found themselves. */
+const browsers = '[r]emote-debugging-port|[T]CP-LISTEN:9222'
+
+async function endBrowser(guest: Guest): Promise<void> {
+  const { browser } = running ?? {}
+  running = undefined
+  await browser?.close()
+  await guest.run(`pkill -f '${browsers}'
+    for ((i = 0; i < 100; i++)); do
+      pgrep -f '${browsers}' >/dev/null || exit 0
+      ((i == 50)) && pkill -9 -f '${browsers}'
+      sleep 0.2
+    done; exit 1`)
+}
+
 async function browserIn(guest: Guest, permission: Permission): Promise<Browser> {
-  if (running?.guest === guest && running.permission === permission) return running.browser
-  if (running) {
-    await running.browser.close()
-    await guest.run("pkill -f remote-debugging-port; pkill -f 'TCP-LISTEN:9222'; sleep 0.5")
-  }
+  if (running?.guest === guest && running.permission === permission && running.browser.isConnected())
+    return running.browser
+  await endBrowser(guest)
   const isAllowed = permission === 'policy'
   const allowed = {
     WebUsbAllowDevicesForUrls: [{ devices: [{}], urls: [site] }],
     SerialAllowAllPortsForUrls: [site],
   }
-  const folder = '/etc/chromium/policies/managed'
+  const folders = ['/etc/chromium/policies/managed', '/etc/opt/chrome/policies/managed'] // Debian's, and Google's
   const flags =
     '--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking --disable-component-update --disable-sync --force-prefers-reduced-motion --window-size=800,600'
   const face = isAllowed ? '--headless=new' : '--ozone-platform=x11'
   await guest.do(
     `
-    mkdir -p ${folder} && cat >${folder}/lab.json <<'END'
+    mkdir -p ${folders.join(' ')} && tee ${folders.map((folder) => `${folder}/lab.json`).join(' ')} >/dev/null <<'END'
 ${JSON.stringify(isAllowed ? allowed : {})}
 END
     rm -rf /tmp/chrome
@@ -88,10 +101,12 @@ export class Chrome implements AsyncDisposable {
   readonly page: Page
   readonly #guest: Guest
   readonly #context: BrowserContext
+  readonly #isShared: boolean
 
-  private constructor(guest: Guest, context: BrowserContext, page: Page) {
+  private constructor(guest: Guest, context: BrowserContext, page: Page, isShared: boolean) {
     this.#guest = guest
     this.#context = context
+    this.#isShared = isShared
     this.page = page
   }
 
@@ -99,14 +114,14 @@ export class Chrome implements AsyncDisposable {
   static async start(guest: Guest, permission: Permission = 'policy'): Promise<Chrome> {
     const browser = await browserIn(guest, permission)
     // The offline copy has its own stories, and here it would only cost time.
-    const context =
-      permission === 'policy'
-        ? await browser.newContext({ serviceWorkers: 'block' })
-        : (browser.contexts()[0] ?? (await browser.newContext()))
+    const isShared = permission === 'policy'
+    const context = isShared
+      ? await browser.newContext({ serviceWorkers: 'block' })
+      : (browser.contexts()[0] ?? (await browser.newContext()))
     const page = context.pages()[0] ?? (await context.newPage())
     page.setDefaultTimeout(patienceMs)
     page.setDefaultNavigationTimeout(patienceMs)
-    return new Chrome(guest, context, page)
+    return new Chrome(guest, context, page, isShared)
   }
 
   /** What this opens is the browser's own chooser; takes the first that it offers. */
@@ -150,6 +165,7 @@ export class Chrome implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    await this.#context.close()
+    if (this.#isShared) await this.#context.close()
+    else await endBrowser(this.#guest) // its own context cannot be closed, and keeps what was chosen
   }
 }

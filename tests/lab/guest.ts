@@ -12,6 +12,13 @@ const address = '10.0.2.15'
 const twins = '10.0.2.100:3240'
 const scriptPort = 7000
 
+/** Of what a script or the console says, the end. */
+const mostOutput = 1 << 20
+/** The guest ends a script that takes too long; this much later nobody waits for it any more. */
+const graceMs = 15_000
+/** Of `timeout`. */
+const outOfTime = 124
+
 export interface Ran {
   readonly code: number
   readonly output: string
@@ -28,8 +35,11 @@ export class Guest {
     this.#qemu = qemu
     this.#ports = ports
     for (const stream of [qemu.stdout, qemu.stderr])
-      stream?.on('data', (chunk: Buffer) => (this.console += chunk.toString('latin1')))
+      stream?.on('data', (chunk: Buffer) => {
+        this.console = (this.console + chunk.toString('latin1')).slice(-mostOutput)
+      })
     this.#ended = new Promise((resolve) => qemu.once('close', resolve))
+    qemu.once('error', (error) => (this.console += `\nQEMU did not start: ${error.message}`))
   }
 
   /** `usbipPort`: of this computer. `forwarded`: ports of the guest that `port` gives a port of this computer for. */
@@ -70,7 +80,9 @@ export class Guest {
 
   /** The port of this computer that leads to `port` of the guest. */
   port(port: number): number {
-    return this.#ports.get(port) ?? 0
+    const here = this.#ports.get(port)
+    if (here === undefined) throw new Error(`port ${String(port)} of the guest is not forwarded`)
+    return here
   }
 
   /** Runs a script in bash, as root, with what it prints on both outputs. @throws when it does not end in time */
@@ -78,21 +90,23 @@ export class Guest {
     return new Promise((resolve, reject) => {
       const socket = connect(this.port(scriptPort), '127.0.0.1')
       let output = ''
+      const seconds = String(Math.ceil(timeoutMs / 1000))
+      const late = () => new Error(`after ${seconds} s this still ran in the guest:\n${script}\n${output}`)
       const timer = setTimeout(() => {
         socket.destroy()
-        const seconds = String(Math.round(timeoutMs / 1000))
-        reject(new Error(`after ${seconds} s this still ran in the guest:\n${script}\n${output}`))
-      }, timeoutMs)
+        reject(late())
+      }, timeoutMs + graceMs)
       socket.setEncoding('utf8')
-      socket.on('data', (text: string) => (output += text))
+      socket.on('data', (text: string) => (output = (output + text).slice(-mostOutput)))
       socket.on('error', reject)
       socket.on('close', () => {
         clearTimeout(timer)
         const [ending, code] = /\n\[exit (\d+)\]$/.exec(output) ?? []
         if (ending === undefined) reject(new Error(`the guest broke off:\n${script}\n${output}`))
+        else if (Number(code) === outOfTime) reject(late())
         else resolve({ code: Number(code), output: output.slice(0, -ending.length) })
       })
-      socket.write(`${Buffer.from(script).toString('base64')}\n`)
+      socket.write(`${seconds} ${Buffer.from(script).toString('base64')}\n`)
     })
   }
 
@@ -116,16 +130,18 @@ export class Guest {
     await this.do(`bash "$LAB/attach.sh" ${String(number)}`)
   }
 
+  /** Nothing in it is worth saving. */
   async close(): Promise<void> {
-    this.#qemu.kill()
+    this.#qemu.kill('SIGKILL')
     await this.#ended
   }
 
   async #ready(timeoutMs: number): Promise<void> {
     const until = Date.now() + timeoutMs
     for (let isUp = false; !isUp;) {
-      if (this.#qemu.exitCode !== null || Date.now() > until) {
-        this.#qemu.kill()
+      const { pid, exitCode, signalCode } = this.#qemu
+      if (pid === undefined || exitCode !== null || signalCode !== null || Date.now() > until) {
+        this.#qemu.kill('SIGKILL')
         throw new Error(`the guest did not start:\n${this.console.slice(-4000)}`)
       }
       await new Promise((resolve) => setTimeout(resolve, 50))

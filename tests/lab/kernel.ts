@@ -13,7 +13,11 @@ const modules =
 export const cache = join(process.env['XDG_CACHE_HOME'] ?? join(homedir(), '.cache'), 'reflasher-lab')
 
 const output = (command: string, args: readonly string[], cwd?: string): string =>
-  execFileSync(command, args, { encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'], ...(cwd && { cwd }) })
+  execFileSync(command, args, {
+    ...{ encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'] },
+    env: { ...process.env, PATH: `${process.env['PATH'] ?? ''}:/usr/sbin:/sbin` }, // depmod, modprobe
+    ...(cwd && { cwd }),
+  })
 
 export interface Kernel {
   readonly image: string

@@ -4,6 +4,7 @@ import { shelf, type ShelfEntry } from '#bench/bench.ts'
 import type { Dials, Twin, TwinSetup, TwinShelf } from '#bench/twin.ts'
 import { VirtualClock } from '#bench/virtual-clock.ts'
 import { pcapHeader, pcapUsb } from '#transport/pcap.ts'
+import { devToolsPort } from './chrome.ts'
 import { Guest } from './guest.ts'
 import type { LabCase, LabTwin } from './lab-case.ts'
 import { recordSerial, recordUsb, type RecordedEvent } from './recording.ts'
@@ -26,8 +27,6 @@ export interface CaseResult {
 
 export interface LabOptions {
   readonly cases: readonly LabCase[]
-  /** Ports of the guest that cases reach from here. */
-  readonly forwarded: readonly number[]
   /** A pcapng file for all transfers. */
   readonly trace?: string | undefined
   /** Writes the recordings that cases ask for. */
@@ -37,11 +36,12 @@ export interface LabOptions {
   readonly keep?: ((guest: Guest) => Promise<void>) | undefined
 }
 
-const defaultTimeoutMs = 300_000
+const defaultTimeoutMs = 400_000
+/** A script in the guest ends soon after its device is gone, or with its own limit. */
+const settleMs = 60_000
 
 export async function runLab({
   cases,
-  forwarded,
   trace,
   records = false,
   log,
@@ -52,11 +52,12 @@ export async function runLab({
   const usbipPort = await server.listen(0)
   log('starting the guest …')
   const bootedAt = performance.now()
-  const guest = await Guest.boot(usbipPort, forwarded)
+  const guest = await Guest.boot(usbipPort, [devToolsPort])
   log(`the guest is up after ${seconds(bootedAt)} s`)
   try {
     if (trace !== undefined) writeFileSync(trace, pcapHeader())
     for (const one of cases) {
+      unplugAll(server)
       const result = await runCase(one, guest, server, trace, records)
       log(`${result.passed ? '✓' : '✗'} ${one.name} (${result.seconds.toFixed(0)} s)`)
       if (!result.passed)
@@ -65,6 +66,7 @@ export async function runLab({
     }
     await keep?.(guest)
   } finally {
+    unplugAll(server)
     await guest.close()
     await server.close()
   }
@@ -90,26 +92,37 @@ async function runCase(
     server.ports = plugged.map(({ port }) => port)
     if (trace !== undefined) for (const [i, { port }] of plugged.entries()) record(port, i + 1, trace)
     for (const i of plugged.keys()) await guest.attach(i + 1)
-    await Promise.race([run({ guest, twins: plugged }), failAfter(timeoutMs)])
+    const running = run({ guest, twins: plugged })
+    if (!(await isDoneIn(running, timeoutMs))) {
+      unplugAll(server) // which ends what it still does
+      await isDoneIn(running, settleMs).catch(() => undefined) // it is late, whatever else is wrong with it
+      throw new Error(`not done after ${String(timeoutMs / 1000)} s`)
+    }
     if (events && recordAs && twins[0]) save(twins[0].id, recordAs, events)
   } catch (caught) {
     error = caught instanceof Error ? caught.message : String(caught)
   } finally {
     moved = server.ports[0]?.moved ?? moved
-    for (const port of server.ports) port.unplug()
-    server.ports = []
   }
   const seconds = (performance.now() - startedAt) / 1000
   return { name, passed: error === '', seconds, twin: twins[0]?.id ?? '', ...moved, error }
 }
 
-const failAfter = (ms: number): Promise<never> =>
-  new Promise((_, reject) => {
-    const fail = () => {
-      reject(new Error(`not done after ${String(ms / 1000)} s`))
-    }
-    setTimeout(fail, ms).unref()
-  })
+/** Of the last case they stay plugged in, so that `--keep` can look at them. */
+function unplugAll(server: UsbipServer): void {
+  for (const port of server.ports) port.unplug()
+  server.ports = []
+}
+
+async function isDoneIn(running: Promise<void>, ms: number): Promise<boolean> {
+  let timer: NodeJS.Timeout | undefined
+  const late = new Promise<boolean>((resolve) => (timer = setTimeout(() => resolve(false), ms)))
+  try {
+    return await Promise.race([running.then(() => true), late])
+  } finally {
+    clearTimeout(timer)
+  }
+}
 
 const seconds = (from: number): string => ((performance.now() - from) / 1000).toFixed(1)
 

@@ -26,6 +26,7 @@ const needed = {
   socat: '/usr/bin/socat',
   udev: '/lib/systemd/systemd-udevd',
   avrdude: '/usr/bin/avrdude',
+  procps: '/usr/bin/pgrep',
   xvfb: '/usr/bin/Xvfb',
   xdotool: '/usr/bin/xdotool',
 }
@@ -48,13 +49,16 @@ try {
   if (tool('vite', ['build', '--logLevel', 'error'], { env: { ...process.env, NODE_ENV: 'production' } }))
     throw new Error('the site could not be built')
 
+  const startedAt = performance.now()
   const results = await runLab({
     ...{ cases, trace: values.trace, records: values.record, log: console.log },
-    forwarded: [9222],
     keep: values.keep ? shell : undefined,
   })
-  console.log('\nSide by side, what went over the wire:')
-  for (const { twin, name, transfers, bytes } of [...results].sort((a, b) => a.twin.localeCompare(b.twin)))
+  const seconds = (performance.now() - startedAt) / 1000
+  console.log(`\nIt took ${(seconds / 60).toFixed(1)} minutes. By twin, what each case moved over the wire:`)
+  for (const { twin, name, transfers, bytes } of results
+    .filter(({ passed }) => passed)
+    .sort((a, b) => a.twin.localeCompare(b.twin)))
     console.log(`${twin.padEnd(30)} ${`${transfers} transfers, ${bytes} bytes`.padEnd(34)} ${name}`)
   if (values.json) writeFileSync(values.json, JSON.stringify(results, null, 2) + '\n')
   failed = results.filter(({ passed }) => !passed).length
@@ -69,10 +73,16 @@ process.exit(failed ? 1 : 0)
 
 /** Lines from here run in the guest, until an empty one. */
 async function shell(guest) {
-  const terminal = createInterface({ input: process.stdin, output: process.stdout })
-  for (;;) {
-    const line = await terminal.question('guest# ')
-    if (!line) return terminal.close()
-    console.log((await guest.run(line, 600_000)).output)
+  const terminal = createInterface({ input: process.stdin, output: process.stdout, prompt: 'guest# ' })
+  terminal.prompt()
+  for await (const line of terminal) {
+    if (!line) break
+    try {
+      console.log((await guest.run(line, 600_000)).output)
+    } catch (error) {
+      console.log(error.message)
+    }
+    terminal.prompt()
   }
+  terminal.close()
 }

@@ -1,8 +1,8 @@
 #!/bin/bash
-# Runs one script that comes base64 on one line; see start.sh.
+# Runs one script that comes on one line, base64 after the seconds that it may take; see start.sh.
 export LAB=$(dirname "$0")
 script=$(mktemp)
-IFS= read -r line
+IFS=' ' read -r seconds line
 base64 -d <<<"$line" >"$script"
-bash "$script" </dev/null 2>&1
+timeout -k 5 "$seconds" bash "$script" </dev/null 2>&1
 printf '\n[exit %d]' $?

@@ -1,5 +1,5 @@
 #!/bin/bash
-# The guest's only service: whoever connects to port 7000 sends a script (base64, one line), and gets what it
+# The guest's only service: whoever connects to port 7000 sends a script (see run.sh), and gets what it
 # prints and its exit code. It ends with the machine.
 export PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin HOME=/root LANG=C.UTF-8
 here=$(dirname "$0")
