@@ -35,7 +35,7 @@ export class TwinLine {
   push(bytes: Uint8Array, baud: number): void {
     if (this.#stopped || bytes.length === 0) return
     const last = this.#queue.at(-1)
-    if (last?.baud === baud) last.bytes.push(...bytes)
+    if (last?.baud === baud) for (const byte of bytes) last.bytes.push(byte)
     else this.#queue.push({ bytes: [...bytes], baud })
     if (!this.#running) void this.#run()
   }

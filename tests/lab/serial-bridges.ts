@@ -28,6 +28,8 @@ abstract class SerialBridge implements UsbTwin {
   #arrived: (() => void) | undefined
   #clock: TwinBus['clock'] | undefined
   #signals = { dtr: false, rts: false }
+  /** The twin's own mistake, found while nobody asked it anything. */
+  #error: unknown
 
   constructor(twin: SerialTwin) {
     this.twin = twin
@@ -38,13 +40,19 @@ abstract class SerialBridge implements UsbTwin {
   plugged({ clock }: TwinBus): void {
     const frameMs = 1
     this.#clock = clock
+    this.#error = undefined
     this.#received = []
     this.#signals = { dtr: false, rts: false }
     this.#toTwin = new TwinLine(clock, frameMs, (portion, baud) => {
-      this.twin.receive(portion, baud)
+      try {
+        this.twin.receive(portion, baud)
+      } catch (error) {
+        this.#error = error
+        this.#toTwin?.stop(new Error('the twin has failed'))
+      }
     })
     const fromTwin = new TwinLine(clock, frameMs, (portion, baud) => {
-      this.#received.push(...asHeardAt(this.baud, portion, baud))
+      for (const byte of asHeardAt(this.baud, portion, baud)) this.#received.push(byte)
       this.#arrived?.()
     })
     this.#fromTwin?.stop(new Error('unplugged'))
@@ -63,8 +71,12 @@ abstract class SerialBridge implements UsbTwin {
 
   async bulkOut(_: number, bytes: Uint8Array): Promise<TwinAnswer> {
     this.#toTwin?.push(bytes, this.baud)
-    await this.#toTwin?.below(bufferBytes)
-    return empty
+    const isTaken = await this.#toTwin?.below(bufferBytes).then(
+      () => true,
+      () => false,
+    )
+    if (this.#error !== undefined) throw this.#error
+    return isTaken ? empty : 'broken'
   }
 
   async bulkIn(endpoint: number, length: number): Promise<TwinAnswer> {
@@ -79,6 +91,12 @@ abstract class SerialBridge implements UsbTwin {
   /** Takes what fits into one transfer of `length` bytes. */
   protected packets(received: number[], length: number): Uint8Array {
     return Uint8Array.from(received.splice(0, length))
+  }
+
+  protected setBaud(baud: number): TwinAnswer {
+    if (baud === 0) return 'stall'
+    this.baud = baud
+    return empty
   }
 
   protected drive(change: { dtr?: boolean; rts?: boolean }): void {
@@ -164,8 +182,8 @@ class CdcAcm extends SerialBridge {
     const [setLineCoding, getLineCoding, setControlLineState, sendBreak] = [0x20, 0x21, 0x22, 0x23]
     let answer: TwinAnswer = empty
     if (request === setLineCoding && bytes.length === 7) {
-      this.#coding = bytes
-      this.baud = new ByteReader(bytes).u32le()
+      answer = this.setBaud(new ByteReader(bytes).u32le())
+      if (answer !== 'stall') this.#coding = bytes
     } else if (request === getLineCoding) answer = this.#coding
     else if (request === setControlLineState && this.twin.refusesSignals) answer = 'stall'
     else if (request === setControlLineState) this.drive({ dtr: (value & 1) !== 0, rts: (value & 2) !== 0 })
@@ -199,7 +217,7 @@ class Ch340 extends SerialBridge {
       answer = Uint8Array.from(pair, (register) => this.#registers.get(register) ?? 0xff)
     else if (request === writeRegister) {
       this.#registers.set(pair[0], index & 0xff).set(pair[1], index >> 8)
-      this.#setBaud()
+      this.#divide()
     } else if (request === modemControl)
       this.drive({ dtr: (~value & 0x20) !== 0, rts: (~value & 0x40) !== 0 }) // low is asserted
     else if (requestType & 0x80) answer = 'stall'
@@ -207,7 +225,7 @@ class Ch340 extends SerialBridge {
   }
 
   /** 48 MHz over a prescaler and a divisor that counts up to 256 (`ch341_get_divisor`). */
-  #setBaud(): void {
+  #divide(): void {
     const [prescaler, divisor] = [this.#registers.get(0x12), this.#registers.get(0x13)]
     if (prescaler === undefined || divisor === undefined) return
     const shift = 12 - 3 * (prescaler & 3) - ((prescaler >> 2) & 1)
@@ -252,7 +270,8 @@ class Cp210x extends SerialBridge {
         ...(setsDtr ? { dtr: (value & 1) !== 0 } : {}),
         ...(setsRts ? { rts: (value & 2) !== 0 } : {}),
       })
-    } else if (request === 0x1e && bytes.length === 4) this.baud = new ByteReader(bytes).u32le()
+    } else if (request === 0x1e && bytes.length === 4)
+      return Promise.resolve(this.setBaud(new ByteReader(bytes).u32le()))
     return Promise.resolve(empty)
   }
 }

@@ -33,6 +33,8 @@ export class UsbPort {
   onTransfer: (transfer: Transfer) => void = () => undefined
   /** What a driver or a program asked for: all but the standard requests. Bytes without those of setup packets. */
   readonly moved = { transfers: 0, bytes: 0 }
+  /** Mistakes within the twin; the transfer then ends as a broken one. */
+  readonly errors: unknown[] = []
   faults: WireFaults = {}
   readonly #whole: UsbTwin
   #plugged: Plugged | undefined
@@ -117,10 +119,16 @@ export class Plugged {
     const before = this.#queues.get(pipe) ?? Promise.resolve()
     const { clock } = this.#port
     let from = 0
-    const work = before.then(() => {
+    const run = async (): Promise<Answered | undefined> => {
       from = clock.now()
-      return signal.aborted ? undefined : this.#transfer(urb, bytes, pipe, signal)
-    })
+      try {
+        return signal.aborted ? undefined : await this.#transfer(urb, bytes, pipe, signal)
+      } catch (error) {
+        this.#port.errors.push(error)
+        return { status: Status.Broken, bytes: empty }
+      }
+    }
+    const work = before.then(run)
     this.#queues.set(pipe, work)
     const answered = await work
     if (answered && !isStandard(urb)) this.#port.moved.bytes += answered.bytes.length
@@ -178,9 +186,11 @@ export class Plugged {
     const reading = this.#reading.get(endpoint) ?? this.twin.bulkIn?.(endpoint, length)
     if (!reading) return 'stall'
     this.#reading.set(endpoint, reading)
-    const answer = await reading
-    if (!signal.aborted) this.#reading.delete(endpoint)
-    return answer
+    try {
+      return await reading
+    } finally {
+      if (!signal.aborted) this.#reading.delete(endpoint)
+    }
   }
 
   /** What a kernel tells a device that has one configuration and one setting of everything. */

@@ -1,0 +1,87 @@
+/** A serial twin behind its bridge, at the pipes. */
+import { describe, expect, it } from 'vitest'
+import { EchoSerialTwin } from '#bench/test-twins.ts'
+import type { SetupPacket } from '#bench/twin.ts'
+import { VirtualClock } from '#bench/virtual-clock.ts'
+import { asUsb } from './serial-bridges.ts'
+import { UsbPort } from './usb-port.ts'
+import { Status } from './usbip-packets.ts'
+
+const none = new Uint8Array()
+const never = new AbortController().signal
+const noSetup: SetupPacket = { requestType: 0, request: 0, value: 0, index: 0, length: 0 }
+
+/** The data pipes of the CDC ACM bridge. */
+class Desk {
+  readonly clock = new VirtualClock()
+  readonly port: UsbPort
+  readonly twin: EchoSerialTwin
+  #sequence = 0
+
+  constructor(twin = new EchoSerialTwin()) {
+    this.twin = twin
+    this.port = new UsbPort(asUsb(twin), this.clock)
+  }
+
+  control(request: number, bytes: Uint8Array, requestType = 0x21) {
+    const setup = { ...noSetup, requestType, request, length: bytes.length }
+    return this.#submit(0, 'out', bytes.length, bytes, setup)
+  }
+  out(bytes: Uint8Array) {
+    return this.#submit(4, 'out', bytes.length, bytes)
+  }
+  in(length: number) {
+    return this.#submit(3, 'in', length)
+  }
+  setBaud(baud: number) {
+    const coding = new Uint8Array(7)
+    new DataView(coding.buffer).setUint32(0, baud, true)
+    return this.control(0x20, coding)
+  }
+  #submit(
+    endpoint: number,
+    direction: 'in' | 'out',
+    length: number,
+    bytes: Uint8Array = none,
+    setup = noSetup,
+  ) {
+    const urb = { kind: 'submit', sequence: ++this.#sequence, endpoint, direction, setup, length } as const
+    return this.port.present?.submit(urb, bytes, never) ?? Promise.resolve(undefined)
+  }
+}
+
+describe('what a host asks for', () => {
+  it('is more at once than fits on a stack', async () => {
+    const desk = new Desk(new EchoSerialTwin(1_000_000))
+    await desk.setBaud(1_000_000)
+    const much = new Uint8Array(150_000)
+    // the second is queued behind the first
+    const both = await Promise.all([desk.out(much), desk.out(much)])
+    expect(both.map((answered) => answered?.status)).toEqual([Status.Ok, Status.Ok])
+    await desk.clock.sleep(10)
+    expect(desk.twin.received.length).toBe(300_000)
+  })
+
+  it.each([
+    ['cdc-acm', 0x20, 7],
+    ['cp210x', 0x1e, 4],
+  ] as const)('is no speed at all: %s refuses', async (bridge, request, length) => {
+    const desk = new Desk(Object.assign(new EchoSerialTwin(), { bridge }))
+    const requestType = bridge === 'cdc-acm' ? 0x21 : 0x41
+    const answered = await desk.control(request, new Uint8Array(length), requestType)
+    expect(answered?.status).toBe(Status.Stall)
+  })
+})
+
+it('keeps a mistake of the twin for the next transfer', async () => {
+  class Faulty extends EchoSerialTwin {
+    override receive(): void {
+      throw new Error('a mistake')
+    }
+  }
+  const desk = new Desk(new Faulty())
+  await desk.out(Uint8Array.of(1))
+  await desk.clock.sleep(10)
+  expect(await desk.out(Uint8Array.of(2))).toEqual({ status: Status.Broken, bytes: none })
+  expect(desk.port.errors).toEqual([new Error('a mistake')])
+})

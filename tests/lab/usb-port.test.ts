@@ -1,0 +1,61 @@
+/** The port by itself, transfer by transfer: what it answers, counts and tells. */
+import { describe, expect, it } from 'vitest'
+import { EchoUsbTwin } from '#bench/test-twins.ts'
+import type { SetupPacket, TwinAnswer } from '#bench/twin.ts'
+import { VirtualClock } from '#bench/virtual-clock.ts'
+import { UsbPort } from './usb-port.ts'
+import { Status, type Answered, type Submit } from './usbip-packets.ts'
+
+const none = new Uint8Array()
+const noSetup: SetupPacket = { requestType: 0, request: 0, value: 0, index: 0, length: 0 }
+const never = new AbortController().signal
+
+class Desk {
+  readonly twin: EchoUsbTwin
+  readonly clock = new VirtualClock()
+  readonly port: UsbPort
+  #sequence = 0
+
+  constructor(twin = new EchoUsbTwin()) {
+    this.twin = twin
+    this.port = new UsbPort(twin, this.clock)
+  }
+
+  submit(
+    urb: Partial<Submit> & Pick<Submit, 'direction'>,
+    bytes: Uint8Array = none,
+    given = never,
+  ): Promise<Answered | undefined> {
+    const { length = bytes.length, endpoint = 0, setup = noSetup } = urb
+    const whole = { kind: 'submit', sequence: ++this.#sequence, endpoint, setup, ...urb, length } as const
+    return this.port.present?.submit(whole, bytes, given) ?? Promise.resolve(undefined)
+  }
+  in(length: number, given = never) {
+    return this.submit({ direction: 'in', endpoint: 1, length }, none, given)
+  }
+  out(...bytes: number[]) {
+    return this.submit({ direction: 'out', endpoint: 2 }, Uint8Array.from(bytes))
+  }
+}
+
+const ok = (...bytes: number[]): Answered => ({ status: Status.Ok, bytes: Uint8Array.from(bytes) })
+const broken: Answered = { status: Status.Broken, bytes: none }
+
+describe('a twin with an error in it', () => {
+  class Faulty extends EchoUsbTwin {
+    fails = true
+    override bulkIn(endpoint: number, length: number): Promise<TwinAnswer> {
+      return this.fails ? Promise.reject(new Error('a mistake')) : super.bulkIn(endpoint, length)
+    }
+  }
+
+  it('breaks that transfer alone, and its error is kept', async () => {
+    const twin = new Faulty()
+    const desk = new Desk(twin)
+    await desk.out(1, 2)
+    expect(await desk.in(2)).toEqual(broken)
+    twin.fails = false
+    expect(await desk.in(2)).toEqual(ok(1, 2))
+    expect(desk.port.errors).toEqual([new Error('a mistake')])
+  })
+})
