@@ -24,7 +24,7 @@ export class TwinLine {
   #queue: { readonly bytes: number[]; readonly baud: number }[] = []
   #waiters: { readonly count: number; resolve: () => void; reject: (error: Error) => void }[] = []
   #running = false
-  #stopped = false
+  #stopped: Error | undefined
 
   constructor(clock: Clock, portionMs: number, arrive: (portion: Uint8Array, baud: number) => void) {
     this.#clock = clock
@@ -42,6 +42,8 @@ export class TwinLine {
 
   /** Resolves when at most `count` bytes are still waiting; rejects when they are dropped before. */
   below(count: number): Promise<void> {
+    const stopped = this.#stopped
+    if (stopped) return Promise.reject(stopped)
     return new Promise((resolve, reject) => {
       this.#waiters.push({ count, resolve, reject })
       this.#wake()
@@ -55,7 +57,7 @@ export class TwinLine {
   }
 
   stop(reason: Error): void {
-    this.#stopped = true
+    this.#stopped = reason
     this.drop(reason)
   }
 

@@ -261,6 +261,7 @@ export class TwinUsbDevice implements USBDevice {
   /** The wire is dead, the browser does not know yet. */
   unplugged(): void {
     this.#state = 'unplugged'
+    this.#twin.unplugged?.()
     this.#rejectPending(transferError())
   }
 

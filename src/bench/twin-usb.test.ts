@@ -1,4 +1,4 @@
-import { describe, expect, test } from 'vitest'
+import { describe, expect, test, vi } from 'vitest'
 import { EchoUsbTwin, type EchoOptions } from './test-twins.ts'
 import { TwinUsb, type PlugOptions } from './twin-usb.ts'
 import { VirtualClock } from './virtual-clock.ts'
@@ -278,6 +278,14 @@ describe('faults of the wire, counted from when they are set', () => {
     expect(bytesOf(await device.controlTransferIn(vendor(1), 3))).toEqual([1, 2, 3])
     expect(bytesOf(await device.controlTransferIn(vendor(1), 3))).toEqual([1, 2])
     expect(bytesOf(await device.controlTransferIn(vendor(1), 3))).toEqual([1, 2, 3])
+  })
+
+  test('a twin that loses its power hears of it once', async () => {
+    const { port, twin } = await opened()
+    const unplugged = vi.fn()
+    Object.assign(twin, { unplugged })
+    await Promise.all([port.unplug(), port.unplug()])
+    expect(unplugged).toHaveBeenCalledOnce()
   })
 
   test('unplugging first breaks the transfer, then the device is gone', async () => {

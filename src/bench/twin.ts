@@ -44,6 +44,8 @@ export interface UsbTwin {
   readonly descriptors: UsbDescriptors
   /** Power-on. */
   plugged(bus: TwinBus): void
+  /** Power lost. */
+  unplugged?(): void
   /** Port reset. */
   reset(): void
   /** Vendor and class requests, and standard ones that the plumbing does not know. Takes its time on `bus.clock`. */

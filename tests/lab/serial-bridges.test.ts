@@ -85,3 +85,41 @@ it('keeps a mistake of the twin for the next transfer', async () => {
   expect(await desk.out(Uint8Array.of(2))).toEqual({ status: Status.Broken, bytes: none })
   expect(desk.port.errors).toEqual([new Error('a mistake')])
 })
+
+describe('unplugged', () => {
+  it('drops what has not arrived, also when it is plugged in again at once', async () => {
+    const desk = new Desk(new EchoSerialTwin(9600))
+    await desk.out(new Uint8Array(100))
+    await desk.clock.sleep(22)
+    const arrived = desk.twin.received.length
+    expect(arrived).toBeLessThan(25)
+    desk.port.unplug()
+    desk.port.plug()
+    await desk.clock.sleep(1000)
+    expect(desk.twin.received.length).toBe(arrived)
+    expect(await desk.out(Uint8Array.of(7))).toEqual({ status: Status.Ok, bytes: Uint8Array.of(7) })
+    expect(await desk.in(64)).toEqual({ status: Status.Ok, bytes: Uint8Array.of(7) })
+  })
+
+  it('keeps nothing for a reader of before', async () => {
+    const desk = new Desk(new EchoSerialTwin(9600))
+    const before = desk.in(64)
+    await desk.clock.sleep(1)
+    desk.port.unplug()
+    expect(await before).toBeUndefined()
+    desk.port.plug()
+    await desk.out(Uint8Array.of(7))
+    await desk.clock.sleep(10)
+    expect(await desk.in(64)).toEqual({ status: Status.Ok, bytes: Uint8Array.of(7) })
+  })
+
+  it('breaks a write that still waits', async () => {
+    const clock = new VirtualClock()
+    const bridge = asUsb(new EchoSerialTwin(9600))
+    bridge.plugged({ clock, detach: () => undefined })
+    const writing = bridge.bulkOut?.(4, new Uint8Array(1000))
+    bridge.unplugged?.()
+    expect(await writing).toBe('broken')
+    expect(await bridge.bulkOut?.(4, Uint8Array.of(1))).toBe('broken')
+  })
+})

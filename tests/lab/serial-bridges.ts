@@ -16,20 +16,26 @@ const bufferBytes = 128
 const packetBytes = 64
 const gatherMs = 2
 
+/** From when it is plugged in until it goes away. */
+interface Session {
+  readonly clock: TwinBus['clock']
+  readonly toTwin: TwinLine
+  readonly fromTwin: TwinLine
+  /** What the host has not fetched yet. */
+  readonly received: number[]
+  arrived: () => void
+  /** The twin's own mistake, found while nobody asked it anything. */
+  error?: unknown
+}
+
 abstract class SerialBridge implements UsbTwin {
   readonly link = 'usb'
   readonly speed = 'full'
   abstract readonly descriptors: UsbDescriptors
   protected readonly twin: SerialTwin
   protected baud = 9600
-  #toTwin: TwinLine | undefined
-  #fromTwin: TwinLine | undefined
-  #received: number[] = []
-  #arrived: (() => void) | undefined
-  #clock: TwinBus['clock'] | undefined
+  #session: Session | undefined
   #signals = { dtr: false, rts: false }
-  /** The twin's own mistake, found while nobody asked it anything. */
-  #error: unknown
 
   constructor(twin: SerialTwin) {
     this.twin = twin
@@ -39,24 +45,21 @@ abstract class SerialBridge implements UsbTwin {
 
   plugged({ clock }: TwinBus): void {
     const frameMs = 1
-    this.#clock = clock
-    this.#error = undefined
-    this.#received = []
-    this.#signals = { dtr: false, rts: false }
-    this.#toTwin = new TwinLine(clock, frameMs, (portion, baud) => {
+    const toTwin = new TwinLine(clock, frameMs, (portion, baud) => {
       try {
         this.twin.receive(portion, baud)
       } catch (error) {
-        this.#error = error
-        this.#toTwin?.stop(new Error('the twin has failed'))
+        session.error = error
+        toTwin.stop(new Error('the twin has failed'))
       }
     })
     const fromTwin = new TwinLine(clock, frameMs, (portion, baud) => {
-      for (const byte of asHeardAt(this.baud, portion, baud)) this.#received.push(byte)
-      this.#arrived?.()
+      for (const byte of asHeardAt(this.baud, portion, baud)) session.received.push(byte)
+      session.arrived()
     })
-    this.#fromTwin?.stop(new Error('unplugged'))
-    this.#fromTwin = fromTwin
+    const session: Session = { clock, toTwin, fromTwin, received: [], arrived: () => undefined }
+    this.#session = session
+    this.#signals = { dtr: false, rts: false }
     this.twin.plugged({
       clock,
       send: (bytes, baud) => {
@@ -65,25 +68,38 @@ abstract class SerialBridge implements UsbTwin {
     })
   }
 
+  unplugged(): void {
+    const session = this.#session
+    this.#session = undefined
+    for (const line of [session?.toTwin, session?.fromTwin]) line?.stop(new Error('unplugged'))
+    session?.arrived()
+  }
+
   reset(): void {
-    this.#received = []
+    if (this.#session) this.#session.received.length = 0
   }
 
   async bulkOut(_: number, bytes: Uint8Array): Promise<TwinAnswer> {
-    this.#toTwin?.push(bytes, this.baud)
-    const isTaken = await this.#toTwin?.below(bufferBytes).then(
+    const session = this.#session
+    session?.toTwin.push(bytes, this.baud)
+    const isTaken = await session?.toTwin.below(bufferBytes).then(
       () => true,
       () => false,
     )
-    if (this.#error !== undefined) throw this.#error
+    if (session?.error !== undefined) throw session.error
     return isTaken ? empty : 'broken'
   }
 
   async bulkIn(endpoint: number, length: number): Promise<TwinAnswer> {
     if (endpoint !== this.dataIn) return 'silent' // state changes, which these lines have none of
-    while (this.#received.length === 0) await new Promise<void>((resolve) => (this.#arrived = resolve))
-    if (this.#received.length < packetBytes) await this.#clock?.sleep(gatherMs)
-    return this.packets(this.#received, length)
+    const session = this.#session
+    while (session?.received.length === 0) {
+      await new Promise<void>((resolve) => (session.arrived = resolve))
+      if (session !== this.#session) return 'broken'
+    }
+    if (!session) return 'broken'
+    if (session.received.length < packetBytes) await session.clock.sleep(gatherMs)
+    return this.packets(session.received, length)
   }
 
   protected abstract readonly dataIn: number

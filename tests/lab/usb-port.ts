@@ -110,6 +110,7 @@ export class Plugged {
   }
   leave(): void {
     this.#gone.abort()
+    this.twin.unplugged?.()
   }
 
   /** Undefined: the host gave it up, or the device went away. */
