@@ -65,10 +65,10 @@ const unplugged: LabCase = {
     await story.bring('program.hex', formatIntelHex([{ address: 0, bytes: program }]))
     await story.planned()
     await story.consent()
-    twin.port.onTransfer = () => {
+    const stop = twin.port.listen(() => {
       const now = twin.memory('flash')
       if (!equal(now, before) && !isBlank(now) && !equal(now, program)) twin.unplug()
-    }
+    })
     await story.write()
     await story.told({
       happened: en.error_gone_writing,
@@ -77,7 +77,7 @@ const unplugged: LabCase = {
     })
     assert(!equal(twin.memory('flash'), program), 'it was written already')
 
-    twin.port.onTransfer = () => undefined
+    stop()
     await twin.replug()
     await story.press(story.button(en.job_continue))
     await story.proveByReading()

@@ -129,11 +129,11 @@ const seconds = (from: number): string => ((performance.now() - from) / 1000).to
 /** Appends each transfer to a pcapng file. */
 export function record(port: UsbPort, device: number, file: string): void {
   let id = device << 24
-  port.onTransfer = (transfer) => {
+  port.listen((transfer) => {
     const { endpoint, isInterrupt, setup } = transfer
     const type = endpoint === 0 ? 'control' : isInterrupt ? 'interrupt' : 'bulk'
     appendFileSync(file, pcapUsb(id++, { ...transfer, device, type, setup: setup && setupBytes(setup) }))
-  }
+  })
 }
 
 function save(

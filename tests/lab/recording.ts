@@ -44,7 +44,7 @@ const packed = (bytes: Uint8Array): string => hexBytes(bytes, '')
 const isStandard = ({ setup }: Transfer): boolean => setup !== undefined && (setup.requestType & 0x60) === 0
 
 export function recordUsb(port: UsbPort, events: RecordedEvent[]): void {
-  port.onTransfer = (transfer) => {
+  port.listen((transfer) => {
     if (isStandard(transfer)) return
     const { from, endpoint, setup, direction, bytes, length, status } = transfer
     events.push({
@@ -53,7 +53,7 @@ export function recordUsb(port: UsbPort, events: RecordedEvent[]): void {
       ...(direction === 'out' ? { out: packed(bytes) } : { length, in: packed(bytes) }),
       ...(status !== 0 && { status }),
     })
-  }
+  })
 }
 
 /** The same twin, with its line listened to. */

@@ -59,3 +59,25 @@ describe('a twin with an error in it', () => {
     expect(desk.port.errors).toEqual([new Error('a mistake')])
   })
 })
+
+describe('listeners', () => {
+  it('are all told, until they stop listening', async () => {
+    const desk = new Desk()
+    const [first, second]: [number[], number[]] = [[], []]
+    const stop = desk.port.listen(({ length }) => first.push(length))
+    desk.port.listen(({ length }) => second.push(length))
+    await desk.out(1, 2)
+    stop()
+    await desk.out(1)
+    expect([first, second]).toEqual([[2], [2, 1]])
+  })
+
+  it('disturb no transfer when they throw', async () => {
+    const desk = new Desk()
+    desk.port.listen(() => {
+      throw new Error('the disk is full')
+    })
+    expect(await desk.out(1)).toEqual(ok(1))
+    expect(desk.port.errors).toEqual([new Error('the disk is full')])
+  })
+})

@@ -29,20 +29,37 @@ const resetMs = 10
 
 export class UsbPort {
   readonly clock: Clock
-  /** Called when a transfer has ended, also one that the host gave up. */
-  onTransfer: (transfer: Transfer) => void = () => undefined
   /** What a driver or a program asked for: all but the standard requests. Bytes without those of setup packets. */
   readonly moved = { transfers: 0, bytes: 0 }
-  /** Mistakes within the twin; the transfer then ends as a broken one. */
+  /** Mistakes within the twin (the transfer then ends as a broken one) and of listeners. */
   readonly errors: unknown[] = []
   faults: WireFaults = {}
   readonly #whole: UsbTwin
   #plugged: Plugged | undefined
+  readonly #listeners = new Set<(transfer: Transfer) => void>()
 
   constructor(twin: UsbTwin, clock: Clock) {
     this.clock = clock
     this.#whole = twin
     this.#attach(twin)
+  }
+
+  /** Tells `listener` of each transfer that has ended, until what this gives is called. */
+  listen(listener: (transfer: Transfer) => void): () => void {
+    this.#listeners.add(listener)
+    return () => {
+      this.#listeners.delete(listener)
+    }
+  }
+
+  /** @internal */
+  tell(transfer: Transfer): void {
+    for (const listener of this.#listeners)
+      try {
+        listener(transfer)
+      } catch (error) {
+        this.errors.push(error)
+      }
   }
 
   /** What a host would find here now. */
@@ -134,7 +151,7 @@ export class Plugged {
     const answered = await work
     if (answered && !isStandard(urb)) this.#port.moved.bytes += answered.bytes.length
     if (answered)
-      this.#port.onTransfer({
+      this.#port.tell({
         from,
         at: clock.now(),
         endpoint: urb.endpoint,
