@@ -9,7 +9,7 @@ import { fromHex, hexBytes } from '#core/bytes.ts'
 import type { Clock } from '#core/time.ts'
 import type { SerialTwin, SerialWire, Twin, UsbTwin } from '#bench/twin.ts'
 import { UsbPort, type Transfer } from './usb-port.ts'
-import { parseSetup, setupBytes, type Status } from './usbip-packets.ts'
+import { parseSetup, setupBytes, Status } from './usbip-packets.ts'
 
 export interface Recording {
   /** `avrdude 7.1`. */
@@ -43,9 +43,10 @@ const packed = (bytes: Uint8Array): string => hexBytes(bytes, '')
 /** Standard requests are the kernel's own, and the same for every tool. */
 const isStandard = ({ setup }: Transfer): boolean => setup !== undefined && (setup.requestType & 0x60) === 0
 
+/** Without what was given up: when a host does that is its own affair. */
 export function recordUsb(port: UsbPort, events: RecordedEvent[]): void {
   port.listen((transfer) => {
-    if (isStandard(transfer)) return
+    if (isStandard(transfer) || transfer.status === Status.Unlinked) return
     const { from, endpoint, setup, direction, bytes, length, status } = transfer
     events.push({
       ...{ at: rounded(from), endpoint },

@@ -80,4 +80,23 @@ describe('listeners', () => {
     expect(await desk.out(1)).toEqual(ok(1))
     expect(desk.port.errors).toEqual([new Error('the disk is full')])
   })
+
+  it('hear of transfers without an answer when those end', async () => {
+    const desk = new Desk()
+    const heard: string[] = []
+    desk.port.listen(({ from, at, direction, status }) => {
+      heard.push(`${direction} ${String(status)}, ${String(from)} to ${String(at)} ms`)
+    })
+    desk.port.faults = { hangAt: 1 }
+    const [hung, queued] = [new AbortController(), new AbortController()]
+    const both = [desk.in(1, hung.signal), desk.in(1, queued.signal)]
+    await desk.clock.sleep(5)
+    queued.abort()
+    await desk.clock.sleep(5)
+    hung.abort()
+    expect(await Promise.all(both)).toEqual([undefined, undefined])
+    desk.port.faults = { unplugAt: desk.port.moved.transfers + 1 }
+    expect(await desk.out(1)).toBeUndefined()
+    expect(heard).toEqual(['in -104, 5 to 5 ms', 'in -104, 0 to 10 ms', 'out -104, 10 to 10 ms'])
+  })
 })

@@ -19,7 +19,7 @@ export interface Transfer {
   /** Asked for (IN) or sent (OUT). */
   readonly length: number
   readonly status: Status
-  /** Received (IN) or sent (OUT). */
+  /** Received (IN) or sent (OUT): none when the host gave it up, or the device went away (`Unlinked`). */
   readonly bytes: Uint8Array
 }
 
@@ -136,7 +136,7 @@ export class Plugged {
     const pipe = urb.endpoint === 0 ? '0' : `${urb.direction}${String(urb.endpoint)}`
     const before = this.#queues.get(pipe) ?? Promise.resolve()
     const { clock } = this.#port
-    let from = 0
+    let from: number | undefined
     const run = async (): Promise<Answered | undefined> => {
       from = clock.now()
       try {
@@ -148,19 +148,19 @@ export class Plugged {
     }
     const work = before.then(run)
     this.#queues.set(pipe, work)
-    const answered = await work
+    const answered = await aborting(signal, () => work)
     if (answered && !isStandard(urb)) this.#port.moved.bytes += answered.bytes.length
-    if (answered)
-      this.#port.tell({
-        from,
-        at: clock.now(),
-        endpoint: urb.endpoint,
-        isInterrupt: this.#interrupts.has(pipe),
-        direction: urb.direction,
-        ...(urb.endpoint === 0 ? { setup: urb.setup } : {}),
-        length: urb.length,
-        ...answered,
-      })
+    const at = clock.now()
+    this.#port.tell({
+      from: from ?? at,
+      at,
+      endpoint: urb.endpoint,
+      isInterrupt: this.#interrupts.has(pipe),
+      direction: urb.direction,
+      ...(urb.endpoint === 0 ? { setup: urb.setup } : {}),
+      length: urb.length,
+      ...(answered ?? { status: Status.Unlinked, bytes: empty }),
+    })
     return answered
   }
 
@@ -243,6 +243,7 @@ const forever = (): Promise<never> => new Promise(() => undefined)
 
 /** Undefined: `signal` aborted first. What is under way goes on unheard. */
 function aborting<T>(signal: AbortSignal, run: () => Promise<T>): Promise<T | undefined> {
+  if (signal.aborted) return Promise.resolve(undefined)
   return new Promise((resolve, reject) => {
     const stop = () => {
       resolve(undefined)
