@@ -1,14 +1,14 @@
 /** Twins for any Linux with `vhci-hcd`, or a serial twin's line as a TCP socket; until the process ends. */
 import { writeFileSync } from 'node:fs'
-import { createServer, type AddressInfo, type Socket } from 'node:net'
+import { createServer, type Socket } from 'node:net'
 import { Duplex } from 'node:stream'
 import { TwinSerialBus, type PluggedSerial } from '#bench/twin-serial.ts'
 import { VirtualClock } from '#bench/virtual-clock.ts'
-import type { WireFaults } from '#bench/twin.ts'
+import type { SerialTwin, WireFaults } from '#bench/twin.ts'
 import { make, record, usbSide } from './lab.ts'
 import { pcapHeader } from '#transport/pcap.ts'
 import { UsbPort } from './usb-port.ts'
-import { UsbipServer } from './usbip-server.ts'
+import { listen, UsbipServer } from './usbip-server.ts'
 
 export interface ServeOptions {
   readonly ids: readonly string[]
@@ -17,11 +17,24 @@ export interface ServeOptions {
   readonly faults: WireFaults
   /** A pcapng file. */
   readonly trace?: string | undefined
+  /** Default: real time. */
+  readonly clock?: VirtualClock
 }
 
-/** Gives the port that it listens at. The first twin has the bus id 1-1. */
-export async function serve({ ids, port, faults, trace }: ServeOptions): Promise<number> {
-  const clock = new VirtualClock({ speed: 1 })
+export interface Served {
+  /** That it listens at. */
+  readonly port: number
+  close(): Promise<void>
+}
+
+/** The first twin has the bus id 1-1. */
+export async function serve({
+  ids,
+  port,
+  faults,
+  trace,
+  clock = new VirtualClock({ speed: 1 }),
+}: ServeOptions): Promise<Served> {
   const setups = await Promise.all(ids.map((id) => make(id)))
   const server = new UsbipServer()
   const ports = setups.map(({ setup }) => new UsbPort(usbSide(setup.twin), clock))
@@ -31,48 +44,67 @@ export async function serve({ ids, port, faults, trace }: ServeOptions): Promise
     for (const [i, one] of ports.entries()) record(one, i + 1, trace)
   }
   server.ports = ports
-  return server.listen(port)
+  return { port: await server.listen(port), close: () => server.close() }
+}
+
+/** `lineOf` a twin from the shelf. */
+export async function serveLine({ ids: [id = ''], ...options }: ServeOptions, baud: number): Promise<Served> {
+  const { twin } = (await make(id)).setup
+  if (twin.link !== 'serial') throw new Error(`${id} is no serial twin`)
+  return lineOf(twin, options, baud)
 }
 
 /**
  * The line of a serial twin as a TCP socket (`avrdude -P net:127.0.0.1:PORT`): at `baud`, and each new connection
- * opens the port anew, which resets what its DTR resets. Unplugging ends the connection.
+ * opens the port anew, which resets what its DTR resets. One at a time: another one is refused. Unplugging ends the
+ * connection.
  */
-export async function serveLine(
-  { ids: [id = ''], port, faults }: ServeOptions,
+export async function lineOf(
+  twin: SerialTwin,
+  { port, faults, clock = new VirtualClock({ speed: 1 }) }: Omit<ServeOptions, 'ids'>,
   baud: number,
-): Promise<number> {
-  const { setup } = await make(id)
-  const { twin } = setup
-  if (twin.link !== 'serial') throw new Error(`${id} is no serial twin`)
-  const bus = new TwinSerialBus({ clock: new VirtualClock({ speed: 1 }) })
-  const plugged = bus.plug(twin)
+): Promise<Served> {
+  const plugged = new TwinSerialBus({ clock }).plug(twin)
   plugged.faults = faults
+  let holder: Socket | undefined
   let line = Promise.resolve()
   const server = createServer({ noDelay: true }, (socket) => {
-    line = line.then(() => connect(socket, plugged, baud)).catch(() => undefined) // unplugged, or hung up: the line is free
+    socket.on('error', () => undefined) // 'close' follows
+    // Whether the one before has just hung up is known at the end of this turn.
+    setImmediate(() => {
+      if (holder && !holder.readableEnded && !holder.destroyed) return socket.destroy()
+      holder = socket
+      line = line.then(() => connect(socket, plugged, baud)).catch(() => undefined) // unplugged: the line is free
+    })
   })
-  await new Promise<void>((resolve) => server.listen(port, '127.0.0.1', resolve))
-  return (server.address() as AddressInfo).port
+  return {
+    port: await listen(server, port),
+    async close() {
+      holder?.destroy()
+      await new Promise((resolve) => server.close(resolve))
+      await line
+    },
+  }
 }
 
 /** Until either side ends it. */
 async function connect(socket: Socket, plugged: PluggedSerial, baud: number): Promise<void> {
   const { port } = plugged
-  if (!port) return void socket.destroy()
-  await port.open({ baudRate: baud })
-  const { readable, writable } = port
-  if (!readable || !writable) return
   const hungUp = new AbortController()
   socket.once('close', () => hungUp.abort())
-  const web = Duplex.toWeb(socket) as unknown as {
-    readable: ReadableStream<Uint8Array>
-    writable: WritableStream<Uint8Array>
+  try {
+    await port?.open({ baudRate: baud })
+    if (!port?.readable || !port.writable) return
+    const web = Duplex.toWeb(socket) as unknown as {
+      readable: ReadableStream<Uint8Array>
+      writable: WritableStream<Uint8Array>
+    }
+    await Promise.allSettled([
+      port.readable.pipeTo(web.writable, { signal: hungUp.signal }),
+      web.readable.pipeTo(port.writable, { signal: hungUp.signal }),
+    ])
+    if (plugged.port === port) await port.close()
+  } finally {
+    socket.destroy()
   }
-  await Promise.allSettled([
-    readable.pipeTo(web.writable, { signal: hungUp.signal }),
-    web.readable.pipeTo(writable, { signal: hungUp.signal }),
-  ])
-  socket.destroy()
-  if (plugged.port === port) await port.close()
 }

@@ -41,11 +41,8 @@ export class UsbipServer {
   }
 
   /** Gives the port that it listens at; 0 asks for a free one. */
-  async listen(port = 3240): Promise<number> {
-    await new Promise<void>((resolve, reject) => {
-      this.#server.once('error', reject).listen(port, '127.0.0.1', resolve)
-    })
-    return (this.#server.address() as AddressInfo).port
+  listen(port = 3240): Promise<number> {
+    return listen(this.#server, port)
   }
 
   async close(): Promise<void> {
@@ -105,6 +102,14 @@ export class UsbipServer {
     for (const given of pending.values()) given.abort()
     wire.end()
   }
+}
+
+/** At this computer's own address only. Gives the port. */
+export async function listen(server: Server, port: number): Promise<number> {
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', reject).listen(port, '127.0.0.1', resolve)
+  })
+  return (server.address() as AddressInfo).port
 }
 
 /** A socket as exact pieces in, gathered pieces out. */
