@@ -95,8 +95,62 @@ describe('listeners', () => {
     await desk.clock.sleep(5)
     hung.abort()
     expect(await Promise.all(both)).toEqual([undefined, undefined])
-    desk.port.faults = { unplugAt: desk.port.moved.transfers + 1 }
+    desk.port.faults = { unplugAt: 1 }
     expect(await desk.out(1)).toBeUndefined()
     expect(heard).toEqual(['in -104, 5 to 5 ms', 'in -104, 0 to 10 ms', 'out -104, 10 to 10 ms'])
   })
+})
+
+describe('a twin that comes back as another one', () => {
+  const next = () => ({ twin: new EchoUsbTwin(), ms: 100 })
+
+  it('is there after its time', async () => {
+    const desk = new Desk()
+    const { twin, ms } = next()
+    desk.twin.bus?.detach({ twin, ms })
+    expect(desk.port.present).toBeUndefined()
+    await desk.clock.sleep(101)
+    expect(desk.port.present?.twin).toBe(twin)
+  })
+
+  it('stays away when it is unplugged meanwhile', async () => {
+    const desk = new Desk()
+    desk.twin.bus?.detach(next())
+    desk.port.unplug()
+    await desk.clock.sleep(1000)
+    expect(desk.port.present).toBeUndefined()
+  })
+
+  it('does not take the place of what is plugged in meanwhile', async () => {
+    const desk = new Desk()
+    desk.twin.bus?.detach(next())
+    desk.port.plug()
+    desk.port.unplug()
+    await desk.clock.sleep(1000)
+    expect(desk.port.present).toBeUndefined()
+  })
+})
+
+it('counts faults from when they are set', async () => {
+  const desk = new Desk()
+  await desk.out(1, 2)
+  desk.port.faults = { shortAt: 1 }
+  expect(await desk.in(2)).toEqual(ok(1))
+  desk.port.faults = { shortAt: 2 }
+  expect(await desk.in(2)).toEqual(ok(1, 2))
+  expect(await desk.in(2)).toEqual(ok(1))
+})
+
+it('takes the question for the first 64 bytes of the device for a reset, and no other', async () => {
+  const desk = new Desk()
+  const ask = (type: number, length: number) =>
+    desk.submit({
+      ...{ direction: 'in', length },
+      setup: { requestType: 0x80, request: 6, value: type << 8, index: 0, length },
+    })
+  await ask(2, 64)
+  await ask(1, 18)
+  expect(desk.twin.resets).toBe(0)
+  await ask(1, 64)
+  expect(desk.twin.resets).toBe(1)
 })

@@ -24,6 +24,8 @@ export interface Transfer {
 }
 
 const Request = { ClearFeature: 1, SetAddress: 5, GetDescriptor: 6, SetConfiguration: 9, SetInterface: 11 }
+/** Type 1, and there is one. */
+const deviceDescriptor = 0x0100
 const empty = new Uint8Array()
 const resetMs = 10
 
@@ -33,15 +35,32 @@ export class UsbPort {
   readonly moved = { transfers: 0, bytes: 0 }
   /** Mistakes within the twin (the transfer then ends as a broken one) and of listeners. */
   readonly errors: unknown[] = []
-  faults: WireFaults = {}
   readonly #whole: UsbTwin
   #plugged: Plugged | undefined
+  #faults: WireFaults = {}
+  #faultsFrom = 0
+  /** What has gone for a moment does not come back after all. */
+  #stayAway: () => void = () => undefined
   readonly #listeners = new Set<(transfer: Transfer) => void>()
 
   constructor(twin: UsbTwin, clock: Clock) {
     this.clock = clock
     this.#whole = twin
     this.#attach(twin)
+  }
+
+  get faults(): WireFaults {
+    return this.#faults
+  }
+  /** Counted in transfers of `moved` from now on. */
+  set faults(faults: WireFaults) {
+    this.#faults = faults
+    this.#faultsFrom = this.moved.transfers
+  }
+
+  /** @internal The number of the transfer that begins, as the faults count. */
+  nextTransfer(): number {
+    return ++this.moved.transfers - this.#faultsFrom
   }
 
   /** Tells `listener` of each transfer that has ended, until what this gives is called. */
@@ -68,6 +87,7 @@ export class UsbPort {
   }
 
   unplug(): void {
+    this.#stayAway()
     const plugged = this.#plugged
     this.#plugged = undefined
     plugged?.leave()
@@ -85,16 +105,11 @@ export class UsbPort {
     twin.plugged({
       clock: this.clock,
       detach: (next) => {
-        if (this.#plugged === plugged) void this.#replace(next)
+        if (this.#plugged !== plugged) return
+        this.unplug()
+        if (next) this.#stayAway = this.clock.after(next.ms, () => this.#attach(next.twin))
       },
     })
-  }
-
-  async #replace(next: { readonly twin: UsbTwin; readonly ms: number } | undefined): Promise<void> {
-    this.unplug()
-    if (!next) return
-    await this.clock.sleep(next.ms)
-    if (!this.#plugged) this.#attach(next.twin)
   }
 }
 
@@ -170,7 +185,7 @@ export class Plugged {
     pipe: string,
     signal: AbortSignal,
   ): Promise<Answered | undefined> {
-    const number = isStandard(urb) ? 0 : ++this.#port.moved.transfers
+    const number = isStandard(urb) ? 0 : this.#port.nextTransfer()
     const { unplugAt, stallAt, shortAt, hangAt } = this.#port.faults
     if (number !== 0 && number === unplugAt) {
       this.#port.unplug()
@@ -212,7 +227,13 @@ export class Plugged {
   }
 
   /** What a kernel tells a device that has one configuration and one setting of everything. */
-  async #answerKernel({ requestType, request, index, length }: SetupPacket): Promise<TwinAnswer | undefined> {
+  async #answerKernel({
+    requestType,
+    request,
+    value,
+    index,
+    length,
+  }: SetupPacket): Promise<TwinAnswer | undefined> {
     if ((requestType & 0x60) !== 0) return undefined
     switch (request) {
       case Request.SetAddress:
@@ -224,7 +245,7 @@ export class Plugged {
         return empty
       case Request.GetDescriptor:
         // vhci keeps a port reset to itself; only after one does Linux ask for the device's first 64 bytes.
-        if (length === 64) {
+        if (value === deviceDescriptor && length === 64) {
           this.twin.reset()
           this.#halted.clear()
           await this.#port.clock.sleep(resetMs)
