@@ -46,14 +46,14 @@ export function encodeDevices(devices: readonly Exported[]): Uint8Array {
   return writer.done()
 }
 
-/** Undefined: there is no such device now. */
-export function encodeImport(device: Exported | undefined): Uint8Array {
-  const noDevice = 1
-  const writer = new ByteWriter()
-    .u16be(protocolVersion)
-    .u16be(Reply.Import)
-    .u32be(device ? 0 : noDevice)
-  return device ? writer.bytes(encodeDevice(device)).done() : writer.done()
+/** Why a device is not to be had: `ST_NA` and `ST_DEV_BUSY` of the kernel's own tools. */
+const refusals = { absent: 1, busy: 2 } as const
+export type Refusal = keyof typeof refusals
+
+export function encodeImport(device: Exported | Refusal): Uint8Array {
+  const writer = new ByteWriter().u16be(protocolVersion).u16be(Reply.Import)
+  if (typeof device === 'string') return writer.u32be(refusals[device]).done()
+  return writer.u32be(0).bytes(encodeDevice(device)).done()
 }
 
 function encodeDevice({ number, twin }: Exported): Uint8Array {

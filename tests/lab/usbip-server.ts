@@ -27,6 +27,7 @@ export class UsbipServer {
   ports: readonly UsbPort[] = []
   readonly #server: Server
   readonly #sockets = new Set<Socket>()
+  readonly #imported = new Set<Plugged>()
 
   constructor() {
     this.#server = createServer({ noDelay: true, allowHalfOpen: true }, (socket) => {
@@ -65,11 +66,12 @@ export class UsbipServer {
       const busId = parseBusId((await wire.take(busIdBytes)) ?? new Uint8Array())
       const number = /^1-\d+$/.test(busId) ? Number(busId.slice(2)) : 0
       const plugged = this.ports[number - 1]?.present
-      const reply = encodeImport(plugged && { number, twin: plugged.twin })
-      if (!plugged) socket.end(reply)
+      if (!plugged) socket.end(encodeImport('absent'))
+      else if (this.#imported.has(plugged)) socket.end(encodeImport('busy'))
       else {
-        wire.send(reply)
-        await this.#attach(wire, plugged)
+        this.#imported.add(plugged)
+        wire.send(encodeImport({ number, twin: plugged.twin }))
+        await this.#attach(wire, plugged).finally(() => this.#imported.delete(plugged))
       }
     } else throw new Error(`operation ${code.toString(16)} is not known`)
   }

@@ -61,9 +61,10 @@ describe('packets', () => {
     )
   })
 
-  it('show the imported device, or say that there is none', () => {
+  it('show the imported device, or say why not', () => {
     expect(packed(encodeImport(device))).toBe('01110003' + '00000000' + described)
-    expect(packed(encodeImport(undefined))).toBe('01110003' + '00000001')
+    expect(packed(encodeImport('absent'))).toBe('01110003' + '00000001')
+    expect(packed(encodeImport('busy'))).toBe('01110003' + '00000002')
   })
 
   it('ask for transfers', () => {
@@ -130,6 +131,9 @@ class Host {
 
   send(...hex: string[]): void {
     this.#socket.write(fromHex(hex.join('')))
+  }
+  end(): void {
+    this.#socket.end()
   }
   /** As hex; less than asked for: the server has hung up. */
   async take(length: number): Promise<string> {
@@ -222,6 +226,14 @@ describe('the server', () => {
     const host = await Host.connect(at)
     expect(await host.import(busId)).toBe('00000001')
     expect(await host.take(1)).toBe('')
+  })
+
+  it('gives a device to one host at a time', async () => {
+    const first = await imported()
+    expect(await (await Host.connect(at)).import('1-1')).toBe('00000002')
+    first.end()
+    expect(await first.reply()).toBeUndefined()
+    await imported()
   })
 
   it('hangs up on a host that says what it does not know', async () => {
