@@ -34,8 +34,11 @@ export type RecordedEvent =
   /** The host set its lines, or sent bytes. */
   | { readonly at: number; readonly dtr: boolean; readonly rts: boolean }
   | { readonly at: number; readonly sent: string; readonly baud: number }
-  /** The device sent bytes. */
-  | { readonly at: number; readonly answered: string }
+  /** The device sent bytes; older recordings do not say at which speed. */
+  | { readonly at: number; readonly answered: string; readonly baud?: number }
+
+/** Longer than any device takes for a transfer. */
+const patienceMs = 10_000
 
 const rounded = (ms: number): number => Math.round(ms * 10) / 10
 const packed = (bytes: Uint8Array): string => hexBytes(bytes, '')
@@ -69,7 +72,7 @@ export function recordSerial(twin: SerialTwin, events: RecordedEvent[]): SerialT
       twin.plugged({
         clock: inner.clock,
         send(bytes, baud) {
-          events.push({ at: now(), answered: packed(bytes) })
+          events.push({ at: now(), answered: packed(bytes), baud })
           inner.send(bytes, baud)
         },
       })
@@ -105,29 +108,56 @@ async function replayUsb(events: readonly RecordedEvent[], twin: UsbTwin, clock:
     const setup = parseSetup(fromHex(event.setup ?? '00'.repeat(8)))
     const length = direction === 'in' ? (event.length ?? 0) : out.length
     const urb = { kind: 'submit', sequence, endpoint: event.endpoint, direction, setup, length } as const
-    const answered = await port.present?.submit(urb, out, new AbortController().signal)
-    const line = (answer: string | undefined, status = 0) =>
-      `${String(sequence)} ${event.setup ?? ''} ${answer ?? ''} ${String(status)}`
-    now.push(line(direction === 'in' ? packed(answered?.bytes ?? new Uint8Array()) : '', answered?.status))
-    then.push(line(event.in, event.status))
+    const patience = new AbortController()
+    const stop = clock.after(patienceMs, () => patience.abort())
+    const answered = await port.present?.submit(urb, out, patience.signal)
+    stop()
+    const line = (answer: string, status: number | 'gone') =>
+      `${String(sequence)} ${event.setup ?? ''} ${answer} ${String(status)}`
+    const received = direction === 'in' && answered ? packed(answered.bytes) : ''
+    now.push(line(received, answered?.status ?? 'gone'))
+    then.push(line(event.in ?? '', event.status ?? Status.Ok))
   }
   return { now: now.join('\n'), then: then.join('\n') }
 }
 
+/** `after`: so many events of the host. */
+interface Answer {
+  readonly after: number
+  readonly bytes: string
+  readonly baud: number | undefined
+}
+
 async function replaySerial(events: readonly RecordedEvent[], twin: SerialTwin, clock: Clock) {
-  const [now, then]: [string[], string[]] = [[], []]
-  twin.plugged({ clock, send: (bytes) => now.push(packed(bytes)) })
+  const [now, then]: [Answer[], Answer[]] = [[], []]
+  const knowsBaud = events.some((event) => 'answered' in event && event.baud !== undefined)
+  let after = 0
+  twin.plugged({
+    clock,
+    send: (bytes, baud) => now.push({ after, bytes: packed(bytes), baud: knowsBaud ? baud : undefined }),
+  })
   for (const event of events) {
     if ('answered' in event) {
-      then.push(event.answered)
+      then.push({ after, bytes: event.answered, baud: event.baud })
       continue
     }
     await until(event.at, clock)
+    after++
     if ('sent' in event) twin.receive(fromHex(event.sent), event.baud)
     else if ('dtr' in event) twin.signals(event.dtr, event.rts)
   }
   await clock.sleep(1000) // the last answer
-  return { now: now.join(''), then: then.join('') }
+  return { now: inLines(now), then: inLines(then) }
+}
+
+/** A line for each question and speed: into how many pieces an answer falls is a matter of time. */
+function inLines(answers: readonly Answer[]): string {
+  const lines = new Map<string, string>()
+  for (const { after, bytes, baud } of answers) {
+    const head = `after ${String(after)}${baud === undefined ? '' : ` at ${String(baud)} baud`}: `
+    lines.set(head, (lines.get(head) ?? '') + bytes)
+  }
+  return [...lines].map((line) => line.join('')).join('\n')
 }
 
 const until = (at: number, clock: Clock): Promise<void> => clock.sleep(Math.max(0, at - clock.now()))
