@@ -1,5 +1,6 @@
 /** Runs the lab's cases in one guest, one after another, and says how each ended. */
 import { appendFileSync, writeFileSync } from 'node:fs'
+import { inspect } from 'node:util'
 import { shelf, type ShelfEntry } from '#bench/bench.ts'
 import type { Dials, Twin, TwinSetup, TwinShelf } from '#bench/twin.ts'
 import { VirtualClock } from '#bench/virtual-clock.ts'
@@ -103,6 +104,7 @@ async function runCase(
     error = caught instanceof Error ? caught.message : String(caught)
   } finally {
     moved = server.ports[0]?.moved ?? moved
+    for (const { errors } of server.ports) if (errors.length > 0) error += `\n${inspect(errors[0])}`
   }
   const seconds = (performance.now() - startedAt) / 1000
   return { name, passed: error === '', seconds, twin: twins[0]?.id ?? '', ...moved, error }

@@ -43,6 +43,7 @@ export async function serve({
     writeFileSync(trace, pcapHeader())
     for (const [i, one] of ports.entries()) record(one, i + 1, trace)
   }
+  for (const one of ports) one.listen(() => one.errors.splice(0).forEach((error) => console.error(error)))
   server.ports = ports
   return { port: await server.listen(port), close: () => server.close() }
 }
