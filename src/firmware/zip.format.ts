@@ -11,7 +11,8 @@ const name = 'ZIP'
 const bad = refusing(name)
 
 async function unwrap(bytes: Uint8Array): Promise<Inside[]> {
-  const { Uint8ArrayReader, ZipReader } = await import('@zip.js/zip.js/lib/zip-core-native.js')
+  const { ERR_EOCDR_NOT_FOUND, Uint8ArrayReader, ZipReader } =
+    await import('@zip.js/zip.js/lib/zip-core-native.js')
   // nothing is stored under these names, so what they are does not matter
   const zip = new ZipReader(new Uint8ArrayReader(bytes), {
     filenameValidation: 'tolerant',
@@ -30,7 +31,11 @@ async function unwrap(bytes: Uint8Array): Promise<Inside[]> {
       })
     }
   } catch (cause) {
-    throw cause instanceof FlashError ? cause : refused(cause)
+    if (cause instanceof FlashError) throw cause
+    // a directory ends every archive; of what else is wrong the reader does not say where
+    if (cause instanceof Error && cause.message === ERR_EOCDR_NOT_FOUND)
+      throw bad('truncated', bytes.length, {}, cause)
+    throw new FlashError('bad-file', { format: name, why: 'bad-structure' }, { cause })
   }
   return inside
 }
@@ -53,9 +58,6 @@ async function read(entry: FileEntry, mostBytes: number): Promise<Uint8Array> {
   }
   return concat(...parts)
 }
-
-const refused = (cause: unknown) =>
-  new FlashError('bad-file', { format: name, why: 'bad-structure' }, { cause })
 
 export default {
   id: 'zip',
