@@ -1,8 +1,8 @@
 /**
  * Arm Cortex-M: a vector table begins with the initial stack pointer, in SRAM, and the reset vector, odd because it
  * is Thumb code; NMI and HardFault follow. Where a file gives no addresses, the vectors tell where it is linked:
- * with the right base they land where functions begin. A flash dump may hold a boot loader's table and the
- * program's. Documents: Armv6-M, Armv7-M and Armv8-M Architecture Reference Manuals, "The vector table".
+ * with the right base they land where functions begin, and chips have flash there; elsewhere a fit must be more
+ * than chance. A flash dump may hold a boot loader's table and the program's. Documents: Armv6-M, Armv7-M and Armv8-M Architecture Reference Manuals, "The vector table".
  */
 import { hex } from '#core/bytes.ts'
 import type { Segment } from '#core/programmer.ts'
@@ -104,33 +104,41 @@ interface Base {
 /** What is to be added to the file's addresses so that all handlers are inside, and begin like functions. */
 function baseOf(table: Table, segments: Subject['segments'], isRaw: boolean): Base | undefined {
   const { segment, vectors } = table
+  const isHome = (base: number) => homeOf(base + table.address - segment.address, table.stack) !== undefined
   const handlers = [...new Set(vectors.map((vector) => vector - 1))]
   const given = handlers.filter((handler) => segmentAt(segments, handler))
-  if (given.length === handlers.length) {
+  if (given.length === handlers.length && (!isRaw || isHome(segment.address))) {
     const fit = fitOf(handlers, (handler) => halfAt(segmentAt(segments, handler), handler))
     if (fit >= leastFit) return { address: segment.address, fit, isGiven: !isRaw }
   }
   const lowest = Math.min(...handlers)
   const from = Math.max(0, alignUp(Math.max(...handlers) + 2 - segment.bytes.length))
-  let best: Base | undefined
-  for (
-    let base = lowest - (lowest % step), tries = 0;
-    base >= from && tries < mostOffsets;
-    base -= step, tries++
-  ) {
+  let best: (Base & { readonly isHome: boolean }) | undefined
+  let tries = 0
+  for (let base = lowest - (lowest % step); base >= from && tries < mostOffsets; base -= step, tries++) {
     const fit = fitOf(handlers, (handler) => halfAt({ ...segment, address: base }, handler))
-    if (fit < leastFit || (best && !isBetter(base, fit, best))) continue
-    best = { address: base, fit, isGiven: false }
+    if (fit < leastFit) continue
+    const found = { address: base, fit, isGiven: false, isHome: isHome(base) }
+    if (!best || isBetter(found, best)) best = found
   }
-  return best
+  const isChance = tries * startShare ** handlers.length > mostChance
+  return best?.isHome || (best?.fit === 1 && !isChance) ? best : undefined
 }
 
 const alignUp = (value: number): number => Math.ceil(value / step) * step
-/** Of two bases that explain the same, flashes and their pages begin at the rounder one. */
-const isBetter = (base: number, fit: number, best: Base): boolean =>
-  fit !== best.fit ? fit > best.fit : roundness(base) > roundness(best.address)
+/**
+ * One where chips have flash, then one that explains more; of two that explain the same, flashes and their pages begin
+ * at the rounder one.
+ */
+function isBetter(base: Base & { isHome: boolean }, best: Base & { isHome: boolean }): boolean {
+  if (base.isHome !== best.isHome) return base.isHome
+  return base.fit !== best.fit ? base.fit > best.fit : roundness(base.address) > roundness(best.address)
+}
 const roundness = (value: number): number => (value === 0 ? 32 : 31 - Math.clz32(value & -value))
 const leastFit = 0.6
+/** A seventh of all halfwords look as if a function began there, in a program more; how many is not measured. */
+const startShare = 1 / 3
+const mostChance = 0.05
 
 function fitOf(handlers: readonly number[], half: (handler: number) => number | undefined): number {
   const found = handlers.filter((handler) => {

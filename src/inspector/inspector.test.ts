@@ -131,6 +131,30 @@ describe('Cortex-M', () => {
     expect(program?.confidence).not.toBe('certain')
   })
 
+  /** As `cortexProgram`, with a table of one's own. */
+  const withVectors = (base: number, offsets: Readonly<Record<number, number>>) => {
+    const bytes = cortexProgram(base, 0x2000_5000, 8192)
+    const view = new DataView(bytes.buffer)
+    for (const [vector, offset] of Object.entries(offsets))
+      view.setUint32(Number(vector) * 4, base + offset + 1, true)
+    return bytes
+  }
+
+  it('of a raw binary is found where chips have flash, though more handlers fit elsewhere', () => {
+    const bytes = withVectors(0x0800_0000, { 1: 0x118, 2: 0x130, 3: 0x148, 11: 0x120, 14: 0x160, 15: 0x178 })
+    expect(told(raw(bytes).statements, 'cortex-base')?.values).toMatchObject({ base: '0x0800_0000' })
+  })
+
+  it('of a raw binary where no chip has flash is said only when many handlers fit', () => {
+    const few = { 1: 0x118, 2: 0x130, 3: 0x148, 11: 0x148, 14: 0x148, 15: 0x148 }
+    expect(raw(withVectors(0x0710_0000, few)).statements.map(({ code }) => code)).not.toContain('cortex-base')
+    const many = { ...few, 11: 0x160, 14: 0x178, 15: 0x190 }
+    expect(told(raw(withVectors(0x0710_0000, many)).statements, 'cortex-base')).toMatchObject({
+      confidence: 'likely',
+      values: { base: '0x0710_0000', chips: '–' },
+    })
+  })
+
   it('of RP2040 is found behind what its ROM starts first', () => {
     const bytes = concat(noise(256), cortexProgram(0x1000_0100, 0x2004_2000, 8192))
     expect(told(raw(bytes).statements, 'cortex-base')?.values).toEqual({
