@@ -1,11 +1,13 @@
 /**
  * The whole flash of an Espressif chip in one file, as esptool's `merge-bin` makes it: a boot loader, a partition
  * table at 0x8000 with an MD5, applications where the table says. It is one piece, blank parts included, because
- * they are meant to be blank; the parts are told. Document: ESP-IDF, "Partition Tables", and `gen_esp32part.py`.
+ * they are meant to be blank; the parts are told, and which application starts. Document: ESP-IDF, "Partition
+ * Tables", and `gen_esp32part.py`.
  */
 import { hexBytes, isBlank } from '#core/bytes.ts'
 import { FlashError } from '#core/errors.ts'
 import { readEspImage } from './esp-image.ts'
+import { PartitionType, startOrder, type Partition } from './esp-otadata.ts'
 import { refusing, startsWith, type FileFormat } from './file-format.ts'
 import { buildImage, type Image, type ImagePart } from './image.ts'
 import { md5 } from './md5.ts'
@@ -19,13 +21,6 @@ const espMagic = '\xe9'
 const bootLoaderPlaces = [0, 0x1000, 0x2000]
 
 const bad = refusing(name)
-
-interface Partition {
-  readonly label: string
-  readonly isApp: boolean
-  readonly address: number
-  readonly length: number
-}
 
 const bootLoaderAt = (file: Uint8Array): number | undefined =>
   bootLoaderPlaces.find((place) => startsWith(file, espMagic, place))
@@ -42,7 +37,8 @@ function partitionAt(file: Uint8Array, at: number): Partition {
   const label = new TextDecoder().decode(file.subarray(at + 12, at + 28)).replace(/\0[^]*$/, '')
   return {
     label,
-    isApp: view.getUint8(at + 2) === 0,
+    type: view.getUint8(at + 2),
+    subtype: view.getUint8(at + 3),
     address: view.getUint32(at + 4, true),
     length: view.getUint32(at + 8, true),
   }
@@ -85,19 +81,24 @@ async function parse(file: Uint8Array): Promise<Image> {
     { name: 'bootloader', address: loaderAt, length: tableAt - loaderAt },
     { name: 'partition-table', address: tableAt, length },
   ]
-  for (const { label, isApp, address, length: room } of partitions) {
+  for (const { label, type, address, length: room } of partitions) {
     const content = file.subarray(address, address + room)
     if (content.length === 0) continue // the file ends where the last part does that is not blank
+    const isApp = type === PartitionType.App
     const isImage = isApp && startsWith(content, espMagic)
     const claims = isImage ? await readEspImage(content, address) : undefined
     if (!isApp || isImage || !isBlank(content))
       parts.push({ name: label, address, length: content.length, ...(claims && { claims }) })
   }
-  const app = parts.find(({ claims }) => claims !== undefined)?.claims
+  const started = startOrder(file, partitions)
+    .flatMap(({ address }) => parts.find((part) => part.address === address) ?? [])
+    .find(({ claims }) => claims)
   const { chip } = loader
   return {
-    ...buildImage(name, [{ address: 0, bytes: file }], { claims: { ...app, ...(chip && { chip }) } }),
-    parts,
+    ...buildImage(name, [{ address: 0, bytes: file }], {
+      claims: { ...started?.claims, ...(chip && { chip }) },
+    }),
+    parts: parts.map((part) => (part === started ? { ...part, isStarted: true } : part)),
   }
 }
 

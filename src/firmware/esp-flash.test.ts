@@ -1,5 +1,6 @@
-/** Built from the layout of ESP-IDF's partition tables; the MD5 is of another implementation. */
+/** Built from the layout of ESP-IDF's partition tables; the MD5 and the CRC-32 are of other implementations. */
 import { createHash } from 'node:crypto'
+import { crc32 } from 'node:zlib'
 import { describe, expect, it } from 'vitest'
 import { blank, ByteWriter, concat, fromHex } from '#core/bytes.ts'
 import type { BadFileDetail } from '#core/errors.ts'
@@ -82,6 +83,68 @@ describe('reading the flash of an Espressif chip', () => {
         ['spiffs', undefined],
       ],
     ])
+  })
+
+  describe('with several applications', () => {
+    const State = { New: 0, Pending: 1, Valid: 2, Invalid: 3, Aborted: 4, Undefined: 0xffff_ffff } as const
+    const u32 = (value: number) => new ByteWriter().u32le(value).done()
+    const select = (sequence: number, state: number, crc = crc32(u32(sequence), 0xffff_ffff)) =>
+      concat(u32(sequence), blank(20), u32(state), u32(crc))
+    const withFactory = concat(
+      partition(1, 0, 0xe000, 0x2000, 'otadata'),
+      partition(0, 0, 0x1_0000, 0x1_0000, 'factory'),
+      partition(0, 0x10, 0x2_0000, 0x1_0000, 'ota_0'),
+      partition(0, 0x11, 0x3_0000, 0x1_0000, 'ota_1'),
+    )
+    const full = flash(0x4_0000, 0, withFactory)
+    full.set(app('blink', '2.0.0'), 0x2_0000)
+    full.set(app('blink', '3.0.0'), 0x3_0000)
+    const started = async (bytes: Uint8Array, first = blank(32), second = blank(32)) => {
+      const whole = Uint8Array.from(bytes)
+      whole.set(first, 0xe000)
+      whole.set(second, 0xf000)
+      const { parts = [], claims } = await read(whole)
+      const names = parts.flatMap(({ name, isStarted }) => (isStarted ? [name] : []))
+      return [...names, claims.version]
+    }
+    const [factory, slot0, slot1] = [
+      ['factory', '1.2.3'],
+      ['ota_0', '2.0.0'],
+      ['ota_1', '3.0.0'],
+    ]
+
+    it('names that of the later choice as the one that starts', async () => {
+      expect(crc32(u32(1), 0xffff_ffff), 'as Espressif has it').toBe(0x4743_989a)
+      expect(await started(full, select(1, State.Undefined))).toEqual(slot0)
+      expect(await started(full, select(1, State.Valid), select(2, State.New))).toEqual(slot1)
+      expect(await started(full, select(7, State.Valid), select(6, State.Valid))).toEqual(slot0)
+      expect(await started(full, blank(32), select(0, State.Undefined))).toEqual(slot1)
+    })
+
+    it('leaves out a choice that is damaged, or that did not prove itself', async () => {
+      const kept = select(1, State.Valid)
+      expect(await started(full, kept, select(2, State.Valid, 0x1234_5678))).toEqual(slot0)
+      for (const state of [State.Pending, State.Invalid, State.Aborted])
+        expect(await started(full, kept, select(2, state))).toEqual(slot0)
+    })
+
+    it('names the one from the factory where nothing is chosen, or else the first', async () => {
+      expect(await started(full)).toEqual(factory)
+      expect(await started(full, select(2, State.Invalid))).toEqual(factory)
+      expect(await started(flash(0x4_0000, 0, entries))).toEqual(['app0', '1.2.3'])
+    })
+
+    it('names the next that the boot loader tries where the chosen one is missing', async () => {
+      const without = (...places: number[]) => {
+        const bytes = Uint8Array.from(full)
+        for (const place of places) bytes.fill(0xff, place, place + 0x1_0000)
+        return bytes
+      }
+      expect(await started(without(0x3_0000), select(2, State.Valid))).toEqual(slot0)
+      expect(await started(without(0x2_0000, 0x3_0000), select(2, State.Valid))).toEqual(factory)
+      expect(await started(without(0x1_0000, 0x2_0000), select(1, State.Valid))).toEqual(slot1)
+      expect(await started(without(0x1_0000, 0x2_0000, 0x3_0000))).toEqual([undefined])
+    })
   })
 
   it('takes a table without an MD5, as older ones are', async () => {

@@ -42,6 +42,8 @@ export interface ImageWarning {
 export interface ImagePart extends Range {
   readonly name: string
   readonly claims?: Claims
+  /** Of several applications the one that runs. */
+  readonly isStarted?: true
 }
 
 export interface Image {

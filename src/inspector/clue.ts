@@ -6,7 +6,7 @@
 import { hex } from '#core/bytes.ts'
 import type { Range, Recognition } from '#core/programmer.ts'
 import type { FoundString, FoundUsbDescriptor } from '#core/find.ts'
-import type { Image } from '#firmware/image.ts'
+import type { Image, ImagePart } from '#firmware/image.ts'
 import type { TextureCell } from './texture.ts'
 
 export type Confidence = Recognition['confidence']
@@ -15,6 +15,8 @@ export type Confidence = Recognition['confidence']
 export interface Subject extends Pick<Image, 'segments' | 'claims' | 'format'> {
   /** The addresses are assumed, not the file's own. */
   readonly isRaw: boolean
+  /** What the file's format names within it. */
+  readonly parts: readonly ImagePart[]
   readonly usbDescriptors: readonly FoundUsbDescriptor[]
   readonly strings: readonly FoundString[]
   readonly texture: readonly TextureCell[]

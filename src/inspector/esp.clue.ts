@@ -10,7 +10,7 @@ import { evidence, place, type Clue, type Evidence, type Statement, type Subject
 const esp: Clue = (subject) => {
   const [flash] = subject.segments
   if (!flash) return []
-  return [...imageOf(subject, flash), ...partitionsIn(flash)]
+  return [...imageOf(subject, flash), ...partitionsIn(subject, flash)]
 }
 export default esp
 
@@ -64,7 +64,9 @@ interface Partition {
   readonly label: string
 }
 
-function partitionsIn({ address, bytes }: Segment): Statement[] {
+function partitionsIn({ parts }: Subject, { address, bytes }: Segment): Statement[] {
+  const started = parts.find(({ isStarted }) => isStarted)?.address
+  const runs = ({ offset }: Partition) => address + offset === started
   for (const at of tablePlaces) {
     const table = tableAt(bytes, at)
     if (table.length < 2) continue
@@ -86,6 +88,7 @@ function partitionsIn({ address, bytes }: Segment): Statement[] {
       },
       ...table
         .filter(({ type }) => type === 0)
+        .toSorted((a, b) => Number(runs(b)) - Number(runs(a))) // what runs is what the file is
         .slice(0, mostApplications)
         .flatMap((partition) => applicationIn(partition, bytes, address)),
     ]

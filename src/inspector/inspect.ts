@@ -28,7 +28,7 @@ const mostShown = 4096
 const isWorded = ({ text }: FoundString): boolean => /[A-Za-z][a-z]{3}|[A-Z]{4}|\d\.\d/.test(text)
 
 export function inspect(image: Pick<Image, 'segments'> & Partial<Image>): Inspection {
-  const { segments, claims = {}, format = '', isRaw = false } = image
+  const { segments, claims = {}, format = '', isRaw = false, parts = [] } = image
   const usbDescriptors = findUsbDescriptors(segments)
   const strings = findStrings(segments, { limit: mostStrings })
   const texture = textureOf(segments)
@@ -39,6 +39,6 @@ export function inspect(image: Pick<Image, 'segments'> & Partial<Image>): Inspec
     usbDescriptors,
     strings: [...strings.filter(isWorded), ...strings.filter((one) => !isWorded(one))].slice(0, mostShown),
     texture,
-    statements: statementsOn({ segments, claims, format, isRaw, usbDescriptors, strings, texture }),
+    statements: statementsOn({ segments, claims, format, isRaw, parts, usbDescriptors, strings, texture }),
   }
 }

@@ -194,6 +194,20 @@ describe('others', () => {
     })
   })
 
+  it('a flash of an ESP chip with several applications is told by the one that starts', () => {
+    const flash = concat(espFlash(), espFlash().subarray(0x1_0000))
+    flash.copyWithin(0x8040, 0x8020, 0x8040)
+    flash.set([0x10, 0x00, 0x10, 0x01], 0x8043) // its subtype and where it is
+    flash.set(bytesOf('ota_0\0\0'), 0x804c)
+    const second = { name: 'ota_0', address: 0x1_1000, length: 0x1000, isStarted: true } as const
+    const partitions = (parts: Image['parts'] = []) =>
+      at(0, flash, { parts }).statements.flatMap(({ code, values }) =>
+        code === 'esp-application' ? [values['partition']] : [],
+      )
+    expect(partitions()).toEqual(['factory', 'ota_0'])
+    expect(partitions([second])).toEqual(['ota_0', 'factory'])
+  })
+
   it('what a file says of itself is told as its own words', () => {
     const bytes = thumbCode(2048)
     const uf2 = at(0x1000_0000, bytes, { format: 'UF2', claims: { chip: 'RP2040' } }).statements
