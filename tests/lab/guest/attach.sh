@@ -20,9 +20,9 @@ speed=$((16#${device:592:8})) # after path[256], busid[32], busnum, devnum
 echo "$port $socket $((65536 + $1)) $speed" >$vhci/attach || exit 1
 # Used means that it has an address; its interfaces come with its configuration, and their nodes with udev.
 for ((i = 0; i < 400; i++)); do
-  read -r _ _ state _ _ _ name < <(grep "^hs *000$port " $vhci/status)
-  here=/sys/bus/usb/devices/$name
-  if [ "$state" = 006 ] && [ "$(ls -d "$here":* 2>/dev/null | wc -l)" = "$(tr -d ' ' 2>/dev/null <"$here/bNumInterfaces")" ]; then
+  fields=($(grep "^hs *000$port " $vhci/status)) # hub, port, state, speed, device, socket, bus id
+  here=/sys/bus/usb/devices/${fields[6]}
+  if [ "${fields[2]}" = 006 ] && [ "$(ls -d "$here":* 2>/dev/null | wc -l)" = "$(tr -d ' ' 2>/dev/null <"$here/bNumInterfaces")" ]; then
     udevadm settle --timeout=10 && exit 0
   fi
   sleep 0.05
