@@ -7,7 +7,7 @@ import { random, type LabCase } from './lab-case.ts'
 const chips = [
   {
     ...{ id: 'usbasp:atmega328p', part: 'm328p', flash: 32_768, eeprom: 1024 },
-    ...{ fuses: [0xe2, 0xd6, 0xfe], lock: 0xcf, lockMask: 0x3f },
+    ...{ fuses: [0xe2, 0xd6, 0xfe], lock: 0xef, lockMask: 0x3f },
   },
   {
     ...{ id: 'usbasp:pair', part: 'm8', flash: 8192, eeprom: 512 },

@@ -130,6 +130,12 @@ export class Guest {
     await this.do(`bash "$LAB/attach.sh" ${String(number)}`)
   }
 
+  /** QEMU is gone, however that came. */
+  get hasEnded(): boolean {
+    const { pid, exitCode, signalCode } = this.#qemu
+    return pid === undefined || exitCode !== null || signalCode !== null
+  }
+
   /** Nothing in it is worth saving. */
   async close(): Promise<void> {
     this.#qemu.kill('SIGKILL')
@@ -139,8 +145,7 @@ export class Guest {
   async #ready(timeoutMs: number): Promise<void> {
     const until = Date.now() + timeoutMs
     for (let isUp = false; !isUp;) {
-      const { pid, exitCode, signalCode } = this.#qemu
-      if (pid === undefined || exitCode !== null || signalCode !== null || Date.now() > until) {
+      if (this.hasEnded || Date.now() > until) {
         this.#qemu.kill('SIGKILL')
         throw new Error(`the guest did not start:\n${this.console.slice(-4000)}`)
       }

@@ -37,6 +37,9 @@ export interface LabOptions {
   readonly keep?: ((guest: Guest) => Promise<void>) | undefined
 }
 
+/** Its firmware clears the screen, which would also take away what is above it. */
+const printable = (text: string): string => text.replace(/\x1b(\[[0-9;?]*[a-zA-Z]|c)|[^\x20-\x7e\n]/g, '')
+
 const defaultTimeoutMs = 400_000
 /** A script in the guest ends soon after its device is gone, or with its own limit. */
 const settleMs = 60_000
@@ -62,8 +65,12 @@ export async function runLab({
       const result = await runCase(one, guest, server, trace, records)
       log(`${result.passed ? '✓' : '✗'} ${one.name} (${result.seconds.toFixed(0)} s)`)
       if (!result.passed)
-        log(`${result.error}\nThe guest's console ends with:\n${guest.console.slice(-2000)}`)
+        log(`${result.error}\nThe guest's console ends with:\n${printable(guest.console).slice(-2000)}`)
       results.push(result)
+      if (guest.hasEnded) {
+        log('The guest has ended; the other cases were not run.')
+        break
+      }
     }
     await keep?.(guest)
   } finally {
