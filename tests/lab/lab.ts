@@ -38,7 +38,7 @@ export interface LabOptions {
 }
 
 /** Its firmware clears the screen, which would also take away what is above it. */
-const printable = (text: string): string => text.replace(/\x1b(\[[0-9;?]*[a-zA-Z]|c)|[^\x20-\x7e\n]/g, '')
+const printable = (text: string): string => text.replace(/[^\x20-\x7e\n]/g, '')
 
 const defaultTimeoutMs = 400_000
 /** A script in the guest ends soon after its device is gone, or with its own limit. */
