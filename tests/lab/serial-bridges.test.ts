@@ -113,13 +113,13 @@ describe('unplugged', () => {
     expect(await desk.in(64)).toEqual({ status: Status.Ok, bytes: Uint8Array.of(7) })
   })
 
-  it('breaks a write that still waits', async () => {
+  it('breaks what still waits', async () => {
     const clock = new VirtualClock()
     const bridge = asUsb(new EchoSerialTwin(9600))
     bridge.plugged({ clock, detach: () => undefined })
-    const writing = bridge.bulkOut?.(4, new Uint8Array(1000))
+    const waiting = [bridge.bulkOut?.(4, new Uint8Array(1000)), bridge.bulkIn?.(3, 64)]
     bridge.unplugged?.()
-    expect(await writing).toBe('broken')
+    expect(await Promise.all(waiting)).toEqual(['broken', 'broken'])
     expect(await bridge.bulkOut?.(4, Uint8Array.of(1))).toBe('broken')
   })
 })

@@ -55,6 +55,14 @@ describe('a line', () => {
     expect(await echo(first, 2)).toEqual([2])
   })
 
+  it('is free again when a client resets at once', async () => {
+    const one = await line(new EchoSerialTwin())
+    const reset = await open(one)
+    reset.resetAndDestroy()
+    await once(reset, 'close')
+    expect(await echo(await open(one), 1)).toEqual([1])
+  })
+
   it('hangs up when the port cannot be opened', async () => {
     await once(await open(await line(new EchoSerialTwin(), {}, 0)), 'close')
   })
