@@ -117,9 +117,10 @@ describe('unplugged', () => {
     const clock = new VirtualClock()
     const bridge = asUsb(new EchoSerialTwin(9600))
     bridge.plugged({ clock, detach: () => undefined })
-    const waiting = [bridge.bulkOut?.(4, new Uint8Array(1000)), bridge.bulkIn?.(3, 64)]
+    const writing = bridge.bulkOut?.(4, new Uint8Array(1000))
+    const reading = bridge.bulkIn?.(3, 64)
     bridge.unplugged?.()
-    expect(await Promise.all(waiting)).toEqual(['broken', 'broken'])
+    expect([await writing, await reading]).toEqual(['broken', 'broken'])
     expect(await bridge.bulkOut?.(4, Uint8Array.of(1))).toBe('broken')
   })
 })
