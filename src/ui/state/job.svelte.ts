@@ -14,6 +14,7 @@ import { browserSurroundings } from '#host/surroundings.ts'
 import type { Attached } from '#transport/devices.ts'
 import { filled, PageTracker, planStates, type PageState } from '../parts/memory-map.ts'
 import type { BenchState } from './bench.svelte.ts'
+import { logChanges } from './job-log.ts'
 import { Pace } from './pace.ts'
 import type { Stores } from './stores.ts'
 
@@ -169,7 +170,7 @@ export class JobState {
   #hear(view: JobView): void {
     const before = this.#newest
     this.#newest = view
-    this.bench.log.follow(view, before)
+    logChanges(this.bench.log, view, before)
     if (view.patient !== before.patient) this.#track(view)
     else if (view.plan !== before.plan || isStart(view, before)) this.#track(view)
     if (view.outcome && !before.outcome)

@@ -2,7 +2,9 @@ import { afterEach, expect, test, vi } from 'vitest'
 import { FlashError } from '#core/errors.ts'
 import { Job, type JobServices } from '#jobs/job.ts'
 import type { JobView } from '#jobs/view.ts'
-import { logText, SessionLog } from './session-log.ts'
+import { logChanges } from './job-log.ts'
+import { SessionLog } from './session-log.ts'
+import { logText } from './session-report.ts'
 
 const { view } = new Job({ onChange: () => undefined } as unknown as JobServices)
 const told = (log: SessionLog) => log.lines.map((line) => line.replace(/^\S+ /, ''))
@@ -15,14 +17,14 @@ test('the log tells what was done, to what, and from what an error came', () => 
   const log = new SessionLog()
   const running = { phase: 'free', event: { path: ['connect', 'open'] } } as unknown as JobView['running']
   const connecting = { ...view, running }
-  log.follow(connecting, view)
-  log.follow({ ...connecting }, connecting)
+  logChanges(log, connecting, view)
+  logChanges(log, { ...connecting }, connecting)
   const programmer = { model: 'USBasp', facts: [{ name: 'firmware-version', value: '1.04' }] }
   const opened = { ...connecting, programmer: programmer as unknown as JobView['programmer'] }
-  log.follow(opened, connecting)
+  logChanges(log, opened, connecting)
   const cause = new DOMException('A transfer error has occurred.', 'NetworkError')
   const error = new FlashError('transfer-failed', { during: 'reading flash' }, { cause })
-  log.follow({ ...opened, running: undefined, error, next: 'retry' }, opened)
+  logChanges(log, { ...opened, running: undefined, error, next: 'retry' }, opened)
   expect(told(log)).toEqual([
     'connect open',
     'phase free',
