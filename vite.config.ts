@@ -9,6 +9,7 @@ import { defineConfig } from 'vitest/config'
 import { assemblyScript } from './assemblyscript.js'
 import { contentSecurityPolicy } from './content-security-policy.ts'
 import manifest from './package.json' with { type: 'json' }
+import { prerender } from './prerender.ts'
 
 const executablePath = process.env['CHROMIUM'] ?? '/usr/bin/chromium'
 
@@ -23,17 +24,16 @@ function build(): string {
   }
 }
 
-/** The entry's script and style before everything else in the head: the sooner asked for, the sooner ready. */
-function scriptFirst(): Plugin {
+/** The first page is there without the app's script, which comes behind it. */
+function scriptLast(): Plugin {
   return {
-    name: 'script-first',
+    name: 'script-last',
     apply: 'build',
     transformIndexHtml: {
       order: 'post',
       handler(html) {
-        const own = /\s*<(script type="module"|link rel="stylesheet")[^>]*>(<\/script>)?/g
-        const first = (html.match(own) ?? []).join('')
-        return html.replace(own, '').replace('<meta charset="utf-8" />', (charset) => charset + first)
+        const script = /\s*<script type="module"[^>]*><\/script>/.exec(html)?.[0] ?? ''
+        return html.replace(script, '').replace('</body>', () => `${script}\n  </body>`)
       },
     },
   }
@@ -46,15 +46,15 @@ export default defineConfig({
     paraglideVitePlugin({
       project: './src/ui/text/project.inlang',
       outdir: './src/ui/text/generated',
-      strategy: ['localStorage', 'preferredLanguage', 'baseLocale'],
-      localStorageKey: 'locale',
-      isServer: 'false',
+      strategy: ['baseLocale'], // src/ui/state/locale.ts finds the language
+      isServer: 'true', // so that it looks at no address and no cookie
       outputStructure: 'message-modules', // in the dev server too, so that both write the same folder
       emitReadme: false,
     }),
     svelte(),
     assemblyScript(),
-    scriptFirst(),
+    prerender(),
+    scriptLast(),
     contentSecurityPolicy(),
     VitePWA({
       registerType: 'prompt',

@@ -1,11 +1,16 @@
-import { mount } from 'svelte'
+import { flushSync, hydrate, mount } from 'svelte'
 import { trustOwnScripts } from '#host/trusted-scripts.ts'
-import { showScheme } from '#ui/state/scheme.ts'
 import './ui/tokens.css'
 import Shell from './App.svelte'
 
 trustOwnScripts()
-showScheme()
-const root = document.getElementById('app')
-if (root) mount(Shell, { target: root })
-performance.mark('ready')
+const target = document.getElementById('app')
+if (target?.firstChild) {
+  hydrate(Shell, { target })
+  flushSync()
+  target.dispatchEvent(new Event('hydrated')) // src/early.ts waits for it
+  performance.mark('hydrated')
+} else if (target) {
+  mount(Shell, { target })
+  performance.mark('ready')
+}

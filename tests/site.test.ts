@@ -1,11 +1,19 @@
 /** The built site (`npm run build` first): what the first visit loads, and what it may load at all. */
+import { createHash } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { gzipSync } from 'node:zlib'
 import { expect, test } from 'vitest'
+import de from '../src/ui/text/de/bench.json' with { type: 'json' }
+import en from '../src/ui/text/en/bench.json' with { type: 'json' }
 
 const dist = join(import.meta.dirname, '..', 'dist')
 const read = (path: string) => readFileSync(join(dist, path), 'utf8')
+
+/** Scripts that are part of the page. */
+const inlineScripts = [...read('index.html').matchAll(/<script>([^]*?)<\/script>/g)].map(
+  ([, code = '']) => code,
+)
 
 /** The entry script and everything that it imports statically, transitively. */
 function firstLoad(): string[] {
@@ -25,8 +33,8 @@ function firstLoad(): string[] {
 
 test('the first load is at most 30 kB of script, compressed', () => {
   const scripts = firstLoad()
-  const bytes = scripts
-    .map((path) => gzipSync(read(path), { level: 9 }).length)
+  const bytes = [...scripts.map(read), ...inlineScripts]
+    .map((code) => gzipSync(code, { level: 9 }).length)
     .reduce((sum, size) => sum + size, 0)
   expect(scripts).not.toEqual([])
   expect(bytes).toBeLessThanOrEqual(30_000)
@@ -41,6 +49,16 @@ test('the page loads nothing from anywhere else', () => {
   expect(outside).toEqual([])
 })
 
-test('the page runs its own files and makes no code of anything else', () => {
-  expect(read('index.html').replaceAll('&#39;', "'")).toContain("script-src 'self';")
+test('the page runs its own files and the one script in it, and makes no code of anything else', () => {
+  expect(inlineScripts).toHaveLength(1)
+  const hash = createHash('sha256')
+    .update(inlineScripts[0] ?? '')
+    .digest('base64')
+  expect(read('index.html').replaceAll('&#39;', "'")).toContain(`script-src 'self' 'sha256-${hash}';`)
+})
+
+test('the page has the first page in it, in every language, in at most 3 kB compressed', () => {
+  for (const { bench_title } of [en, de])
+    expect(read('index.html')).toMatch(new RegExp(`<template lang=[^]*<h1[^>]*>${bench_title}</h1>`))
+  expect(gzipSync(read('index.html'), { level: 9 }).length).toBeLessThanOrEqual(3000)
 })

@@ -14,3 +14,6 @@ export function detectPlatform(agent: string = navigator.userAgent): Platform {
 
 /** The browser's own words for itself, for a log. */
 export const browserName = (): string => navigator.userAgent
+
+/** As the user has ordered them. */
+export const browserLanguages = (): readonly string[] => navigator.languages
