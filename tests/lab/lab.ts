@@ -183,6 +183,9 @@ async function plug(
   const { twin } = setup
   const whole = usbSide(events && twin.link === 'serial' ? recordSerial(twin, events) : twin)
   const port = new UsbPort(whole, clock)
+  port.onReturn = () => {
+    guest.attach(number).catch((error: unknown) => port.errors.push(error))
+  }
   if (events && twin.link === 'usb') recordUsb(port, events)
   return {
     ...{ entry, port },

@@ -107,10 +107,13 @@ describe('a twin that comes back as another one', () => {
   it('is there after its time', async () => {
     const desk = new Desk()
     const { twin, ms } = next()
+    let returns = 0
+    desk.port.onReturn = () => returns++
     desk.twin.bus?.detach({ twin, ms })
     expect(desk.port.present).toBeUndefined()
     await desk.clock.sleep(101)
     expect(desk.port.present?.twin).toBe(twin)
+    expect(returns).toBe(1)
   })
 
   it('stays away when it is unplugged meanwhile', async () => {

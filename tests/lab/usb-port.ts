@@ -35,6 +35,8 @@ export class UsbPort {
   readonly moved = { transfers: 0, bytes: 0 }
   /** Mistakes within the twin (the transfer then ends as a broken one) and of listeners. */
   readonly errors: unknown[] = []
+  /** Told when a twin that had detached itself is there again, as the same or as another. */
+  onReturn: () => void = () => undefined
   readonly #whole: UsbTwin
   #plugged: Plugged | undefined
   #faults: WireFaults = {}
@@ -99,15 +101,23 @@ export class UsbPort {
     this.#attach(twin)
   }
 
+  /** As a twin does it to itself: away, and perhaps back as another one. */
+  detach(next?: { readonly twin: UsbTwin; readonly ms: number }): void {
+    this.unplug()
+    if (!next) return
+    this.#stayAway = this.clock.after(next.ms, () => {
+      this.#attach(next.twin)
+      this.onReturn()
+    })
+  }
+
   #attach(twin: UsbTwin): void {
     const plugged = new Plugged(twin, this)
     this.#plugged = plugged
     twin.plugged({
       clock: this.clock,
       detach: (next) => {
-        if (this.#plugged !== plugged) return
-        this.unplug()
-        if (next) this.#stayAway = this.clock.after(next.ms, () => this.#attach(next.twin))
+        if (this.#plugged === plugged) this.detach(next)
       },
     })
   }
