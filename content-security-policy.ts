@@ -27,22 +27,32 @@ export function contentSecurityPolicy(): Plugin {
   return {
     name: 'content-security-policy',
     apply: 'build',
-    transformIndexHtml: (html) => [
-      {
-        tag: 'meta',
-        attrs: { 'http-equiv': 'Content-Security-Policy', content: policy(html) },
-        injectTo: 'head-prepend', // it holds for what comes after it
-      },
-    ],
+    transformIndexHtml: {
+      order: 'post', // all that is in the page is in it
+      handler: (html) => [
+        {
+          tag: 'meta',
+          attrs: { 'http-equiv': 'Content-Security-Policy', content: policy(html) },
+          injectTo: 'head-prepend', // it holds for what comes after it
+        },
+      ],
+    },
   }
 }
 
-/** An inline script is named by its hash: `prerender.ts` has one. */
+/** The script and the style that are in the page itself are allowed by their hashes. */
 function policy(html: string): string {
-  const hashes = [...html.matchAll(/<script>([^]*?)<\/script>/g)].map(
-    ([, code = '']) => ` 'sha256-${createHash('sha256').update(code).digest('base64')}'`,
-  )
-  return Object.entries({ ...directives, 'script-src': directives['script-src'] + hashes.join('') })
-    .map(([name, value]) => `${name} ${value}`)
+  const inline: Readonly<Record<string, string>> = {
+    'script-src': hashes(html, /<script>([^]*?)<\/script>/g),
+    'style-src': hashes(html, /<style>([^]*?)<\/style>/g),
+  }
+  return Object.entries(directives)
+    .map(([name, value]) => `${name} ${value}${inline[name] ?? ''}`)
     .join('; ')
 }
+
+const hashes = (html: string, elements: RegExp): string =>
+  Array.from(
+    html.matchAll(elements),
+    ([, content = '']) => ` 'sha256-${createHash('sha256').update(content).digest('base64')}'`,
+  ).join('')

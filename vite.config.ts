@@ -24,16 +24,33 @@ function build(): string {
   }
 }
 
-/** The first page is there without the app's script, which comes behind it. */
-function scriptLast(): Plugin {
+/** The first page waits for no other file: its style is in it, and the app's script comes behind it. */
+function byItself(): Plugin {
+  let style = ''
   return {
-    name: 'script-last',
+    name: 'by-itself',
     apply: 'build',
+    generateBundle: {
+      order: 'pre', // before the page and other chunks name the file
+      handler(_, bundle) {
+        const entry = Object.values(bundle).find((file) => file.type === 'chunk' && file.isEntry)
+        const files = (entry?.type === 'chunk' && entry.viteMetadata?.importedCss) || new Set<string>()
+        for (const name of files) {
+          const file = bundle[name]
+          if (file?.type === 'asset') style += file.source.toString().trim()
+          Reflect.deleteProperty(bundle, name)
+        }
+        files.clear()
+      },
+    },
     transformIndexHtml: {
       order: 'post',
       handler(html) {
-        const script = /\s*<script type="module"[^>]*><\/script>/.exec(html)?.[0] ?? ''
-        return html.replace(script, '').replace('</body>', () => `${script}\n  </body>`)
+        const [script = ''] = /\s*<script type="module"[^>]*><\/script>/.exec(html) ?? []
+        return html
+          .replace(script, '')
+          .replace('</head>', () => `<style>${style}</style></head>`)
+          .replace('</body>', () => `${script}\n  </body>`)
       },
     },
   }
@@ -54,7 +71,7 @@ export default defineConfig({
     svelte(),
     assemblyScript(),
     prerender(),
-    scriptLast(),
+    byItself(),
     contentSecurityPolicy(),
     VitePWA({
       registerType: 'prompt',
