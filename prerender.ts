@@ -2,11 +2,14 @@
  * The first page inside index.html, in every language: it is there, and keeps what is pressed, before the
  * app's script has come. `src/early.ts` shows it. In the built page only; the dev server mounts the app.
  */
+import { readFileSync } from 'node:fs'
 import { svelte } from '@sveltejs/vite-plugin-svelte'
 import type { Component } from 'svelte'
 import { render } from 'svelte/server'
 import { build, runnerImport, type Plugin, type Rolldown } from 'vite'
 import inlang from './src/ui/text/project.inlang/settings.json' with { type: 'json' }
+
+type Texts = typeof import('./src/ui/text/en/app.json')
 
 const early = '<script type="module" src="/src/early.ts"></script>'
 
@@ -40,9 +43,11 @@ async function pages(): Promise<string> {
     plugins: [svelte({ emitCss: false })],
   })
   return inlang.locales
-    .map(
-      (lang) => `<template lang="${lang}">${inBrowser(lang, () => render(module.default).body)}</template>`,
-    )
+    .map((lang) => {
+      const { app_failed: failed } = JSON.parse(readFileSync(`src/ui/text/${lang}/app.json`, 'utf8')) as Texts
+      const body = inBrowser(lang, () => render(module.default).body)
+      return `<template lang="${lang}" data-failed="${failed}">${body}</template>`
+    })
     .join('')
 }
 
@@ -56,13 +61,17 @@ function inBrowser<T>(lang: string, run: () => T): T {
     location: { hash: '' },
     navigator: { userAgent: '', usb: none, serial: none },
   }
-  const before = Object.getOwnPropertyDescriptors(globalThis)
+  const before = Object.keys(browser).map(
+    (name) => [name, Object.getOwnPropertyDescriptor(globalThis, name)] as const,
+  )
   for (const [name, value] of Object.entries(browser))
     Object.defineProperty(globalThis, name, { value, configurable: true })
   try {
     return run()
   } finally {
-    for (const name of Object.keys(browser)) Reflect.deleteProperty(globalThis, name)
-    Object.defineProperties(globalThis, before)
+    for (const [name, own] of before) {
+      Reflect.deleteProperty(globalThis, name)
+      if (own) Object.defineProperty(globalThis, name, own)
+    }
   }
 }

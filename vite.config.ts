@@ -24,33 +24,31 @@ function build(): string {
   }
 }
 
-/** The first page waits for no other file: its style is in it, and the app's script comes behind it. */
+/** The first page waits for no other file: its style is in it too, and the files of the app come behind it. */
 function byItself(): Plugin {
   let style = ''
   return {
     name: 'by-itself',
     apply: 'build',
     generateBundle: {
-      order: 'pre', // before the page and other chunks name the file
       handler(_, bundle) {
         const entry = Object.values(bundle).find((file) => file.type === 'chunk' && file.isEntry)
-        const files = (entry?.type === 'chunk' && entry.viteMetadata?.importedCss) || new Set<string>()
-        for (const name of files) {
+        const files = (entry?.type === 'chunk' && entry.viteMetadata?.importedCss) || []
+        style = Array.from(files, (name) => {
           const file = bundle[name]
-          if (file?.type === 'asset') style += file.source.toString().trim()
-          Reflect.deleteProperty(bundle, name)
-        }
-        files.clear()
+          return file?.type === 'asset' ? file.source.toString().trim() : ''
+        }).join('')
       },
     },
     transformIndexHtml: {
       order: 'post',
       handler(html) {
-        const [script = ''] = /\s*<script type="module"[^>]*><\/script>/.exec(html) ?? []
+        const files = /\s*<(script type="module"[^>]*><\/script|link rel="stylesheet"[^>]*)>/g
+        const moved = html.match(files)?.join('') ?? ''
         return html
-          .replace(script, '')
+          .replace(files, '')
           .replace('</head>', () => `<style>${style}</style></head>`)
-          .replace('</body>', () => `${script}\n  </body>`)
+          .replace('</body>', () => `${moved}\n  </body>`)
       },
     },
   }

@@ -17,15 +17,27 @@ if (root && page && screen === 'bench' && part !== 'flash' && 'usb' in navigator
   root.append(page.content)
 
   let pressed: HTMLElement | undefined
+  const waiting = new AbortController()
+  const { signal } = waiting
   const keep = (event: MouseEvent) => {
-    if (event.ctrlKey || event.metaKey || event.shiftKey) return // a link, to be opened elsewhere
+    const on = (event.target as Element).closest<HTMLElement>('a, button, summary')
+    if (on?.matches('a') && (event.ctrlKey || event.metaKey || event.shiftKey)) return // opened elsewhere
     event.preventDefault()
-    pressed = (event.target as Element).closest<HTMLElement>('a, button, summary') ?? pressed
+    pressed = on ?? pressed
   }
-  root.addEventListener('click', keep)
+  root.addEventListener('click', keep, { signal })
   root.addEventListener('hydrated', () => {
-    root.removeEventListener('click', keep)
+    waiting.abort()
     pressed?.click()
   })
+  // A file of the app did not come, or its script did not run: what is pressed would never be honoured.
+  const fail = () => {
+    waiting.abort()
+    const note = document.createElement('p')
+    note.role = 'alert'
+    note.textContent = page.dataset['failed'] ?? ''
+    root.prepend(note)
+  }
+  addEventListener('error', fail, { capture: true, signal })
   performance.mark('ready')
 }

@@ -164,3 +164,19 @@ test('a browser without WebUSB is not shown what it cannot do', async ({ page, s
   await story.sees(story.button(words.bench_choose_serial))
   await expect(story.button(words.bench_choose_usb)).toBeHidden()
 })
+
+test('a script that never comes is told, and nothing pretends to wait for it', async ({ page, words }) => {
+  await page.route('**/assets/index-*.js', (route) => route.fulfill({ status: 404 }))
+  await page.goto('./')
+  await expect(page.getByRole('alert')).toHaveText(words.app_failed)
+  await page.getByRole('link', { name: words.nav_library }).first().click()
+  await expect(page).toHaveURL(/#\/library$/)
+})
+
+test('a press with the Shift key is honoured as well', async ({ page, story, words }) => {
+  await countChoosers(page)
+  const comes = await openWithoutApp(page)
+  await story.button(words.bench_choose_usb).click({ modifiers: ['Shift'] })
+  await comes()
+  await expect.poll(() => choosers(page)).toEqual(['usb'])
+})

@@ -42,7 +42,7 @@ const wholeChips = chips.map(({ id, part, flash, eeprom, fuses, lock, lockMask }
     )
     assert(equal(twin.memory('flash'), program), 'the flash is not what was written')
     assert(equal(twin.memory('eeprom'), values), 'the EEPROM is not what was written')
-    assert.deepEqual([...twin.memory('fuses')], [...fuses])
+    assert.deepEqual([...twin.memory('fuses').slice(0, fuses.length)], [...fuses])
 
     await guest.do(`${avrdude} -U flash:r:/tmp/read.bin:r -U lock:w:${String(lock)}:m`, 200_000)
     assert(equal(await guest.get('/tmp/read.bin'), program), 'avrdude read something else')
