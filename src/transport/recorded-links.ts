@@ -28,7 +28,7 @@ export class RecordedLinks {
     return this.#recorder.recorded.events.length
   }
 
-  /** They as a pcapng file, in pieces. Without `contents` no firmware and no serial number is in it. */
+  /** They as a pcapng file, in pieces. Without `contents` as `withoutContents` leaves them. */
   pcapng({ contents }: { contents: boolean }): Uint8Array<ArrayBuffer>[] {
     const { recorded } = this.#recorder
     return pcapOf(contents ? recorded : withoutContents(recorded))

@@ -62,12 +62,14 @@ test('the oldest go when it is full, and it says how many', () => {
 })
 
 describe('without contents', () => {
-  test('long transfers keep their command and their length, and nothing of the firmware', () => {
-    const long = { ...event(64), bytes: Uint8Array.from({ length: 64 }, (_, i) => i + 1) }
-    const { events } = withoutContents({ wires: [], events: [long, event(16)], dropped: 3 })
+  test('long transfers keep their length, those that were sent their command, and short ones stay', () => {
+    const received = { ...event(64), bytes: Uint8Array.from({ length: 64 }, (_, i) => i + 1) }
+    const sent = { ...received, direction: 'out' } as const
+    const { events } = withoutContents({ wires: [], events: [received, sent, event(8)], dropped: 3 })
     expect(events).toEqual([
-      { ...long, bytes: Uint8Array.of(1, 2, 3, 4, 5, ...new Uint8Array(59)) },
-      event(16),
+      { ...received, bytes: new Uint8Array(64) },
+      { ...sent, bytes: Uint8Array.of(1, 2, 3, 4, 5, ...new Uint8Array(59)) },
+      event(8),
     ])
   })
 

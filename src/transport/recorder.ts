@@ -113,11 +113,14 @@ export class Recorder {
 
 const costOf = (event: WireEvent): number => eventBytes + ('bytes' in event ? event.bytes.length : 0)
 
-/** Longer ones may be firmware; what is left of them is what commands begin with. */
-const mostSaid = 16
+/** Longer ones may be firmware; what is left of those that were sent is what commands begin with. */
+const mostSaid = 8
 const headSaid = 5
 
-/** Without what is somebody's own: serial numbers, and the bytes of long transfers, which become zeros. */
+/**
+ * Without what is somebody's own: serial numbers, and the bytes of long transfers, which become zeros. Short ones stay, as
+ * nothing could be told without them; where a programmer moves single bytes, those are in them.
+ */
 export function withoutContents({ wires, events, dropped }: Recorded): Recorded {
   const texts = 3
   const isText = (event: WireEvent) =>
@@ -128,7 +131,8 @@ export function withoutContents({ wires, events, dropped }: Recorded): Recorded 
     events: events.map((event) => {
       if (!('bytes' in event) || (event.bytes.length <= mostSaid && !isText(event))) return event
       const bytes = new Uint8Array(event.bytes.length)
-      if (!isText(event)) bytes.set(event.bytes.subarray(0, headSaid))
+      const isSent = event.kind === 'sent' || (event.kind === 'usb' && event.direction === 'out')
+      if (isSent) bytes.set(event.bytes.subarray(0, headSaid))
       return { ...event, bytes }
     }),
   }
