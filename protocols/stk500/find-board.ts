@@ -12,7 +12,7 @@ import type { Context } from '#core/context.ts'
 import type { SeenSerial } from '#core/programmer.ts'
 import { findAvrPart, type AvrPart } from '#chips/avr-parts.ts'
 import { leaveProgmode, MemType, readPage, readSign, seek, signOn } from './packets.ts'
-import type { Session, Speaker } from './session.ts'
+import { isLost, mostTries, type Session, type Speaker } from './session.ts'
 
 export interface Answering {
   readonly speaker: Speaker
@@ -33,9 +33,42 @@ const sketchBaud = 19_200
 export const speeds = ({ vendorId }: SeenSerial): readonly [number, number, number] =>
   vendorId === 0x2341 || vendorId === 0x2a03 ? [115_200, 19_200, 57_600] : [115_200, 57_600, 19_200]
 
-/** @throws `device-silent` with what was tried. */
+/**
+ * An answer that was lost (a busy computer, a bad contact) is one that this try did not get: the board is reset and
+ * asked again.
+ * @throws `device-silent` with what was tried; the reason when the last try began to answer and broke off.
+ */
 export async function findBoard(session: Session, ctx: Context): Promise<Board> {
-  const first = await findSpeaker(session, ctx)
+  const { link } = session
+  const bauds = speeds(link.seen)
+  const tried: string[] = []
+  let lost: unknown
+  for (const isPatient of [false, true]) {
+    for (const baud of bauds) {
+      ctx.checkpoint()
+      ctx.log(`stk500 trying ${String(baud)} baud`)
+      if (link.baud !== baud) await link.setBaud(baud)
+      for (let tries = 0; tries < mostTries; tries++) {
+        await session.reset(ctx)
+        if (!(await synchronise(session, isPatient ? patience(baud) : quickMs, ctx))) break
+        try {
+          return await lookAt(session, baud, ctx)
+        } catch (error) {
+          if (!isLost(error)) throw error
+          ctx.log(`stk500 asked again: ${String(error)}`)
+          lost = error
+          if (link.baud !== baud) await link.setBaud(baud)
+        }
+      }
+      if (isPatient) tried.push(`GET_SYNC at ${String(baud)} baud`)
+    }
+  }
+  throw lost ?? new FlashError('device-silent', { tried })
+}
+
+/** Who it is that has just answered, and who else is behind this port. */
+async function lookAt(session: Session, baud: number, ctx: Context): Promise<Board> {
+  const first = { speaker: await session.whoIsThere(ctx), baud }
   if (first.speaker.role === 'programmer')
     return { loader: undefined, programmer: first, signature: undefined }
 
@@ -44,24 +77,6 @@ export async function findBoard(session: Session, ctx: Context): Promise<Board> 
   const programmer =
     part && (await holdsArduinoIsp(session, part, ctx)) ? await awaitSketch(session, ctx) : undefined
   return { loader: first, programmer, signature }
-}
-
-async function findSpeaker(session: Session, ctx: Context): Promise<Answering> {
-  const { link } = session
-  const tried: string[] = []
-  const bauds = speeds(link.seen)
-  for (const isPatient of [false, true]) {
-    for (const baud of bauds) {
-      ctx.checkpoint()
-      ctx.log(`stk500 trying ${String(baud)} baud`)
-      if (link.baud !== baud) await link.setBaud(baud)
-      await session.reset(ctx)
-      if (await synchronise(session, isPatient ? patience(baud) : quickMs, ctx))
-        return { speaker: await session.whoIsThere(ctx), baud }
-      if (isPatient) tried.push(`GET_SYNC at ${String(baud)} baud`)
-    }
-  }
-  throw new FlashError('device-silent', { tried })
 }
 
 /** The longest start of optiboot is 375 ms after its first instruction. */

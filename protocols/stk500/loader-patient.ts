@@ -8,7 +8,7 @@
  */
 import { concat, equal, hex, hexBytes } from '#core/bytes.ts'
 import { Context } from '#core/context.ts'
-import { FlashError, isFlashError } from '#core/errors.ts'
+import { FlashError } from '#core/errors.ts'
 import { Progress } from '#core/progress.ts'
 import type {
   Check,
@@ -26,13 +26,12 @@ import { findAvrPart, type AvrPart } from '#chips/avr-parts.ts'
 import type { Answering } from './find-board.ts'
 import { bootSizes, findLoader } from './loaders.ts'
 import { leaveProgmode, MemType, progPage, readPage, readSign, seek, type Request } from './packets.ts'
-import type { Session } from './session.ts'
+import { isLost, mostTries, type Session } from './session.ts'
 
 /** The shortest window of common builds is 500 ms; beyond this silence the loader may have gone. */
 const windowMs = 400
 /** The loader answers 375 ms after its first instruction at the latest, ATmegaBOOT of the NG after 600. */
 const answerMs = 1000
-const mostTries = 3
 /** Erasing and writing a page: at most 4.5 ms each (SPM programming time). */
 const pageMs = 9
 /** Erase and write in one operation (EEPM 00). */
@@ -48,7 +47,8 @@ const eepromBlock = 32
  */
 export async function connectLoader(session: Session, loader: Answering, ctx: Context): Promise<Patient> {
   const isThere = session.silentFor(ctx) < windowMs
-  const [signature] = isThere ? await session.ask([readSign], ctx) : [await enterLoader(session, loader, ctx)]
+  const signature =
+    (isThere ? await askSignature(session, ctx) : undefined) ?? (await enterLoader(session, loader, ctx))
   const part = findAvrPart(signature)
   if (!part) throw new FlashError('target-unknown', { signature: hexBytes(signature) })
   const patient = new LoaderPatient(session, loader, part)
@@ -64,10 +64,21 @@ async function enterLoader(session: Session, { baud }: Answering, ctx: Context):
     await session.reset(ctx)
     if (!(await session.synchronise(answerMs, ctx))) continue
     await session.settle(ctx)
-    const [signature] = await session.ask([readSign], ctx)
-    return signature
+    const signature = await askSignature(session, ctx)
+    if (signature) return signature
   }
   throw new FlashError('device-silent', { tried: [`reset and GET_SYNC at ${String(baud)} baud`] })
+}
+
+/** Undefined: its answer was lost. */
+async function askSignature(session: Session, ctx: Context): Promise<Uint8Array | undefined> {
+  try {
+    return (await session.ask([readSign], ctx))[0]
+  } catch (error) {
+    if (!isLost(error)) throw error
+    ctx.log(`stk500 READ_SIGN failed: ${String(error)}`)
+    return undefined
+  }
 }
 
 class LoaderPatient implements Patient {
@@ -241,16 +252,14 @@ class LoaderPatient implements Patient {
       try {
         return await send()
       } catch (error) {
-        if (tries === mostTries || !isFlashError(error, 'timeout', 'unexpected-answer', 'device-refused'))
-          throw error
+        if (tries === mostTries || !isLost(error)) throw error
         ctx.log(`stk500 block sent again: ${String(error)}`)
       }
     }
   }
 
   async #readSignature({ address, length }: Range, ctx: Context): Promise<Uint8Array> {
-    await this.#beThere(ctx)
-    const [signature] = await this.#session.ask([readSign], ctx)
+    const [signature] = await this.#patiently(ctx, () => this.#session.ask([readSign], ctx))
     ctx.progress.advance(length, address)
     return signature.slice(address, address + length)
   }

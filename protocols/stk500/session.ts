@@ -29,7 +29,13 @@ export interface Speaker {
 }
 
 /** How long an answer may take beside its transfer and the time that the command is known to need. */
-const patienceMs = 500
+const patienceMs = 1000
+/** How often what changes nothing when it is done twice is tried before its answers count as lost for good. */
+export const mostTries = 3
+/** Whether the answer did not come, or came broken: asked again it may come. */
+export const isLost = (error: unknown): boolean =>
+  isFlashError(error, 'timeout', 'unexpected-answer', 'device-refused')
+
 const bitsPerByte = 10
 /** avrdude's times; a script cannot make the pulse shorter than a few milliseconds, and only its edge counts. */
 const dischargeMs = 250

@@ -30,7 +30,12 @@ const lookMs = 3000
 class PatientStory extends Story {
   override async sees(locator: Locator): Promise<void> {
     const options = { timeout: patienceMs, intervals: [lookMs] }
-    await expect.poll(() => locator.isVisible(), options).toBe(true)
+    try {
+      await expect.poll(() => locator.isVisible(), options).toBe(true)
+    } catch (cause) {
+      const shown = await this.page.locator('body').innerText()
+      throw new Error(`waited in vain for ${String(locator)}; the page shows:\n${shown}`, { cause })
+    }
   }
 
   override async press(locator: Locator): Promise<void> {

@@ -10,8 +10,8 @@ import { Guest } from './guest.ts'
 import type { LabCase, LabTwin } from './lab-case.ts'
 import { recordSerial, recordUsb, type RecordedEvent } from './recording.ts'
 import { asUsb } from './serial-bridges.ts'
-import { UsbPort } from './usb-port.ts'
-import { setupBytes } from './usbip-packets.ts'
+import { UsbPort, type Transfer } from './usb-port.ts'
+import { setupBytes, Status } from './usbip-packets.ts'
 import { UsbipServer } from './usbip-server.ts'
 
 export interface CaseResult {
@@ -39,6 +39,9 @@ export interface LabOptions {
 
 /** Its firmware clears the screen, which would also take away what is above it. */
 const printable = (text: string): string => text.replace(/[^\x20-\x7e\n]/g, '')
+
+/** Transfers that a failure is told with. */
+const lastKept = 60
 
 const defaultTimeoutMs = 400_000
 /** A script in the guest ends soon after its device is gone, or with its own limit. */
@@ -92,12 +95,14 @@ async function runCase(
   const clock = new VirtualClock({ speed: 1 })
   let error = ''
   let moved = { transfers: 0, bytes: 0 }
+  const last: Transfer[] = []
   try {
     const events = records && recordAs ? ([] as RecordedEvent[]) : undefined
     const plugged = await Promise.all(
       twins.map(({ id, dials }, i) => plug(id, dials, i + 1, clock, guest, i === 0 ? events : undefined)),
     )
     server.ports = plugged.map(({ port }) => port)
+    for (const { port } of plugged) port.listen((transfer) => last.push(transfer) > lastKept && last.shift())
     if (trace !== undefined) for (const [i, { port }] of plugged.entries()) record(port, i + 1, trace)
     for (const i of plugged.keys()) await guest.attach(i + 1)
     const running = run({ guest, twins: plugged })
@@ -112,9 +117,19 @@ async function runCase(
   } finally {
     moved = server.ports[0]?.moved ?? moved
     for (const { errors } of server.ports) if (errors.length > 0) error += `\n${inspect(errors[0])}`
+    if (error !== '') error += `\nThe last transfers:\n${last.map(inWords).join('\n')}`
   }
   const seconds = (performance.now() - startedAt) / 1000
   return { name, passed: error === '', seconds, twin: twins[0]?.id ?? '', ...moved, error }
+}
+
+const hexOf = (bytes: Uint8Array): string => Buffer.from(bytes).toString('hex')
+
+/** Milliseconds, pipe, what was asked for or the status, and the first bytes. */
+const inWords = ({ at, endpoint, direction, setup, status, bytes }: Transfer): string => {
+  const asked = setup ? ` ${hexOf(setupBytes(setup))}` : ''
+  const ended = status === Status.Ok ? '' : ` status ${String(status)}`
+  return `${at.toFixed(0).padStart(8)} ${direction} ${String(endpoint)}${asked}${ended}: ${hexOf(bytes.slice(0, 16))}`
 }
 
 /** Of the last case they stay plugged in, so that `--keep` can look at them. */
