@@ -20,7 +20,7 @@ import {
   setDevice,
   universal,
 } from './packets.ts'
-import type { Session } from './session.ts'
+import { isLost, mostTries, type Session } from './session.ts'
 
 /** Reset, waits and Programming Enable of ENTER_PROGMODE. */
 const enterMs = 100
@@ -28,6 +28,8 @@ const enterMs = 100
 const pageMs = 30
 const transactionMs = 0.4
 const blockBytes = 256
+/** It answers GET_SYNC at once, unless it still sends a block. */
+const backMs = 500
 
 export class ArduinoIsp implements IspMaster {
   readonly speedsHz = []
@@ -92,16 +94,40 @@ export class ArduinoIsp implements IspMaster {
       ctx.checkpoint()
       const end = Math.min(at + blockBytes, address + length)
       const request = readPage(memType, end - at + ((end - at) % 2))
-      const block = await this.#session.askAfter(
-        seek(at, part.flash.bytes),
-        request,
-        ctx,
-        blockBytes * transactionMs,
+      const workMs = blockBytes * transactionMs
+      const block = await this.#patiently(ctx, () =>
+        this.#session.askAfter(seek(at, part.flash.bytes), request, ctx, workMs),
       )
       const from = Math.max(at, address)
       bytes.set(block.subarray(from - at, end - at), from - address)
       ctx.progress.advance(end - from, from)
     }
     return bytes
+  }
+
+  /**
+   * For what only reads: when its answer is lost, the sketch, which keeps its target in programming mode, is asked
+   * again. Halves of a page that is written must not be mistaken for GET_SYNC, so writing is not done again here.
+   */
+  async #patiently<T>(ctx: Context, send: () => Promise<T>): Promise<T> {
+    for (let tries = 1; ; tries++) {
+      try {
+        return await send()
+      } catch (error) {
+        if (tries === mostTries || !isLost(error) || !(await this.#isBack(ctx))) throw error
+        ctx.log(`stk500 block read again: ${String(error)}`)
+      }
+    }
+  }
+
+  /** The first GET_SYNC may be taken for the rest of a command that lost some of its bytes. */
+  async #isBack(ctx: Context): Promise<boolean> {
+    for (let i = 0; i < mostTries; i++) {
+      ctx.checkpoint()
+      if (!(await this.#session.synchronise(backMs, ctx))) continue
+      await this.#session.settle(ctx)
+      return true
+    }
+    return false
   }
 }

@@ -340,13 +340,14 @@ test.each(['stallAt', 'shortAt'] as const)(
   '%s: a block of a chip behind ArduinoISP whose answer is lost is read again',
   async (fault) => {
     for (let n = 1; ; n++) {
-      const { open, ctx, plugged, memory } = await bench('arduino-isp-attiny13')
+      const { open, ctx, plugged, memory } = await bench('arduino-isp-attiny85')
       await using programmer = await open()
       await using patient = await wayOf(programmer, 'target').connect(ctx)
       const flash = memoryOf(patient, 'flash')
       const before = plugged.transfers.writes
       plugged.faults = { [fault]: n }
-      expect(await flash.read(whole(flash), ctx), `write ${String(n)}`).toEqual(memory('flash'))
+      const read = await flash.read({ address: 0, length: 1024 }, ctx)
+      expect(read, `write ${String(n)}`).toEqual(memory('flash').slice(0, 1024))
       if (plugged.transfers.writes - before < n) break
     }
   },
