@@ -9,6 +9,7 @@ import type { ControlSetup } from './links.ts'
 import type { Recorded, SerialBytes, SerialLines, UsbEvent } from './recorder.ts'
 
 const Block = { Section: 0x0a0d_0d0a, Interface: 1, Packet: 6 } as const
+const Option = { End: 0, Comment: 1 } as const
 /** Link types, in the order in which the header describes them. */
 const interfaces = { usb: 220, serial: 250 } as const
 const transferTypes = { interrupt: 1, control: 2, bulk: 3 } as const
@@ -36,12 +37,19 @@ export interface UsbPacket {
   readonly bytes: Uint8Array
 }
 
-/** What every file begins with. */
-export const pcapHeader = (): Uint8Array =>
+/** What every file begins with; a file may have several such sections, each with a comment of its own. */
+export const pcapHeader = (comment = ''): Uint8Array =>
   concat(
     block(
       Block.Section,
-      new ByteWriter().u32le(0x1a2b_3c4d).u16le(1).u16le(0).u32le(0xffff_ffff).u32le(0xffff_ffff).done(),
+      new ByteWriter()
+        .u32le(0x1a2b_3c4d)
+        .u16le(1)
+        .u16le(0)
+        .u32le(0xffff_ffff)
+        .u32le(0xffff_ffff)
+        .bytes(comment === '' ? none : option(Option.Comment, new TextEncoder().encode(comment)))
+        .done(),
     ),
     ...Object.values(interfaces).map((linkType) =>
       block(Block.Interface, new ByteWriter().u16le(linkType).u16le(0).u32le(0).done()),
@@ -129,6 +137,13 @@ function serialPacket(event: SerialBytes | SerialLines): Uint8Array {
   const head = new ByteWriter().u32be(Math.floor(us / 1e6)).u32be(us % 1e6)
   const data = isLines ? none : event.bytes
   return packet('serial', event.at, head.u8(kind).u8(lines).u16be(0).bytes(data).done())
+}
+
+/** One option, and the end of options. */
+function option(code: number, value: Uint8Array): Uint8Array {
+  const padding = new Uint8Array(-value.length & 3)
+  const writer = new ByteWriter().u16le(code).u16le(value.length).bytes(value).bytes(padding)
+  return writer.u16le(Option.End).u16le(0).done()
 }
 
 function packet(link: keyof typeof interfaces, at: number, data: Uint8Array): Uint8Array {

@@ -4,7 +4,7 @@ import { TwinUsb } from '#bench/twin-usb.ts'
 import { VirtualClock } from '#bench/virtual-clock.ts'
 import { ByteReader, hexBytes } from '#core/bytes.ts'
 import { Devices } from './devices.ts'
-import { pcapOf } from './pcap.ts'
+import { pcapHeader, pcapOf } from './pcap.ts'
 import { recordedUsb } from './recorded-links.ts'
 import { Recorder, withoutContents, type UsbEvent, type WireEvent } from './recorder.ts'
 
@@ -114,6 +114,14 @@ describe('as a file for Wireshark', () => {
     expect([first[8], second[8]].map((code) => String.fromCharCode(code ?? 0))).toEqual(['S', 'C'])
     expect(hexBytes(first.subarray(40, 48), '')).toBe('a103020101000200')
     expect(new DataView(second.buffer, second.byteOffset).getInt32(28, true)).toBe(-32)
+  })
+
+  test('a section says what it is of', () => {
+    const [section, ...others] = blocks([pcapHeader('a case: its job'), pcapHeader()])
+    expect(hexBytes(section?.body.subarray(16) ?? new Uint8Array(), '')).toBe(
+      `01000f00${Buffer.from('a case: its job').toString('hex')}0000000000`,
+    )
+    expect(others.map(({ type }) => type)).toEqual([1, 1, 0x0a0d_0d0a, 1, 1])
   })
 
   test('serial bytes have their direction, and the lines their state', () => {

@@ -3,7 +3,9 @@
  * recording (`npm run lab -- --record`), from the first to the last. Beside our write stands what only we do: the
  * backup before it. A serial line's transfers are its writes.
  */
-import { image, jobs } from '../lab/avrdude-recordings.case.ts'
+import { jobs } from '../lab/avrdude-recordings.case.ts'
+import { sameImage } from '../lab/lab-case.ts'
+import { make } from '../lab/lab.ts'
 import type { Recording } from '../lab/recording.ts'
 import { add, nothing, wholeJob, type Cost } from './job-cost.ts'
 import type { Bench, Row } from './measure.ts'
@@ -30,7 +32,8 @@ async function compared({ id, name, flash }: (typeof jobs)[number]): Promise<Row
   const recording = await recordings[`../../protocols/${protocol}/${name}.recording.json`]?.()
   if (!recording) throw new Error(`${name} was not recorded`)
   const theirs = costOf(recording)
-  const { 'back up': backup = nothing, ...write } = Object.fromEntries(await wholeJob(id, image(flash)))
+  const image = sameImage((await make(id)).setup.memory('flash'), flash)
+  const { 'back up': backup = nothing, ...write } = Object.fromEntries(await wholeJob(id, image))
   const ours = Object.values(write).reduce((sum, cost) => add(sum, cost), nothing)
   const row = (by: string, { transfers, bytesIn, bytesOut }: typeof theirs): Row => ({
     ...{ job: `${id}, ${String(flash)} bytes`, by, transfers },

@@ -1,18 +1,14 @@
 /** Short jobs of avrdude whose every word is kept, see `recording.ts`. */
 import assert from 'node:assert/strict'
 import { equal } from '#core/bytes.ts'
-import { whileHeldOpen, type LabCase } from './lab-case.ts'
-
-/** The same in every run, so that a new recording differs only where something has changed. */
-export const image = (length: number): Uint8Array =>
-  Uint8Array.from({ length }, (_, i) => (i * 73 + (i >> 8)) & 0xff)
+import { sameImage, whileHeldOpen, writing, type LabCase } from './lab-case.ts'
 
 interface Job {
   readonly id: string
   /** Of the recording. */
   readonly name: string
   readonly avrdude: string
-  /** Bytes of the image. */
+  /** Bytes of the image, which is the same in every run: a new recording differs only where something has changed. */
   readonly flash: number
   readonly before?: string
 }
@@ -38,11 +34,14 @@ const record = ({ id, name, avrdude, flash, before = '' }: Job): LabCase => ({
   name: `avrdude, ${id}: for the recording ${name}`,
   twins: [{ id }],
   recordAs: { program: 'avrdude 7.1', name },
-  async run({ guest, twins: [twin] }) {
+  async run({ guest, twins: [twin], measure }) {
     assert(twin)
-    await guest.put('/tmp/flash.bin', image(flash))
-    await guest.do(`${before}\navrdude -q -q ${avrdude} -U flash:w:/tmp/flash.bin:r`, 120_000)
-    assert(equal(twin.memory('flash').slice(0, flash), image(flash)), 'the flash is not what was written')
+    const image = sameImage(twin.memory('flash'), flash)
+    await guest.put('/tmp/flash.bin', image)
+    await measure(writing(image), () =>
+      guest.do(`${before}\navrdude -q -q ${avrdude} -U flash:w:/tmp/flash.bin:r`, 120_000),
+    )
+    assert(equal(twin.memory('flash').slice(0, flash), image), 'the flash is not what was written')
   },
 })
 

@@ -1,12 +1,12 @@
 /** The app in real Chromium over real WebUSB: a USBasp updated behind another one, with its certificate. */
 import assert from 'node:assert/strict'
-import { blank, equal, isBlank } from '#core/bytes.ts'
+import { blank, equal } from '#core/bytes.ts'
 import { practiceImages } from '#bench/practice-images.ts'
 import { formatIntelHex } from '#firmware/intel-hex.ts'
 import { hashesOf, readCertificate } from '../e2e/certificate.ts'
 import { en } from '../e2e/words.ts'
 import { Chrome } from './chrome.ts'
-import type { LabCase } from './lab-case.ts'
+import { writing, type LabCase } from './lab-case.ts'
 
 async function firmware(version: string): Promise<{ name: string; file: Uint8Array; flash: Uint8Array }> {
   const images = await practiceImages('usbasp')
@@ -21,8 +21,9 @@ async function firmware(version: string): Promise<{ name: string; file: Uint8Arr
 const pair: LabCase = {
   name: 'Chromium, usbasp:pair: the whole job to the certificate',
   twins: [{ id: 'usbasp:pair' }],
+  opensSite: true,
   timeoutMs: 900_000,
-  async run({ guest, twins: [twin] }) {
+  async run({ guest, twins: [twin], measure }) {
     assert(twin)
     const [eeprom, fuses, lock] = (['eeprom', 'fuses', 'lock'] as const).map((id) => twin.memory(id).slice())
     assert(eeprom && fuses && lock)
@@ -33,8 +34,10 @@ const pair: LabCase = {
     await story.bring(name, file)
     await story.planned()
     await story.consent()
-    await story.write()
-    await story.sees(story.heading(en.prove_by_itself))
+    await measure(writing(flash), async () => {
+      await story.write()
+      await story.sees(story.heading(en.prove_by_itself))
+    })
     await twin.plugInByItself()
     await story.press(story.button(en.prove_ask))
     await story.sees(story.link(en.prove_certificate))
@@ -50,9 +53,24 @@ const pair: LabCase = {
   },
 }
 
+/** What the pair's job is compared with. */
+const byAvrdude: LabCase = {
+  name: 'avrdude, usbasp:pair: the same update as in Chromium',
+  twins: [{ id: 'usbasp:pair' }],
+  async run({ guest, twins: [twin], measure }) {
+    assert(twin)
+    const { flash } = await firmware('1.10')
+    await guest.put('/tmp/flash.bin', flash)
+    const avrdude = 'avrdude -q -q -c usbasp -p m8 -B 10 -U flash:w:/tmp/flash.bin:r'
+    await measure(writing(flash), () => guest.do(avrdude, 200_000))
+    assert(equal(twin.memory('flash'), flash), 'the flash is not what was written')
+  },
+}
+
 const unplugged: LabCase = {
   name: 'Chromium, usbasp:attiny13: unplugged in the middle of the write, and on to the certificate',
   twins: [{ id: 'usbasp:attiny13' }],
+  opensSite: true,
   timeoutMs: 900_000,
   async run({ guest, twins: [twin] }) {
     assert(twin)
@@ -65,19 +83,9 @@ const unplugged: LabCase = {
     await story.bring('program.hex', formatIntelHex([{ address: 0, bytes: program }]))
     await story.planned()
     await story.consent()
-    const stop = twin.port.listen(() => {
-      const now = twin.memory('flash')
-      if (!equal(now, before) && !isBlank(now) && !equal(now, program)) twin.unplug()
-    })
-    await story.write()
-    await story.told({
-      happened: en.error_gone_writing,
-      safe: `${en.safe_half} ${en.safe_backup}`,
-      now: en.now_continue,
-    })
+    await chrome.unplugInMidWrite(story, twin)
     assert(!equal(twin.memory('flash'), program), 'it was written already')
 
-    stop()
     await twin.replug()
     await story.press(story.button(en.job_continue))
     await story.proveByReading()
@@ -91,6 +99,7 @@ const unplugged: LabCase = {
 const chosen: LabCase = {
   name: 'Chromium, usbasp:attiny13: chosen in the chooser of the browser, and remembered',
   twins: [{ id: 'usbasp:attiny13' }],
+  opensSite: true,
   timeoutMs: 900_000,
   async run({ guest }) {
     await using chrome = await Chrome.start(guest, 'chooser')
@@ -105,4 +114,4 @@ const chosen: LabCase = {
   },
 }
 
-export default [pair, unplugged, chosen]
+export default [byAvrdude, pair, unplugged, chosen]

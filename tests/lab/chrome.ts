@@ -5,9 +5,11 @@
 import { join } from 'node:path'
 import { expect } from '@playwright/test'
 import { chromium, type Browser, type BrowserContext, type Locator, type Page } from 'playwright'
+import { equal, isBlank } from '#core/bytes.ts'
 import { Story } from '../e2e/story.ts'
 import { en } from '../e2e/words.ts'
 import type { Guest } from './guest.ts'
+import type { LabTwin } from './lab-case.ts'
 
 /** Of the guest; to be forwarded. */
 export const devToolsPort = 9222
@@ -27,7 +29,7 @@ export const patienceMs = 180_000
 const lookMs = 3000
 
 /** Waits for what takes long, without holding it up. */
-class PatientStory extends Story {
+export class PatientStory extends Story {
   override async sees(locator: Locator): Promise<void> {
     const options = { timeout: patienceMs, intervals: [lookMs] }
     try {
@@ -41,6 +43,12 @@ class PatientStory extends Story {
   override async press(locator: Locator): Promise<void> {
     await this.sees(locator)
     await locator.click()
+  }
+
+  /** Until what is written was read back. */
+  async writeWhole(): Promise<void> {
+    await this.write()
+    await this.sees(this.button(this.words.prove_start))
   }
 }
 
@@ -139,17 +147,33 @@ export class Chrome implements AsyncDisposable {
     await this.#guest.do(`${isStill}; DISPLAY=:1 xdotool key --delay 1000 Tab Down Return`, patienceMs)
   }
 
-  async open(): Promise<Story> {
+  async open(): Promise<PatientStory> {
     await this.page.goto(`${site}/`)
     return new PatientStory(this.page, en, patienceMs)
   }
 
   /** From the first page, with the one device that is there, to its stored backup. */
-  async backUp(): Promise<Story> {
+  async backUp(): Promise<PatientStory> {
     const story = await this.open()
     await story.press(story.button(en.device_start))
     await story.backUp()
     return story
+  }
+
+  /** Writes what is planned, and pulls the plug once some of it is in the flash; the screen must say so. */
+  async unplugInMidWrite(story: Story, twin: LabTwin): Promise<void> {
+    const before = twin.memory('flash').slice()
+    const stop = twin.port.listen(() => {
+      const now = twin.memory('flash')
+      if (!equal(now, before) && !isBlank(now)) twin.unplug()
+    })
+    await story.write()
+    await story.told({
+      happened: en.error_gone_writing,
+      safe: `${en.safe_half} ${en.safe_backup}`,
+      now: en.now_continue,
+    })
+    stop()
   }
 
   /** What a click on this saves; the file is in the guest. */

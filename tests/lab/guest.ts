@@ -57,22 +57,26 @@ export class Guest {
       `guestfwd=tcp:${twins}-cmd:socat - TCP:127.0.0.1:${String(usbipPort)}`,
     ]
     const kernelLine = `console=ttyS0 quiet panic=-1 mitigations=off nokaslr lab=${join(import.meta.dirname, 'guest')}`
-    // setpriv: it must not outlive this process, however that ends
-    const qemu = spawn('setpriv', [
-      ...['--pdeathsig', 'KILL', 'qemu-system-x86_64'],
-      ...['-M', 'q35', '-cpu', 'max', '-accel', 'tcg,thread=multi'],
-      ...['-smp', '2', '-m', '4096', '-nographic', '-no-reboot'],
-      ...['-kernel', image, '-initrd', firstFiles, '-append', kernelLine],
-      ...['-virtfs', 'local,path=/,security_model=none,mount_tag=host,readonly=on,multidevs=remap'],
-      ...[
-        '-netdev',
-        net.join(','),
-        '-device',
-        'virtio-net-pci,netdev=net,romfile=',
-        '-device',
-        'virtio-rng-pci',
+    // setpriv: it must not outlive this process, however that ends; detached: Ctrl-C is for this process to hear
+    const qemu = spawn(
+      'setpriv',
+      [
+        ...['--pdeathsig', 'KILL', 'qemu-system-x86_64'],
+        ...['-M', 'q35', '-cpu', 'max', '-accel', 'tcg,thread=multi'],
+        ...['-smp', '2', '-m', '4096', '-nographic', '-no-reboot'],
+        ...['-kernel', image, '-initrd', firstFiles, '-append', kernelLine],
+        ...['-virtfs', 'local,path=/,security_model=none,mount_tag=host,readonly=on,multidevs=remap'],
+        ...[
+          '-netdev',
+          net.join(','),
+          '-device',
+          'virtio-net-pci,netdev=net,romfile=',
+          '-device',
+          'virtio-rng-pci',
+        ],
       ],
-    ])
+      { detached: true },
+    )
     const guest = new Guest(qemu, ports)
     await guest.#ready(timeoutMs)
     return guest

@@ -16,12 +16,16 @@ export interface LabCase {
   readonly run: (lab: Lab) => Promise<void>
   /** Keep what was said to the first twin as `protocols/…/NAME.recording.json`, with `--record`. */
   readonly recordAs?: { readonly program: string; readonly name: string }
-  /** Default: five minutes. */
+  /** It is built before. */
+  readonly opensSite?: true
+  /** Default: 400 s. */
   readonly timeoutMs?: number
 }
 
 export interface Lab {
   readonly guest: Guest
+  /** What `work` moves over the first twin's wire is what `job` costs this case's program; see `sameImage`. */
+  readonly measure: (job: string, work: () => Promise<unknown>) => Promise<void>
   /** In the order of the case. */
   readonly twins: readonly LabTwin[]
 }
@@ -46,3 +50,12 @@ export interface LabTwin {
 export const whileHeldOpen = (tty: string): string => `stty -F ${tty} clocal -hupcl; exec 3<>${tty}; sleep 4`
 
 export const random = (length: number): Uint8Array => Uint8Array.from(randomBytes(length))
+
+/** The job that the programs are compared by: this image into this twin, and verified. */
+export const writing = (image: Uint8Array): string => `${String(image.length)} bytes into the flash, verified`
+
+/** The beginning of what is in the flash with some of it changed: an image that any program writes without asking. */
+export function sameImage(flash: Uint8Array, length: number): Uint8Array {
+  const image = flash.slice(0, length)
+  return image.fill(0x5a, length / 2, length - 24)
+}

@@ -22,19 +22,29 @@ export interface CaseResult {
   readonly twin: string
   readonly transfers: number
   readonly bytes: number
+  readonly measured: readonly Measured[]
   /** What was wrong; empty: nothing. */
   readonly error: string
 }
 
+/** What one job moved, of all that a case did. */
+export interface Measured {
+  readonly job: string
+  readonly transfers: number
+  readonly bytes: number
+}
+
 export interface LabOptions {
   readonly cases: readonly LabCase[]
-  /** A pcapng file for all transfers. */
+  /** A pcapng file for all transfers, one section a case. */
   readonly trace?: string | undefined
   /** Writes the recordings that cases ask for. */
   readonly records?: boolean | undefined
   readonly log: (line: string) => void
   /** Called before the guest is closed: `--keep`. */
   readonly keep?: ((guest: Guest) => Promise<void>) | undefined
+  /** Aborts: the case at hand is broken off and, as those after it, counts as not run. */
+  readonly signal?: AbortSignal
 }
 
 /** Its firmware clears the screen, which would also take away what is above it. */
@@ -53,6 +63,7 @@ export async function runLab({
   records = false,
   log,
   keep,
+  signal = new AbortController().signal,
 }: LabOptions): Promise<CaseResult[]> {
   const server = new UsbipServer()
   const results: CaseResult[] = []
@@ -62,10 +73,11 @@ export async function runLab({
   const guest = await Guest.boot(usbipPort, [devToolsPort])
   log(`the guest is up after ${seconds(bootedAt)} s`)
   try {
-    if (trace !== undefined) writeFileSync(trace, pcapHeader())
+    if (trace !== undefined) writeFileSync(trace, '')
     for (const one of cases) {
       unplugAll(server)
-      const result = await runCase(one, guest, server, trace, records)
+      const result = await runCase(one, guest, server, trace, records, signal)
+      if (signal.aborted) break
       log(`${result.passed ? '✓' : '✗'} ${one.name} (${result.seconds.toFixed(0)} s)`)
       if (!result.passed)
         log(`${result.error}\nThe guest's console ends with:\n${printable(guest.console).slice(-2000)}`)
@@ -90,11 +102,13 @@ async function runCase(
   server: UsbipServer,
   trace: string | undefined,
   records: boolean,
+  signal: AbortSignal,
 ): Promise<CaseResult> {
   const startedAt = performance.now()
   const clock = new VirtualClock({ speed: 1 })
   let error = ''
   let moved = { transfers: 0, bytes: 0 }
+  const measured: Measured[] = []
   const last: Transfer[] = []
   try {
     const events = records && recordAs ? ([] as RecordedEvent[]) : undefined
@@ -103,12 +117,19 @@ async function runCase(
     )
     server.ports = plugged.map(({ port }) => port)
     for (const { port } of plugged) port.listen((transfer) => last.push(transfer) > lastKept && last.shift())
+    if (trace !== undefined) appendFileSync(trace, pcapHeader(name))
     if (trace !== undefined) for (const [i, { port }] of plugged.entries()) record(port, i + 1, trace)
     for (const i of plugged.keys()) await guest.attach(i + 1)
-    const running = run({ guest, twins: plugged })
-    if (!(await isDoneIn(running, timeoutMs))) {
+    const measure = async (job: string, work: () => Promise<unknown>) => {
+      const { port } = plugged[0] ?? {}
+      const before = { ...port?.moved }
+      await work()
+      if (port) measured.push({ job, ...difference(port.moved, before) })
+    }
+    const running = run({ guest, twins: plugged, measure })
+    if (!(await isDoneIn(running, timeoutMs, signal))) {
       unplugAll(server) // which ends what it still does
-      await isDoneIn(running, settleMs).catch(() => undefined) // it is late, whatever else is wrong with it
+      await isDoneIn(running, signal.aborted ? 0 : settleMs).catch(() => undefined) // it is late, whatever else is wrong with it
       throw new Error(`not done after ${String(timeoutMs / 1000)} s`)
     }
     if (events && recordAs && twins[0]) save(twins[0].id, recordAs, events)
@@ -120,8 +141,13 @@ async function runCase(
     if (error !== '') error += `\nThe last transfers:\n${last.map(inWords).join('\n')}`
   }
   const seconds = (performance.now() - startedAt) / 1000
-  return { name, passed: error === '', seconds, twin: twins[0]?.id ?? '', ...moved, error }
+  return { name, passed: error === '', seconds, twin: twins[0]?.id ?? '', ...moved, measured, error }
 }
+
+const difference = (now: UsbPort['moved'], before: Partial<UsbPort['moved']>): UsbPort['moved'] => ({
+  transfers: now.transfers - (before.transfers ?? 0),
+  bytes: now.bytes - (before.bytes ?? 0),
+})
 
 const hexOf = (bytes: Uint8Array): string => Buffer.from(bytes).toString('hex')
 
@@ -138,13 +164,20 @@ function unplugAll(server: UsbipServer): void {
   server.ports = []
 }
 
-async function isDoneIn(running: Promise<void>, ms: number): Promise<boolean> {
-  let timer: NodeJS.Timeout | undefined
-  const late = new Promise<boolean>((resolve) => (timer = setTimeout(() => resolve(false), ms)))
+async function isDoneIn(running: Promise<void>, ms: number, signal?: AbortSignal): Promise<boolean> {
+  let end = (): void => undefined
+  const late = new Promise<boolean>((resolve) => {
+    end = () => {
+      resolve(false)
+    }
+  })
+  const timer = setTimeout(end, ms)
+  signal?.addEventListener('abort', end, { once: true })
   try {
     return await Promise.race([running.then(() => true), late])
   } finally {
     clearTimeout(timer)
+    signal?.removeEventListener('abort', end)
   }
 }
 

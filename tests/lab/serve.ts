@@ -19,6 +19,8 @@ export interface ServeOptions {
   readonly trace?: string | undefined
   /** Default: real time. */
   readonly clock?: VirtualClock
+  /** Who comes and goes. */
+  readonly log?: (line: string) => void
 }
 
 export interface Served {
@@ -34,6 +36,7 @@ export async function serve({
   faults,
   trace,
   clock = new VirtualClock({ speed: 1 }),
+  log = () => undefined,
 }: ServeOptions): Promise<Served> {
   const setups = await Promise.all(ids.map((id) => make(id)))
   const server = new UsbipServer()
@@ -45,6 +48,11 @@ export async function serve({
   }
   for (const one of ports) one.listen(() => one.errors.splice(0).forEach((error) => console.error(error)))
   server.ports = ports
+  server.onAttached = (number, isAttached) => {
+    const { transfers, bytes } = ports[number - 1]?.moved ?? { transfers: 0, bytes: 0 }
+    const so = isAttached ? 'attached' : `let go after ${String(transfers)} transfers, ${String(bytes)} bytes`
+    log(`1-${String(number)} ${ids[number - 1] ?? ''} is ${so}`)
+  }
   return { port: await server.listen(port), close: () => server.close() }
 }
 

@@ -25,6 +25,8 @@ const gatherMs = 1
 export class UsbipServer {
   /** By bus id: the first is 1-1. */
   ports: readonly UsbPort[] = []
+  /** Told when a host attaches the twin of that number, and when it has let it go. */
+  onAttached: (number: number, isAttached: boolean) => void = () => undefined
   readonly #server: Server
   readonly #sockets = new Set<Socket>()
   readonly #imported = new Set<Plugged>()
@@ -71,7 +73,11 @@ export class UsbipServer {
       else {
         this.#imported.add(plugged)
         wire.send(encodeImport({ number, twin: plugged.twin }))
-        await this.#attach(wire, plugged).finally(() => this.#imported.delete(plugged))
+        this.onAttached(number, true)
+        await this.#attach(wire, plugged).finally(() => {
+          this.#imported.delete(plugged)
+          this.onAttached(number, false)
+        })
       }
     } else throw new Error(`operation ${code.toString(16)} is not known`)
   }

@@ -7,16 +7,9 @@ import { createInterface } from 'node:readline/promises'
 import { parseArgs } from 'node:util'
 import { installChromium, installMissing, installPackages, tool, typescript } from './machine.mjs'
 
-const { values } = parseArgs({
-  options: {
-    only: { type: 'string' },
-    json: { type: 'string' },
-    trace: { type: 'string' },
-    record: { type: 'boolean' },
-    keep: { type: 'boolean' },
-    list: { type: 'boolean' },
-  },
-})
+const usage = `Usage: npm run lab -- [--only TEXT] [--json FILE] [--trace FILE.pcapng] [--record] [--keep] [--list]`
+
+const values = understood()
 
 const needed = {
   'qemu-system-x86': '/usr/bin/qemu-system-x86_64',
@@ -33,6 +26,12 @@ const needed = {
 
 installPackages()
 const server = await typescript()
+const stopping = new AbortController()
+process.once('SIGINT', () => {
+  console.log('\nstopping; what was run so far counts. Once more ends it at once.')
+  process.once('SIGINT', () => process.exit(130))
+  stopping.abort()
+})
 let failed = 1
 try {
   const { runLab } = await server.ssrLoadModule('/tests/lab/lab.ts')
@@ -46,23 +45,35 @@ try {
 
   installMissing(needed)
   installChromium()
-  if (tool('vite', ['build', '--logLevel', 'error'], { env: { ...process.env, NODE_ENV: 'production' } }))
+  const env = { ...process.env, NODE_ENV: 'production' }
+  if (cases.some(({ opensSite }) => opensSite) && tool('vite', ['build', '--logLevel', 'error'], { env }))
     throw new Error('the site could not be built')
 
   const startedAt = performance.now()
   const results = await runLab({
     ...{ cases, trace: values.trace, records: values.record, log: console.log },
-    keep: values.keep ? shell : undefined,
+    ...{ keep: values.keep ? shell : undefined, signal: stopping.signal },
   })
   const seconds = (performance.now() - startedAt) / 1000
-  console.log(`\nIt took ${(seconds / 60).toFixed(1)} minutes. By twin, what each case moved over the wire:`)
-  for (const { twin, name, transfers, bytes } of results
-    .filter(({ passed }) => passed)
-    .sort((a, b) => a.twin.localeCompare(b.twin)))
-    console.log(`${twin.padEnd(30)} ${`${transfers} transfers, ${bytes} bytes`.padEnd(34)} ${name}`)
+  console.log(
+    `\nIt took ${(seconds / 60).toFixed(1)} minutes. What each case moved over its first twin's wire:`,
+  )
+  const moved = ({ transfers, bytes }) => `${transfers} transfers, ${bytes} bytes`
+  for (const result of results.filter(({ passed }) => passed))
+    console.log(`${moved(result).padEnd(34)} ${result.name}`)
+  const rows = measured(results)
+  if (rows.length > 0) console.log('\nThe same job on the same twin:')
+  for (const job of new Set(rows.map(({ job }) => job))) {
+    console.log(job)
+    for (const row of rows.filter((one) => one.job === job))
+      console.log(`  ${row.program.padEnd(10)} ${moved(row)}`)
+  }
   if (values.json) writeFileSync(values.json, JSON.stringify(results, null, 2) + '\n')
-  failed = results.filter(({ passed }) => !passed).length
-  console.log(`${results.length - failed} passed, ${failed} failed`)
+  const passed = results.filter(({ passed }) => passed).length
+  failed = cases.length - passed
+  const missing = cases.length - results.length
+  if (missing > 0) console.log(`${missing} were not run and count as failed`)
+  console.log(`${passed} passed, ${failed} failed`)
 } catch (error) {
   console.error(error instanceof Error ? error.message : error)
   console.log('0 passed, 1 failed')
@@ -70,6 +81,35 @@ try {
   await server.close()
 }
 process.exit(failed ? 1 : 0)
+
+/** A case's name begins with its program's. */
+function measured(results) {
+  return results.flatMap(({ name, twin, measured }) =>
+    measured.map(({ job, ...one }) => ({ program: name.split(',')[0], job: `${twin}: ${job}`, ...one })),
+  )
+}
+
+function understood() {
+  try {
+    const { values } = parseArgs({
+      options: {
+        only: { type: 'string' },
+        json: { type: 'string' },
+        trace: { type: 'string' },
+        record: { type: 'boolean' },
+        keep: { type: 'boolean' },
+        list: { type: 'boolean' },
+        help: { type: 'boolean' },
+      },
+    })
+    if (!values.help) return values
+    console.log(usage)
+    process.exit(0)
+  } catch (error) {
+    console.error(`${error.message}\n${usage}`)
+    process.exit(2)
+  }
+}
 
 /** Lines from here run in the guest, until an empty one. */
 async function shell(guest) {

@@ -26,7 +26,8 @@ if (asked.list) {
 }
 try {
   const { serve, serveLine } = await server.ssrLoadModule('/tests/lab/serve.ts')
-  const { port } = await (asked.baud ? serveLine(asked, asked.baud) : serve(asked))
+  const { port } = await (asked.baud ? serveLine(asked, asked.baud) : serve({ ...asked, log: console.log }))
+  for (const [i, id] of asked.baud ? [] : asked.ids.entries()) console.log(`1-${i + 1} ${id}`)
   console.log(`ready at 127.0.0.1:${port}`)
 } catch (error) {
   console.error(error instanceof Error ? error.message : error)
