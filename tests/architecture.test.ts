@@ -76,6 +76,7 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
     'src/bench',
     'src/host',
     'src/transport/devices.ts',
+    'src/transport/replay.ts',
     'src/chips/avr-fuses.ts',
     'src/chips/avr-parts.ts',
   ],
@@ -86,6 +87,7 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
 const packages: Readonly<Record<string, readonly string[]>> = {
   'src/firmware': ['@zip.js/zip.js'],
   'src/worker': ['hash-wasm'],
+  'src/transport': ['zod'],
   'src/store': ['idb', 'zod', '@zip.js/zip.js'],
   'src/catalogue': ['zod', 'uqr'],
   'src/jobs': ['zod'],

@@ -5,6 +5,7 @@ import type { Clock } from '#core/time.ts'
 import type { SerialLink, UsbLink } from './links.ts'
 import { pcapOf } from './pcap.ts'
 import { Recorder, withoutContents, type Timed, type UsbEvent, type WireEvent } from './recorder.ts'
+import { reportOf, type Around, type Report } from './report.ts'
 import { openSerial } from './serial-link.ts'
 import { openUsb } from './usb-link.ts'
 
@@ -32,6 +33,11 @@ export class RecordedLinks {
   pcapng({ contents }: { contents: boolean }): Uint8Array<ArrayBuffer>[] {
     const { recorded } = this.#recorder
     return pcapOf(contents ? recorded : withoutContents(recorded))
+  }
+
+  /** They as a bug report. */
+  report(around: Around): Report {
+    return reportOf(this.#recorder.recorded, around)
   }
 }
 

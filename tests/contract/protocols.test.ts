@@ -8,11 +8,12 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { Dials } from '#bench/twin.ts'
 import { Context } from '#core/context.ts'
 import { toFlashError, type ErrorCode } from '#core/errors.ts'
-import type { Fact } from '#core/programmer.ts'
+import type { Fact, Programmer } from '#core/programmer.ts'
 import type { ProgressEvent } from '#core/progress.ts'
 import { readContents } from '#jobs/backup.ts'
-import { identities } from '#jobs/identify.ts'
+import { candidates, identities, openProgrammer } from '#jobs/identify.ts'
 import { openDatabase, type Database } from '#store/db.ts'
+import { parseReport, replayed } from '#transport/replay.ts'
 import { disturbed, expectMemories, faults, snapshot, transfersOf } from './faults.ts'
 import { contentsOf, openFirst, setUp, wholeJob, type Rig, type Saved } from './rig.ts'
 import { impostors, patients } from './variants.ts'
@@ -89,6 +90,27 @@ describe.each(patients)('$id, $name', { timeout: 60_000 }, ({ id, has }) => {
     expectMemories(rig, before, 'after reading')
   })
 
+  test('the report of a session plays it again without the device', async () => {
+    const rig = await setUp(id, db)
+    const ctx = new Context({ clock: rig.clock })
+    const look = async (programmer: Programmer) => {
+      await using patient = await programmer.ways[0]?.connect(ctx)
+      const flash = patient?.memories.find((memory) => memory.id === 'flash')
+      const bytes = await flash?.read?.({ address: 0, length: 64 }, ctx)
+      return { facts: [programmer.facts, patient?.facts, patient?.unreadable], bytes }
+    }
+    const then = await using(openFirst(rig, ctx), look)
+    expect(then.bytes).toEqual(rig.plugged.memory('flash').slice(0, 64))
+    const around = { build: 'test', browser: 'test', contents: true, log: [] }
+    const json = JSON.stringify(rig.devices.recording?.report(around))
+    await rig.plugged.unplug()
+
+    const [attached] = replayed(parseReport(new TextEncoder().encode(json)), rig.clock)
+    const [candidate] = attached ? candidates(attached.seen) : []
+    if (!attached || !candidate) throw new Error('the report has no device that anybody recognises')
+    expect(await using(openProgrammer(attached, candidate, ctx), look)).toEqual(then)
+  })
+
   const failing = async (dials: Dials): Promise<ErrorCode | 'ok'> =>
     wholeJob(await setUp(id, db, dials)).then(
       () => 'ok',
@@ -123,6 +145,14 @@ describe.each(patients)('$id, $name', { timeout: 60_000 }, ({ id, has }) => {
     expectMemories(rig, snapshot(job.rig), 'at the end')
   })
 })
+
+async function using<T>(
+  opening: Promise<Programmer>,
+  work: (programmer: Programmer) => Promise<T>,
+): Promise<T> {
+  await using programmer = await opening
+  return await work(programmer)
+}
 
 async function factsOf(rig: Rig): Promise<readonly Fact[]> {
   const programmer = await openFirst(rig, new Context({ clock: rig.clock }))

@@ -2,6 +2,10 @@
 import { PracticeBench, shelf, type Plugged, type ShelfEntry } from '#bench/bench.ts'
 import type { Dials } from '#bench/twin.ts'
 import { VirtualClock } from '#bench/virtual-clock.ts'
+import { FlashError } from '#core/errors.ts'
+import { candidates } from '#jobs/identify.ts'
+import { parseReport, replayed } from '#transport/replay.ts'
+import type { Present } from './bench.svelte.ts'
 
 /** How fast time passes. */
 export const practiceSpeeds = [1, 2, 5, 25] as const
@@ -33,6 +37,15 @@ export class Practice {
     await this.bench.clear()
     this.plugged = await this.bench.plug(id, dials)
     this.#stands('in')
+  }
+
+  /** The first device of a bug report, which answers as it did then. @throws `bad-file` */
+  async replay(file: Blob): Promise<Present> {
+    const [attached] = replayed(parseReport(new Uint8Array(await file.arrayBuffer())), this.bench.clock)
+    if (!attached) throw new FlashError('bad-file', { format: 'report', why: 'no-bytes' })
+    await this.bench.clear()
+    this.plugged = undefined
+    return { attached, candidates: candidates(attached.seen) }
   }
 
   /** A fault may have pulled the plug. */

@@ -1,0 +1,320 @@
+/**
+ * The devices of a bug report, without the devices: they answer what a driver asks as it was answered then, so a user's
+ * bug becomes a test. What was not asked then has no answer, and the device counts as gone.
+ */
+import * as z from 'zod/mini'
+import { equal, fromHex } from '#core/bytes.ts'
+import { FlashError, type ErrorCode } from '#core/errors.ts'
+import type { SeenSerial, SeenUsb } from '#core/programmer.ts'
+import type { Clock } from '#core/time.ts'
+import type { Attached } from './devices.ts'
+import type { ControlSetup, Io, SerialLink, SerialSignals, UsbLink } from './links.ts'
+import type { RecordedWire, UsbEvent, WireEvent } from './recorder.ts'
+import type { Report } from './report.ts'
+
+// ---- the file ------------------------------------------------------------------------------------
+
+const most = {
+  text: 20_000,
+  lines: 10_000,
+  wires: 10_000,
+  events: 500_000,
+  interfaces: 256,
+  fileBytes: 2 ** 26,
+}
+
+const text = z.string().check(z.maxLength(most.text))
+const optionalText = z.optional(text)
+const u8 = z.int().check(z.minimum(0), z.maximum(0xff))
+const u16 = z.int().check(z.minimum(0), z.maximum(0xffff))
+const number = z.int().check(z.minimum(0), z.maximum(2 ** 31))
+const ms = z.number().check(z.minimum(0), z.maximum(2 ** 40))
+const bytes = z.pipe(z.string().check(z.regex(/^([0-9a-f]{2})*$/i)), z.transform(fromHex))
+
+const seen = z.discriminatedUnion('link', [
+  z.object({
+    ...{ link: z.literal('usb'), vendorId: u16, productId: u16, deviceClass: u8 },
+    deviceVersion: z.tuple([u8, u8, u8]),
+    ...{ manufacturer: optionalText, product: optionalText, serial: optionalText },
+    interfaces: z
+      .array(z.object({ number: u8, classCode: u8, subclass: u8, protocol: u8 }))
+      .check(z.maxLength(most.interfaces)),
+  }),
+  z.object({ link: z.literal('serial'), vendorId: z.optional(u16), productId: z.optional(u16) }),
+])
+
+const setup = z.object({
+  requestType: z.enum(['standard', 'class', 'vendor']),
+  recipient: z.enum(['device', 'interface', 'endpoint', 'other']),
+  ...{ request: u8, value: u16, index: u16 },
+})
+
+const timed = { wire: number, from: ms, at: ms, error: optionalText }
+const event = z.discriminatedUnion('kind', [
+  z.object({
+    ...{ ...timed, kind: z.literal('usb'), endpoint: u8, direction: z.enum(['in', 'out']) },
+    ...{ setup: z.optional(setup), length: number, bytes },
+  }),
+  z.object({ ...timed, kind: z.literal('reset') }),
+  z.object({ ...timed, kind: z.enum(['sent', 'received']), baud: number, length: number, bytes }),
+  z.object({
+    ...{ ...timed, kind: z.literal('signals') },
+    ...{ dtr: z.optional(z.boolean()), rts: z.optional(z.boolean()) },
+  }),
+  z.object({ ...timed, kind: z.literal('baud'), baud: number }),
+])
+
+const report = z.object({
+  ...{ format: z.literal('reflasher-report'), version: z.literal(1) },
+  ...{ savedAt: z.iso.datetime(), build: text, browser: text, contents: z.boolean(), dropped: number },
+  log: z.array(text).check(z.maxLength(most.lines)),
+  wires: z.array(z.object({ wire: number, seen })).check(z.maxLength(most.wires)),
+  events: z.array(event).check(z.maxLength(most.events)),
+})
+
+export interface Replayable extends Omit<Report, 'events'> {
+  readonly events: readonly WireEvent[]
+}
+
+/** @throws `bad-file` with the place */
+export function parseReport(file: Uint8Array): Replayable {
+  const bad = (found: string, cause?: unknown) =>
+    new FlashError('bad-file', { format: 'report', why: 'bad-structure', found }, { cause })
+  if (file.length > most.fileBytes) throw new FlashError('bad-file', { format: 'report', why: 'too-large' })
+  let json: unknown
+  try {
+    json = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(file))
+  } catch (cause) {
+    throw bad('not JSON', cause)
+  }
+  const parsed = report.safeParse(json)
+  if (parsed.success) return parsed.data as Replayable // JSON has no undefined: absent keys stand for it
+  throw bad(parsed.error.issues[0]?.path.map(String).join('.') ?? '')
+}
+
+// ---- the devices ---------------------------------------------------------------------------------
+
+/** Each opening gives the next wire that was recorded of this device. */
+export function replayed({ wires, events }: Pick<Replayable, 'wires' | 'events'>, clock: Clock): Attached[] {
+  const byDevice = new Map<string, RecordedWire[]>()
+  for (const one of wires) {
+    const key = JSON.stringify(one.seen)
+    byDevice.set(key, [...(byDevice.get(key) ?? []), one])
+  }
+  return [...byDevice.values()].flatMap((openings, i): Attached[] => {
+    const left = [...openings]
+    const next = (): Tape => {
+      const opening = left.shift()
+      if (!opening) throw ended('opening it once more')
+      return new Tape(
+        events.filter(({ wire }) => wire === opening.wire),
+        clock,
+      )
+    }
+    const device = { key: `replayed-${String(i + 1)}`, forget: () => Promise.resolve() }
+    const { seen } = openings[0] ?? {}
+    if (seen?.link === 'usb')
+      return [{ ...device, link: 'usb', seen, open: () => promised(() => new ReplayedUsb(seen, next())) }]
+    if (seen?.link === 'serial')
+      return [
+        {
+          ...{ ...device, link: 'serial', seen },
+          open: (baud) => promised(() => new ReplayedSerial(seen, next(), baud)),
+        },
+      ]
+    return []
+  })
+}
+
+const promised = <T>(make: () => T): Promise<T> => new Promise((resolve) => resolve(make()))
+
+const ended = (during: string) => new FlashError('device-gone', { during: `replaying: ${during}` })
+
+/** What a transfer can end with; another code is of a newer version. */
+const endings: readonly ErrorCode[] = [
+  'device-gone',
+  'timeout',
+  'stalled',
+  'short-transfer',
+  'transfer-failed',
+]
+const longestMs = 60_000
+
+/** The events of one opening, in their order. */
+class Tape {
+  readonly clock: Clock
+  readonly gone = new AbortController()
+  readonly #events: readonly WireEvent[]
+  #at = 0
+
+  constructor(events: readonly WireEvent[], clock: Clock) {
+    this.#events = events
+    this.clock = clock
+  }
+
+  /** The next event that is like this, which may skip others: a changed driver may ask less. */
+  find<E extends WireEvent>(isLike: (event: WireEvent) => event is E): E | undefined {
+    const found = this.#events.findIndex((event, i) => i >= this.#at && isLike(event))
+    if (found < 0) return undefined
+    this.#at = found + 1
+    return this.#events[found] as E
+  }
+
+  /** What was received from here up to the next thing that the host did. */
+  received(): number[] {
+    const bytes: number[] = []
+    for (; this.#events[this.#at]?.kind === 'received'; this.#at++) {
+      const event = this.#events[this.#at]
+      if (event && 'bytes' in event) bytes.push(...event.bytes)
+    }
+    return bytes
+  }
+
+  /** Takes the time that it took, and ends as it ended. */
+  async play({ from, at, error }: WireEvent, during: string): Promise<void> {
+    const tookMs = Math.min(Math.max(0, at - from), longestMs)
+    await this.clock.sleep(tookMs)
+    if (error === undefined) return
+    const code = endings.find((one) => one === error) ?? 'transfer-failed'
+    const detail = { during, timeoutMs: tookMs, expected: 0, found: 0 }
+    const failure = new FlashError(code, detail)
+    if (code === 'device-gone') this.gone.abort(failure)
+    throw failure
+  }
+
+  /** Nothing like this was recorded. */
+  refuse(during: string): never {
+    const failure = ended(during)
+    this.gone.abort(failure)
+    throw failure
+  }
+}
+
+const isSame = (a: ControlSetup | undefined, b: ControlSetup | undefined): boolean =>
+  JSON.stringify(a, keys) === JSON.stringify(b, keys)
+const keys = ['requestType', 'recipient', 'request', 'value', 'index']
+
+class ReplayedUsb implements UsbLink {
+  readonly seen: SeenUsb
+  readonly #tape: Tape
+
+  constructor(seen: SeenUsb, tape: Tape) {
+    this.seen = seen
+    this.#tape = tape
+  }
+
+  get gone(): AbortSignal {
+    return this.#tape.gone.signal
+  }
+
+  controlIn(setup: ControlSetup, length: number): Promise<Uint8Array> {
+    return this.#transfer(0, 'in', length, setup)
+  }
+  async controlOut(setup: ControlSetup, bytes: Uint8Array = new Uint8Array()): Promise<void> {
+    await this.#transfer(0, 'out', bytes.length, setup)
+  }
+  bulkIn(endpoint: number, length: number): Promise<Uint8Array> {
+    return this.#transfer(endpoint, 'in', length)
+  }
+  async bulkOut(endpoint: number, bytes: Uint8Array): Promise<void> {
+    await this.#transfer(endpoint, 'out', bytes.length)
+  }
+
+  /** Long transfers may be emptied, so what is sent is compared by its length. */
+  async #transfer(
+    endpoint: number,
+    direction: 'in' | 'out',
+    length: number,
+    setup?: ControlSetup,
+  ): Promise<Uint8Array> {
+    const during = `${direction} ${String(endpoint)} ${JSON.stringify(setup ?? {})}, ${String(length)} bytes`
+    const event = this.#tape.find(
+      (one): one is UsbEvent =>
+        one.kind === 'usb' &&
+        one.endpoint === endpoint &&
+        one.direction === direction &&
+        one.length === length &&
+        isSame(one.setup, setup),
+    )
+    if (!event) return this.#tape.refuse(during)
+    await this.#tape.play(event, during)
+    return event.bytes.slice()
+  }
+
+  async reset(): Promise<void> {
+    const event = this.#tape.find((one): one is WireEvent & { kind: 'reset' } => one.kind === 'reset')
+    if (event) await this.#tape.play(event, 'a reset')
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return Promise.resolve()
+  }
+}
+
+class ReplayedSerial implements SerialLink {
+  readonly seen: SeenSerial
+  baud: number
+  readonly #tape: Tape
+  /** Received and not read. */
+  #received: number[] = []
+
+  constructor(seen: SeenSerial, tape: Tape, baud: number) {
+    this.seen = seen
+    this.#tape = tape
+    this.baud = baud
+  }
+
+  get gone(): AbortSignal {
+    return this.#tape.gone.signal
+  }
+
+  async setBaud(baud: number): Promise<void> {
+    this.baud = baud
+    const event = this.#tape.find(
+      (one): one is WireEvent & { kind: 'baud' } => one.kind === 'baud' && one.baud === baud,
+    )
+    if (event) await this.#heard(event, 'the speed')
+  }
+
+  async signals({ dtr, rts }: SerialSignals): Promise<boolean> {
+    const event = this.#tape.find(
+      (one): one is WireEvent & { kind: 'signals' } =>
+        one.kind === 'signals' && one.dtr === dtr && one.rts === rts,
+    )
+    if (!event || event.error === 'refused') return event === undefined
+    await this.#heard(event, 'the signals')
+    return true
+  }
+
+  async write(bytes: Uint8Array): Promise<void> {
+    const event = this.#tape.find(
+      (one): one is WireEvent & { kind: 'sent' } =>
+        one.kind === 'sent' &&
+        one.length === bytes.length &&
+        equal(one.bytes.subarray(0, 5), bytes.subarray(0, 5)), // as much as an emptied one keeps
+    )
+    if (!event) return this.#tape.refuse(`writing ${String(bytes.length)} bytes`)
+    await this.#heard(event, 'a write')
+  }
+
+  async #heard(event: WireEvent, during: string): Promise<void> {
+    this.#received = []
+    await this.#tape.play(event, during)
+    this.#received = this.#tape.received()
+  }
+
+  async read(length: number, { timeoutMs = 5000 }: Io = {}): Promise<Uint8Array> {
+    if (this.#received.length >= length) return Uint8Array.from(this.#received.splice(0, length))
+    await this.#tape.clock.sleep(Math.min(timeoutMs, longestMs))
+    throw new FlashError('timeout', { during: 'replaying a read', timeoutMs })
+  }
+
+  /** What was dropped then was not recorded. */
+  flush(): void {
+    return
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return Promise.resolve()
+  }
+}
