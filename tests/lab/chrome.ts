@@ -23,7 +23,7 @@ const screen = `export DISPLAY=:1
 const top = 'tail -c +550000 /tmp/Xvfb_screen0 | head -c 150000 | md5sum'
 
 /** Everything here takes long: a click's answer, a transfer, a page of flash. */
-export const patienceMs = 180_000
+export const patienceMs = 300_000
 
 /** Between two looks at the page; each has to go through all of it, and takes from what is waited for. */
 const lookMs = 3000
