@@ -439,9 +439,9 @@ export class Job {
     const safety = this.#safety(await this.#services.backups.receiptFor(backup.id, backup.sha256))
     const startedAt = new Date().toISOString()
     const beforeFirstChange = async () => {
-      const [acknowledged, consents] = [this.#acknowledged, this.#consents]
+      const given = { acknowledged: this.#acknowledged, consents: this.#consents, ...this.#seen }
       const { backup: kept = backup } = this.view
-      await this.#services.backups.journal.open(entryOf(this.view, kept, wanted, { acknowledged, consents }))
+      await this.#services.backups.journal.open(entryOf(this.view, kept, wanted, given))
       this.#unfinished = { wanted, rule, before: this.#present }
       this.#runner.set({ halfWritten: true })
     }
@@ -459,6 +459,11 @@ export class Job {
       proofWanted: proofFor(wanted.firmware),
     })
     this.#runner.done('write', 'prove')
+  }
+
+  get #seen(): Pick<JournalEntry, 'seen'> {
+    const source = this.#source
+    return source && !('ways' in source) ? { seen: source.seen } : {}
   }
 
   #safety(receipt: Receipt): Receipt | NoBackup {

@@ -47,7 +47,7 @@ export function entryOf(
   { id, rule }: JobView,
   backup: Backup,
   wanted: Wanted,
-  given: Pick<JournalEntry, 'acknowledged' | 'consents'>,
+  given: Pick<JournalEntry, 'acknowledged' | 'consents' | 'seen'>,
 ): JournalEntry {
   const { practice, programmer, way, patient } = backup.origin
   return {

@@ -3,7 +3,7 @@
  * written before the first erase and removed when the patient is whole again, and has all that is needed
  * to finish: which backup holds what must be kept, and what was to be written.
  */
-import type { Contents, KnownFirmware, Unreadable } from '#core/programmer.ts'
+import type { Contents, KnownFirmware, Seen, Unreadable } from '#core/programmer.ts'
 import type { Claims } from '#firmware/image.ts'
 import { changing, storing, type Database } from './db.ts'
 
@@ -43,6 +43,8 @@ export interface JournalEntry {
   /** On a twin of the practice bench. */
   readonly practice?: true
   readonly programmer: string
+  /** How it shows itself to the computer, to find it again; older entries do not say. */
+  readonly seen?: Seen
   readonly way: { readonly to: 'itself' | 'target'; readonly by: string }
   readonly patient: { readonly kind: string; readonly chip: string }
   readonly backupId: string

@@ -45,7 +45,12 @@ const unplugged = (id: string, imageBytes: number): LabCase => ({
     await story.bring('sketch.hex', formatIntelHex([{ address: 0, bytes: image }]))
     await story.planned()
     await story.consent()
-    await chrome.unplugInMidWrite(story, twin)
+    await Promise.all([story.write(), twin.unplugInMidWrite()])
+    await story.told({
+      happened: en.error_gone_writing,
+      safe: `${en.safe_half} ${en.safe_backup}`,
+      now: en.now_continue,
+    })
     assert(!equal(twin.memory('flash').slice(0, imageBytes), image), 'it was written already')
 
     await twin.replug()

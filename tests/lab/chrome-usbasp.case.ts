@@ -67,15 +67,14 @@ const byAvrdude: LabCase = {
   },
 }
 
-const unplugged: LabCase = {
-  name: 'Chromium, usbasp:attiny13: unplugged in the middle of the write, and on to the certificate',
+const killed: LabCase = {
+  name: 'Chromium, usbasp:attiny13: its process killed and the plug pulled in the middle of the write, and on to the certificate',
   twins: [{ id: 'usbasp:attiny13' }],
   opensSite: true,
   timeoutMs: 900_000,
   async run({ guest, twins: [twin] }) {
     assert(twin)
-    const before = twin.memory('flash').slice()
-    const program = before.slice()
+    const program = twin.memory('flash').slice()
     program.fill(0x5a, 700, 900)
     const eeprom = twin.memory('eeprom').slice()
     await using chrome = await Chrome.start(guest)
@@ -83,13 +82,16 @@ const unplugged: LabCase = {
     await story.bring('program.hex', formatIntelHex([{ address: 0, bytes: program }]))
     await story.planned()
     await story.consent()
-    await chrome.unplugInMidWrite(story, twin)
+    const pulled = twin.unplugInMidWrite()
+    await Promise.all([story.write(), pulled.then(() => chrome.killPage())])
     assert(!equal(twin.memory('flash'), program), 'it was written already')
 
+    const after = await chrome.open()
+    await after.press(after.button(en.interrupted_continue))
     await twin.replug()
-    await story.press(story.button(en.job_continue))
-    await story.proveByReading()
-    const certificate = await readCertificate(await chrome.saved(story.button(en.prove_save)))
+    await after.press(after.button(en.job_continue))
+    await after.proveByReading()
+    const certificate = await readCertificate(await chrome.saved(after.button(en.prove_save)))
     assert.equal(certificate.proof.kind, 'read-again')
     assert(equal(twin.memory('flash'), program), 'the flash is not as it was to be')
     assert(equal(twin.memory('eeprom'), eeprom), 'the EEPROM is not as it was')
@@ -97,7 +99,7 @@ const unplugged: LabCase = {
 }
 
 const chosen: LabCase = {
-  name: 'Chromium, usbasp:attiny13: chosen in the chooser of the browser, and remembered',
+  name: 'Chromium, usbasp:attiny13: chosen in the chooser of the browser, remembered, and refused to a second tab',
   twins: [{ id: 'usbasp:attiny13' }],
   opensSite: true,
   timeoutMs: 900_000,
@@ -110,8 +112,17 @@ const chosen: LabCase = {
     await chrome.pick(story.button(en.bench_choose_usb))
     await story.sees(story.button(en.backup_start))
     await chrome.open()
-    await story.sees(story.button(en.device_start))
+    await story.press(story.button(en.device_start))
+    await story.sees(story.button(en.backup_start))
+
+    const second = await chrome.openBeside()
+    await second.press(second.button(en.device_start))
+    await second.told({
+      happened: en.error_busy_tab,
+      safe: en.safe_nothing_written,
+      now: en.error_busy_tab_now,
+    })
   },
 }
 
-export default [byAvrdude, pair, unplugged, chosen]
+export default [byAvrdude, pair, killed, chosen]

@@ -5,11 +5,9 @@
 import { join } from 'node:path'
 import { expect } from '@playwright/test'
 import { chromium, type Browser, type BrowserContext, type Locator, type Page } from 'playwright'
-import { equal, isBlank } from '#core/bytes.ts'
 import { Story } from '../e2e/story.ts'
 import { en } from '../e2e/words.ts'
 import type { Guest } from './guest.ts'
-import type { LabTwin } from './lab-case.ts'
 
 /** Of the guest; to be forwarded. */
 export const devToolsPort = 9222
@@ -110,8 +108,15 @@ END
   return browser
 }
 
+async function newPage(context: BrowserContext, page?: Page): Promise<Page> {
+  page ??= await context.newPage()
+  page.setDefaultTimeout(patienceMs)
+  page.setDefaultNavigationTimeout(patienceMs)
+  return page
+}
+
 export class Chrome implements AsyncDisposable {
-  readonly page: Page
+  #page: Page
   readonly #guest: Guest
   readonly #context: BrowserContext
   readonly #isShared: boolean
@@ -120,7 +125,11 @@ export class Chrome implements AsyncDisposable {
     this.#guest = guest
     this.#context = context
     this.#isShared = isShared
-    this.page = page
+    this.#page = page
+  }
+
+  get page(): Page {
+    return this.#page
   }
 
   /** With nothing stored from before. With a chooser, what is on its screen is that of a person; `pick` chooses. */
@@ -131,10 +140,7 @@ export class Chrome implements AsyncDisposable {
     const context = isShared
       ? await browser.newContext({ serviceWorkers: 'block' })
       : (browser.contexts()[0] ?? (await browser.newContext()))
-    const page = context.pages()[0] ?? (await context.newPage())
-    page.setDefaultTimeout(patienceMs)
-    page.setDefaultNavigationTimeout(patienceMs)
-    return new Chrome(guest, context, page, isShared)
+    return new Chrome(guest, context, await newPage(context, context.pages()[0]), isShared)
   }
 
   /** What this opens is the browser's own chooser; takes the first that it offers. */
@@ -147,10 +153,13 @@ export class Chrome implements AsyncDisposable {
     await this.#guest.do(`${isStill}; DISPLAY=:1 xdotool key --delay 1000 Tab Down Return`, patienceMs)
   }
 
-  async open(): Promise<PatientStory> {
-    await this.page.goto(`${site}/`)
-    return new PatientStory(this.page, en, patienceMs)
+  async open(page = this.page): Promise<PatientStory> {
+    await page.goto(`${site}/`)
+    return new PatientStory(page, en, patienceMs)
   }
+
+  /** In a second tab. */
+  openBeside = async (): Promise<PatientStory> => this.open(await newPage(this.#context))
 
   /** From the first page, with the one device that is there, to its stored backup. */
   async backUp(): Promise<PatientStory> {
@@ -160,20 +169,12 @@ export class Chrome implements AsyncDisposable {
     return story
   }
 
-  /** Writes what is planned, and pulls the plug once some of it is in the flash; the screen must say so. */
-  async unplugInMidWrite(story: Story, twin: LabTwin): Promise<void> {
-    const before = twin.memory('flash').slice()
-    const stop = twin.port.listen(() => {
-      const now = twin.memory('flash')
-      if (!equal(now, before) && !isBlank(now)) twin.unplug()
-    })
-    await story.write()
-    await story.told({
-      happened: en.error_gone_writing,
-      safe: `${en.safe_half} ${en.safe_backup}`,
-      now: en.now_continue,
-    })
-    stop()
+  /** As the system does it when memory is short; what is opened next is a new page, with all that was stored. */
+  async killPage(): Promise<void> {
+    const crashed = this.page.waitForEvent('crash')
+    await this.#guest.do("pkill -9 -f '[t]ype=renderer'")
+    await crashed
+    this.#page = await newPage(this.#context)
   }
 
   /** What a click on this saves; the file is in the guest. */

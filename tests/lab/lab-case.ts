@@ -37,6 +37,8 @@ export interface LabTwin {
   memory(id: MemoryId): Uint8Array
   /** Pulls the plug; the guest sees a real disconnect. */
   unplug(): void
+  /** The same once a part of a write is in the flash; resolves when that has happened. */
+  unplugInMidWrite(): Promise<void>
   /** Plugs in the whole again, powered up anew, and attaches it. */
   replug(): Promise<void>
   /** Takes the patient off its programmer and plugs it in alone. */

@@ -4,6 +4,7 @@ import { inspect } from 'node:util'
 import { shelf, type ShelfEntry } from '#bench/bench.ts'
 import type { Dials, Twin, TwinSetup, TwinShelf } from '#bench/twin.ts'
 import { VirtualClock } from '#bench/virtual-clock.ts'
+import { equal, isBlank } from '#core/bytes.ts'
 import { pcapHeader, pcapUsb } from '#transport/pcap.ts'
 import { devToolsPort } from './chrome.ts'
 import { Guest } from './guest.ts'
@@ -240,6 +241,18 @@ async function plug(
     memory: (memory) => setup.memory(memory),
     unplug() {
       port.unplug()
+    },
+    unplugInMidWrite() {
+      const before = setup.memory('flash').slice()
+      return new Promise((resolve) => {
+        const stop = port.listen(() => {
+          const now = setup.memory('flash')
+          if (equal(now, before) || isBlank(now)) return
+          stop()
+          port.unplug()
+          resolve()
+        })
+      })
     },
     async replug() {
       port.plug(whole)

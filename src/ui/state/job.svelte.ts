@@ -6,7 +6,7 @@ import { Job, type JobServices } from '#jobs/job.ts'
 import type { JobView, StepName } from '#jobs/view.ts'
 import type { JournalEntry, Wanted } from '#store/journal.ts'
 import type { Candidate } from '#jobs/identify.ts'
-import type { MemoryId } from '#core/programmer.ts'
+import type { MemoryId, Seen } from '#core/programmer.ts'
 import { systemClock } from '#core/time.ts'
 import { onceDrawn } from '#host/drawn.ts'
 import { whileWriting } from '#host/job-lock.ts'
@@ -34,6 +34,8 @@ export class JobState {
   readonly practising: boolean
   #job: Job
   #attached: Attached | undefined = $state.raw()
+  /** As the device shows itself; after a reload this is all that is known of it. */
+  #seen: Seen | undefined = $state.raw()
   #candidate: Candidate | undefined
   #trackers: readonly PageTracker[] = []
   /** What the trackers said when the screen was last painted. */
@@ -60,6 +62,7 @@ export class JobState {
     const state = new JobState(bench, stores)
     state.#job = await Job.reopen(state.#services(), entry)
     state.view = state.#newest = state.#job.view
+    state.#seen = entry.seen
     return state
   }
 
@@ -79,7 +82,7 @@ export class JobState {
   }
 
   get link(): Attached['link'] | undefined {
-    return this.#attached?.link
+    return this.#seen?.link
   }
 
   /** A step stays on the screen until its question is answered: what cannot be saved, what is planned. */
@@ -94,7 +97,7 @@ export class JobState {
   }
 
   async connect(attached: Attached, candidate?: Candidate, way?: number, speedHz?: number): Promise<void> {
-    this.#attached = attached
+    this.#meet(attached)
     this.#candidate = candidate
     await this.#job.connect(attached, {
       ...(candidate && { candidate }),
@@ -110,8 +113,12 @@ export class JobState {
 
   /** Whether this is the device that the job is on, as far as a page can tell: same ids, same serial. */
   isSame({ key, seen }: Attached): boolean {
-    const mine = this.#attached
-    return mine !== undefined && (mine.key === key || JSON.stringify(mine.seen) === JSON.stringify(seen))
+    return this.#attached?.key === key || JSON.stringify(this.#seen) === JSON.stringify(seen)
+  }
+
+  #meet(attached: Attached): void {
+    this.#attached = attached
+    this.#seen = attached.seen
   }
 
   /** Whether it can be the patient by itself: plugged in since the write, or the one that wrote itself. */
@@ -150,7 +157,7 @@ export class JobState {
   leaveLoaderOut = (): Promise<void> => this.#job.planWith({ reserved: 'skip' })
   retry = (): Promise<void> => this.#job.retry()
   async resumeAfterReplug(attached: Attached): Promise<void> {
-    this.#attached = attached
+    this.#meet(attached)
     await this.#job.resumeAfterReplug(attached)
   }
 

@@ -33,7 +33,8 @@ const stores = () => ({
 })
 const atDevices = { practice: undefined, log: new SessionLog() } as BenchState
 
-test('a write of the practice bench is never continued on a device', async () => {
+/** A write of the practice bench that was not seen to end. */
+async function unfinished(): Promise<JournalEntry> {
   const { backup } = await new Backups(db).add({
     origin: {
       practice: true,
@@ -45,7 +46,7 @@ test('a write of the practice bench is never continued on a device', async () =>
     memories: [{ id: 'flash', address: 0, bytes: new Uint8Array(64) }],
     unreadable: [],
   })
-  const entry: JournalEntry = {
+  return {
     id: crypto.randomUUID(),
     startedAt: '2026-01-31T14:02:00.000Z',
     practice: true,
@@ -62,7 +63,24 @@ test('a write of the practice bench is never continued on a device', async () =>
     rule: { outside: 'keep', reserved: 'refuse' },
     consents: [],
   }
-  await expect(JobState.reopen(atDevices, stores(), entry)).rejects.toMatchObject({ code: 'bug' })
+}
+
+test('a write of the practice bench is never continued on a device', async () => {
+  const reopening = JobState.reopen(atDevices, stores(), await unfinished())
+  await expect(reopening).rejects.toMatchObject({ code: 'bug' })
+})
+
+test('a write that is continued knows its device again, and no other', async () => {
+  const bench = new PracticeBench({ clock: new VirtualClock() })
+  const devices = new Devices(bench, bench.clock)
+  await bench.plug('usbasp:pair', { version: '1.10' })
+  await bench.plug('usbasp:atmega8', { version: '1.04' })
+  const [mine, other] = await devices.list()
+  if (!mine || !other) throw new Error('two were plugged in')
+  const atPractice = { practice: {}, log: new SessionLog() } as BenchState
+  const job = await JobState.reopen(atPractice, stores(), { ...(await unfinished()), seen: mine.seen })
+  expect(job.link).toBe('usb')
+  expect([mine, other].map((one) => job.isSame(one))).toEqual([true, false])
 })
 
 test('only what was plugged in since the write is asked for the proof', async () => {
