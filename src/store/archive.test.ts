@@ -3,9 +3,10 @@ import { unzipSync, zipSync, type Zippable } from 'fflate'
 import { deleteDB } from 'idb'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { parseIntelHex } from '#firmware/intel-hex.ts'
-import { exportAll, exportMemory, importArchive, limits, readArchive } from './archive.ts'
+import { exportAll, exportMemory, exportWrite, importArchive, limits, readArchive } from './archive.ts'
 import { Backups, type Backup } from './backups.ts'
 import { openDatabase, type Database } from './db.ts'
+import type { JournalEntry } from './journal.ts'
 
 let db: Database
 let backups: Backups
@@ -50,6 +51,48 @@ async function withManifest(change: (manifest: { backups: Record<string, unknown
   change(manifest)
   return packed({ ...files, 'manifest.json': new TextEncoder().encode(JSON.stringify(manifest)) })
 }
+
+describe('all that is kept of an interrupted write', () => {
+  const image = Uint8Array.of(1, 2, 3)
+  const entry: JournalEntry = {
+    ...{ id: crypto.randomUUID(), startedAt: '2026-01-31T14:02:00.000Z', programmer: 'USBasp' },
+    ...{ way: { to: 'target', by: 'isp' }, patient: { kind: 'avr:1e9307', chip: 'ATmega8' }, backupId: '' },
+    ...{ acknowledged: [], rule: { outside: 'keep', reserved: 'refuse' }, consents: [] },
+    wanted: {
+      contents: new Map([['flash', [{ address: 16, bytes: image }]]]),
+      firmware: undefined,
+      source: { kind: 'file', name: 'a.hex', version: undefined, sha256: '', sizeBytes: 3 },
+    },
+  }
+
+  test('has the backup, which can be imported, the image and the entry', async () => {
+    const archive = await exportWrite({ ...entry, backupId: backup.id }, backup)
+    const files = unzipSync(await bytesOf(archive))
+    const text = (name: string) => new TextDecoder().decode(files[name])
+    expect(parseIntelHex(files['write/flash.hex'] ?? new Uint8Array()).segments).toEqual([
+      { address: 16, bytes: image },
+    ])
+    expect(JSON.parse(text('write/interrupted.json'))).toMatchObject({
+      patient: { chip: 'ATmega8' },
+      source: { name: 'a.hex' },
+    })
+    for (const name of Object.keys(files))
+      if (name !== 'SHA256SUMS') expect(text('SHA256SUMS')).toContain(name)
+    await backups.remove(backup.id)
+    expect(await importArchive(archive, backups)).toEqual({ added: 1, found: 1 })
+    expect((await backups.get(backup.id))?.sha256).toBe(backup.sha256)
+  })
+
+  test('is there without its backup too', async () => {
+    const files = unzipSync(await bytesOf(await exportWrite(entry, undefined)))
+    expect(Object.keys(files).sort()).toEqual([
+      'SHA256SUMS',
+      'manifest.json',
+      'write/flash.hex',
+      'write/interrupted.json',
+    ])
+  })
+})
 
 /** Refused with this name and reason, and the store is as it was. */
 async function expectRefused(archive: Blob, name: string, why: string) {

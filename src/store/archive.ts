@@ -18,6 +18,7 @@ import type { MemoryId } from '#core/programmer.ts'
 import { formatIntelHex } from '#firmware/intel-hex.ts'
 import { parseManifest, type Manifest } from './archive-manifest.ts'
 import { sha256OfMemories, type Backup, type BackupMemory, type Backups } from './backups.ts'
+import type { JournalEntry } from './journal.ts'
 import { sha256 } from '#firmware/hash.ts'
 
 configure({ useWebWorkers: false }) // backups are small, and a worker from a blob: is against our CSP
@@ -37,10 +38,39 @@ export function exportMemory(backup: Backup, id: MemoryId, format: 'hex' | 'bin'
 
 const manifestName = 'manifest.json'
 const sumsName = 'SHA256SUMS'
+/** What is beside the backups in an archive: for people, and not imported. */
+const besideName = 'write/'
 
 /** `reflasher-backups.zip`: every memory as raw bytes, `manifest.json`, and `SHA256SUMS` for `sha256sum -c`. */
-export async function exportAll(backups: readonly Backup[]): Promise<Blob> {
-  const files: { name: string; bytes: Uint8Array; sha256: string }[] = []
+export const exportAll = async (backups: readonly Backup[]): Promise<Blob> => zipOf(filesOf(backups))
+
+/**
+ * All that is kept of a write that was not seen to end: its backup as in `exportAll`, so that it can be imported, what
+ * was to be written as Intel HEX, and the journal's entry.
+ */
+export async function exportWrite(
+  { wanted, ...entry }: JournalEntry,
+  backup: Backup | undefined,
+): Promise<Blob> {
+  const { contents, source, firmware } = wanted
+  const json = JSON.stringify({ ...entry, source, firmware }, undefined, 2)
+  return zipOf([
+    ...filesOf(backup ? [backup] : []),
+    { name: `${besideName}interrupted.json`, bytes: new TextEncoder().encode(json) },
+    ...[...contents].map(([id, segments]) => ({
+      name: `${besideName}${id}.hex`,
+      bytes: formatIntelHex(segments),
+    })),
+  ])
+}
+
+interface Zipped {
+  readonly name: string
+  readonly bytes: Uint8Array
+}
+
+function filesOf(backups: readonly Backup[]): readonly Zipped[] {
+  const files: Zipped[] = []
   const manifest: Manifest = {
     format: 'reflasher-backups',
     version: 1,
@@ -48,21 +78,25 @@ export async function exportAll(backups: readonly Backup[]): Promise<Blob> {
       ...backup,
       memories: backup.memories.map(({ bytes, ...memory }) => {
         const name = `${String(i + 1).padStart(3, '0')}-${stem(backup)}/${memory.id}.bin`
-        files.push({ name, bytes, sha256: memory.sha256 })
+        files.push({ name, bytes })
         return { ...memory, file: name }
       }),
     })),
   }
-  const text = new TextEncoder()
-  const json = text.encode(JSON.stringify(manifest, undefined, 2))
-  files.unshift({ name: manifestName, bytes: json, sha256: await sha256(json) })
-  const sums = files.map((file) => `${file.sha256}  ${file.name}\n`).join('')
+  const json = JSON.stringify(manifest, undefined, 2)
+  return [{ name: manifestName, bytes: new TextEncoder().encode(json) }, ...files]
+}
 
+async function zipOf(files: readonly Zipped[]): Promise<Blob> {
   const pipe = new TransformStream<Uint8Array<ArrayBuffer>>()
   const whole = new Response(pipe.readable).blob()
   const zip = new ZipWriter(pipe.writable)
-  for (const { name, bytes } of files) await zip.add(name, new Uint8ArrayReader(bytes))
-  await zip.add(sumsName, new Uint8ArrayReader(text.encode(sums)))
+  let sums = ''
+  for (const { name, bytes } of files) {
+    await zip.add(name, new Uint8ArrayReader(bytes))
+    sums += `${await sha256(bytes)}  ${name}\n`
+  }
+  await zip.add(sumsName, new Uint8ArrayReader(new TextEncoder().encode(sums)))
   await zip.close()
   return new Blob([await whole], { type: 'application/zip' })
 }
@@ -93,7 +127,8 @@ export async function readArchive(archive: Blob): Promise<readonly Backup[]> {
 
   const listed = new Set([manifestName, sumsName])
   for (const { memories } of manifest.backups) for (const { file } of memories) listed.add(file)
-  for (const name of entries.keys()) if (!listed.has(name)) throw corrupt(name, 'not in the manifest')
+  for (const name of entries.keys())
+    if (!listed.has(name) && !name.startsWith(besideName)) throw corrupt(name, 'not in the manifest')
   const total = manifest.backups
     .flatMap(({ memories }) => memories)
     .reduce((sum, { length }) => sum + length, 0)

@@ -1,5 +1,8 @@
 /** Writes that began and were not seen to end, as far as they can be continued here: on this bench, by no other tab. */
+import { isFlashError } from '#core/errors.ts'
+import { saveFile } from '#host/download.ts'
 import { unlessWriting, writingJobs } from '#host/job-lock.ts'
+import type { Backups } from '#store/backups.ts'
 import type { Journal, JournalEntry } from '#store/journal.ts'
 
 /** Newest first. `practice`: those of the practice bench; a twin never stands in for a device, nor the other way. */
@@ -11,7 +14,19 @@ export async function interruptedWrites(
   return entries.filter((entry) => (entry.practice === true) === practice && !writing.has(entry.id))
 }
 
+/** A file with all that is kept of it; without the backup when that is damaged, because the rest still helps. */
+export async function saveWrite(backups: Backups, entry: JournalEntry): Promise<void> {
+  const { exportWrite } = await import('#store/archive.ts')
+  const time = entry.startedAt.slice(0, 16).replace(/[T:]/g, '-')
+  const backup = await backups.get(entry.backupId).catch(noneWhenDamaged)
+  saveFile(`reflasher-interrupted-${time}.zip`, await exportWrite(entry, backup))
+}
+
 /** Not while it runs: the entry is then all that a power cut would leave. */
 export async function forgetWrite(journal: Journal, id: string): Promise<void> {
   await unlessWriting(id, () => journal.close(id))
+}
+
+function noneWhenDamaged(error: unknown): undefined {
+  if (!isFlashError(error, 'backup-corrupt')) throw error
 }
