@@ -4,7 +4,8 @@ import { deleteDB } from 'idb'
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import { openDatabase, type Database } from '#store/db.ts'
 import { Keys } from '#store/keys.ts'
-import { canonicalJson, issueCertificate, verifyCertificate, type CertificateContent } from './certificate.ts'
+import { canonicalJson, issueCertificate, verifyCertificate } from './certificate.ts'
+import { certificateContent as content } from './test-papers.ts'
 
 let db: Database
 beforeEach(async () => {
@@ -14,23 +15,6 @@ afterEach(async () => {
   db.close()
   await deleteDB('papers-test')
 })
-
-const content: CertificateContent = {
-  id: 'c1',
-  issuedAt: '2026-01-01T10:00:00.000Z',
-  build: '0.1.0+abcdef0',
-  programmer: { model: 'USBasp', facts: [{ name: 'serial', value: 'ü½' }] },
-  way: { to: 'target', by: 'isp' },
-  patient: { kind: 'avr:1e9307', chip: 'ATmega8', facts: [] },
-  before: { backupId: 'b1', sha256: 'aa'.repeat(32), memories: [], unreadable: [] },
-  after: { memories: [{ id: 'flash', length: 8192, sha256: 'bb'.repeat(32) }] },
-  source: { kind: 'file', name: 'x.hex', sha256: 'cc'.repeat(32), sizeBytes: 100 },
-  checks: [{ code: 'size-fits', result: 'passed', values: { memory: 'flash' } }],
-  consents: [],
-  steps: [{ name: 'write', startedAt: '2026-01-01T10:00:00.000Z', finishedAt: '2026-01-01T10:00:09.000Z' }],
-  written: { erase: 'chip', programmedBytes: 100, verifiedBytes: 8192 },
-  proof: { kind: 'read-again', expected: 'dd', found: 'dd', facts: [] },
-}
 
 describe('a certificate', () => {
   test('is valid as issued, however its JSON is laid out', async () => {

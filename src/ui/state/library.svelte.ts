@@ -3,7 +3,7 @@
  * One for the app, so that a deletion can be undone wherever one goes next.
  */
 import { untrack } from 'svelte'
-import { toFlashError, type FlashError } from '#core/errors.ts'
+import { isFlashError, toFlashError, type FlashError } from '#core/errors.ts'
 import { saveFile } from '#host/download.ts'
 import type { Backup, BackupEntry, RemovedBackup } from '#store/backups.ts'
 import type { StoredCertificate } from '#store/certificates.ts'
@@ -83,13 +83,29 @@ export class LibraryState {
     this.#try('exporting the backups', async ({ backups }) => {
       const [{ exportAll }, entries] = await Promise.all([import('#store/archive.ts'), backups.list()])
       const all: Backup[] = []
-      for (const { id } of entries) {
-        const backup = await backups.get(id)
-        if (backup) all.push(backup)
-      }
+      const damaged: string[] = []
+      for (const { id, name } of entries)
+        try {
+          const backup = await backups.get(id)
+          if (backup) all.push(backup)
+        } catch (error) {
+          if (!isFlashError(error, 'backup-corrupt')) throw error
+          damaged.push(name) // the others are worth saving all the same
+        }
       const day = today()
       saveFile(`reflasher-backups-${day}.zip`, await exportAll(all))
-      this.said = m.library_exported()
+      this.said =
+        damaged.length > 0 ? m.library_exported_but({ names: damaged.join(', ') }) : m.library_exported()
+    })
+
+  /** The history of jobs: all certificates. */
+  exportHistory = (format: 'csv' | 'json'): Promise<void> =>
+    this.#try('exporting the history', async ({ certificates }) => {
+      const { historyCsv, historyJson } = await import('#jobs/history.ts')
+      const all = await certificates.list()
+      const text = format === 'csv' ? await historyCsv(all) : historyJson(all)
+      const type = format === 'csv' ? 'text/csv' : 'application/json'
+      saveFile(`reflasher-history-${today()}.${format}`, new Blob([text], { type }))
     })
 
   importArchive = (archive: Blob): Promise<void> =>

@@ -1,13 +1,16 @@
 import 'fake-indexeddb/auto'
 import { deleteDB } from 'idb'
-import { afterEach, beforeEach, expect, test } from 'vitest'
-import { exportAll } from '#store/archive.ts'
+import { afterEach, beforeEach, expect, test, vi } from 'vitest'
+import { saveFile } from '#host/download.ts'
+import { exportAll, readArchive } from '#store/archive.ts'
 import { Backups, type BackupDraft } from '#store/backups.ts'
 import { Certificates } from '#store/certificates.ts'
 import { openDatabase, type Database } from '#store/db.ts'
 import { overwriteGetLocale } from '#ui/text/generated/runtime.js'
 import { LibraryState } from './library.svelte.ts'
 import type { Stores } from './stores.ts'
+
+vi.mock('#host/download.ts') // Node has no folder for downloads
 
 const draft: BackupDraft = {
   name: 'USBasp of the workshop',
@@ -78,6 +81,17 @@ test('a damaged archive is an error, and the library is as it was', async () => 
   await library.refresh()
   expect(library.error).toBeUndefined()
   expect(library.entries?.map(({ id }) => id)).toEqual([backup.id])
+})
+
+test('all are saved but a damaged one, which is named', async () => {
+  const { backup } = await backups.add(draft)
+  await backups.add({ ...draft, name: 'another' })
+  await db.delete('memories', [backup.id, 'flash'])
+  await library.exportAll()
+  expect(library.error).toBeUndefined()
+  expect(library.said).toBe('Saved, without USBasp of the workshop: damaged.')
+  const [[, archive] = []] = vi.mocked(saveFile).mock.calls
+  expect((await readArchive(archive ?? new Blob())).map(({ name }) => name)).toEqual(['another'])
 })
 
 test('names and notes are kept', async () => {
