@@ -2,7 +2,7 @@
  * An Arduino as a serial twin: a chip whose boot loader runs after a reset, the application after that, and a
  * reset line on the falling edge of DTR. What they answer is in `twin-loaders.ts` and `twin-arduino-isp.ts`.
  */
-import type { SerialTwin, SerialWire } from '#bench/twin.ts'
+import type { SerialTwin, SerialWire, TwinPatient } from '#bench/twin.ts'
 import type { TwinAvr } from '#bench/twin-avr.ts'
 import { TwinUart, type Buffer, type Received } from './twin-uart.ts'
 
@@ -32,7 +32,7 @@ export interface BoardOptions {
 /** Fuses of Arduino boards: 65 ms and 16K clocks pass before the first instruction. */
 const startUpMs = 66
 
-export class TwinBoard implements SerialTwin {
+export class TwinBoard implements SerialTwin, TwinPatient {
   readonly link = 'serial'
   readonly usb: BoardOptions['usb']
   readonly bridge: BoardOptions['bridge']
@@ -51,6 +51,23 @@ export class TwinBoard implements SerialTwin {
     this.#wire = wire
     this.#options.chip.power(wire.clock)
     this.#options.target?.power(wire.clock)
+    this.#reset('power-on')
+  }
+
+  unplugged(): void {
+    this.#cpu?.stop()
+    this.#cpu = undefined
+    this.#options.chip.losePower()
+    this.#options.target?.losePower()
+    this.#dtr = false
+  }
+
+  set onWork(listener: (ms: number) => void) {
+    this.#options.chip.onWork = listener
+  }
+  brownOut(): void {
+    this.#cpu?.stop()
+    this.#options.chip.brownOut()
     this.#reset('power-on')
   }
 

@@ -123,29 +123,29 @@ export const optiboot =
       const length = (await getch()) || bufferBytes
       const memType = await getch()
       const isLocked = address >= bootStart // lock bits 0F: SPM does nothing in the boot section
-      if (isOld && !isLocked && address < nrwwStart) erase(cpu, address)
+      const isErasedEarly = isOld && address < nrwwStart
+      if (isErasedEarly && !isLocked) chip.erasePage(address, spmMs)
       for (let i = 0; i < length; i++) buffer[i] = await getch()
       await verifySpace()
       if (!isOld && memType === MemType.Eeprom) {
         await cpu.work(bitesAt - cpu.now()) // built without EEPROM: waits for the watchdog
         throw new WatchdogReset()
       }
-      await cpu.work(isOld ? spmMs : 2 * spmMs)
-      if (!isLocked) writePage(cpu, address, buffer.subarray(0, isOld ? pageBytes : length))
+      if (isLocked) return cpu.work(spmMs)
+      if (!isErasedEarly) {
+        chip.erasePage(address, spmMs)
+        await cpu.work(spmMs)
+      }
+      await writePage(cpu, address, buffer.subarray(0, isOld ? pageBytes : length))
     }
   }
 
 /** The page buffer is filled by the low bits of the address: what begins in the middle wraps around. */
-function writePage({ chip }: Processor, address: number, bytes: Uint8Array): void {
-  const page = blank(chip.part.flash.pageBytes)
+async function writePage(cpu: Processor, address: number, bytes: Uint8Array): Promise<void> {
+  const page = blank(cpu.chip.part.flash.pageBytes)
   for (const [i, byte] of bytes.entries()) page[(address + i) % page.length] = byte
-  chip.writePage(address, page)
-}
-
-function erase({ chip }: Processor, address: number): void {
-  const { pageBytes } = chip.part.flash
-  const start = address - (address % pageBytes)
-  chip.flash.fill(0xff, start, start + pageBytes)
+  cpu.chip.writePage(address, page, spmMs)
+  await cpu.work(spmMs)
 }
 
 export interface AtmegaBoot {
@@ -219,12 +219,17 @@ export const atmegaBoot =
       if ((await getch()) !== eop) return fail()
       address *= 2
       if (memType === MemType.Eeprom) {
-        await cpu.work(bytes.length * eepromByteMs)
-        for (const byte of bytes) chip.eeprom[address++ % chip.eeprom.length] = byte
+        const ms = bytes.length * eepromByteMs
+        chip.writeEeprom(address, bytes, ms)
+        await cpu.work(ms)
+        address += bytes.length
       } else {
         for (let i = 0; i < bytes.length; i += pageBytes) {
-          await cpu.work(2 * spmMs)
-          if (address + i < bootStart) chip.writePage(address + i, bytes.subarray(i, i + pageBytes))
+          if (address + i >= bootStart) continue
+          chip.erasePage(address + i, spmMs)
+          await cpu.work(spmMs)
+          chip.writePage(address + i, bytes.subarray(i, i + pageBytes), spmMs)
+          await cpu.work(spmMs)
         }
       }
       cpu.send(Reply.InSync, Reply.Ok)

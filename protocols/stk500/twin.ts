@@ -79,7 +79,7 @@ const board = (name: string, options: Board): TwinVariant => ({
   dials: ['stuckBit', 'flickerBit'],
   make: (dials) => {
     const { twin, chip } = make(options, dials)
-    return { twin, memory: (id) => chip.memory(id) }
+    return { twin, patient: twin, memory: (id) => chip.memory(id) }
   },
 })
 
@@ -89,7 +89,7 @@ const programmer = (targetName: string): TwinVariant => ({
   dials: ['targetHz', 'locked', 'stuckBit', 'flickerBit', 'noTarget', 'chip'],
   make: (dials = {}) => {
     const target = new TwinAvr(avrPartNamed(targetName), { dials, eeprom: Uint8Array.of(1, 2, 3, 4) })
-    return { twin: make(unoBoard, {}, target).twin, memory: (id) => target.memory(id) }
+    return { twin: make(unoBoard, {}, target).twin, patient: target, memory: (id) => target.memory(id) }
   },
 })
 

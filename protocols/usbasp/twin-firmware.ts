@@ -94,10 +94,10 @@ export interface UsbaspTwinOptions {
 
 /**
  * Thrown within: the firmware is lost. `hung`: it waits for ever, and only power helps. `restart`: it sits
- * unaddressed until a port reset. `replug`: it restarts with a disconnect pulse.
+ * unaddressed until a port reset. `replug`: it restarts with a disconnect pulse. `unplugged`: it lost its power.
  */
 class Lost {
-  readonly how: 'hung' | 'restart' | 'replug'
+  readonly how: 'hung' | 'restart' | 'replug' | 'unplugged'
   constructor(how: Lost['how']) {
     this.how = how
   }
@@ -118,6 +118,8 @@ export class UsbaspTwin implements UsbTwin {
   #bus: TwinBus | undefined
   #lost: Lost['how'] | undefined
   #owedMs = 0
+  /** Counts power-ons: what began in another life is not gone on with. */
+  #life = 0
   // the firmware's variables; `startUp` sets what it sets
   #sckOption = 0
   #transmit: 'unset' | 'hardware' | 'software' = 'unset'
@@ -141,6 +143,12 @@ export class UsbaspTwin implements UsbTwin {
     this.#startUp()
   }
 
+  unplugged(): void {
+    this.#life++
+    this.#owedMs = 0
+    this.#target?.losePower()
+  }
+
   /** The firmware goes on where it was, unless it had restarted: then it is found again. */
   reset(): void {
     if (this.#lost === 'restart') this.#startUp()
@@ -154,6 +162,7 @@ export class UsbaspTwin implements UsbTwin {
       return answer instanceof Uint8Array ? answer.subarray(0, setup.length) : answer
     } catch (lost) {
       if (!(lost instanceof Lost)) throw lost
+      if (lost.how === 'unplugged') return 'broken'
       await this.#catchUp()
       this.#lost = lost.how
       if (lost.how === 'replug') this.#bus?.detach({ twin: this, ms: 10 })
@@ -389,8 +398,9 @@ export class UsbaspTwin implements UsbTwin {
 
   /** The time of many SPI bytes is waited for at once. */
   async #catchUp(): Promise<void> {
-    const ms = this.#owedMs
+    const [ms, life] = [this.#owedMs, this.#life]
     this.#owedMs = 0
     if (ms > 0) await this.#bus?.clock.sleep(ms)
+    if (life !== this.#life) throw new Lost('unplugged')
   }
 }

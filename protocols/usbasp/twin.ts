@@ -50,6 +50,7 @@ const withTarget = (
     })
     return {
       twin: new UsbaspTwin({ version: dials.version, target }),
+      patient: target,
       memory: (id) => target.memory(id),
     }
   },
@@ -76,6 +77,7 @@ const pair: TwinVariant = {
     })
     return {
       twin: new UsbaspTwin({ version: dials.version, target: patient }),
+      patient,
       memory: (id) => patient.memory(id),
       byItself: () => runByItself(patient),
     }

@@ -8,7 +8,7 @@
 import { FlashError } from '#core/errors.ts'
 import type { MemoryId } from '#core/programmer.ts'
 import { TwinSerialBus, type PluggedSerial } from './twin-serial.ts'
-import type { Dials, Twin, TwinSetup, TwinShelf, TwinVariant, WireFaults } from './twin.ts'
+import type { Dials, Twin, TwinPatient, TwinSetup, TwinShelf, TwinVariant, WireFaults } from './twin.ts'
 import { TwinUsb, type PluggedTwin } from './twin-usb.ts'
 import { VirtualClock } from './virtual-clock.ts'
 
@@ -91,6 +91,8 @@ export class Plugged {
   readonly link: Twin['link']
   /** The patient's memory as it is now. */
   readonly memory: (id: MemoryId) => Uint8Array
+  /** How its power can fail; undefined: there is no chip. */
+  readonly patient: TwinPatient | undefined
   readonly #byItself: () => Twin | undefined
   readonly #insert: (twin: Twin) => PluggedTwin | PluggedSerial
   readonly #whole: PluggedTwin | PluggedSerial
@@ -107,6 +109,7 @@ export class Plugged {
     this.dials = dials
     this.link = setup.twin.link
     this.memory = (id) => setup.memory(id)
+    this.patient = setup.patient
     this.#byItself = () => setup.byItself?.()
     this.#insert = insert
     this.#whole = this.#inside = insert(setup.twin)
@@ -128,6 +131,11 @@ export class Plugged {
   /** What was transferred since it was plugged in. */
   get transfers(): PluggedTwin['transfers'] | PluggedSerial['transfers'] {
     return this.#inside.transfers
+  }
+
+  /** The page ends, as it is, and another one finds the device anew. */
+  reload(): void {
+    this.#inside.reload()
   }
 
   /** Resolves when the page has been told. */

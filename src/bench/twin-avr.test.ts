@@ -263,7 +263,8 @@ describe('dials', () => {
     await enter()
     shift('4c 00 00 00')
     expect(chip.flash[5]).toBe(0xf7)
-    chip.writePage(0, new Uint8Array(64).fill(0xff))
+    chip.erasePage(0, 4)
+    chip.writePage(0, new Uint8Array(64).fill(0xff), 4)
     expect(chip.flash[5]).toBe(0xf7)
   })
 
@@ -279,9 +280,10 @@ describe('dials', () => {
   })
 })
 
-test('self-programming replaces one page and leaves the others', () => {
+test('self-programming erases and writes one page and leaves the others', () => {
   const chip = new TwinAvr(partOf('ATmega328P'), { flash: new Uint8Array(512).fill(0x11) })
-  chip.writePage(0x85, new Uint8Array(200).fill(0x22))
+  chip.erasePage(0x85, 4)
+  chip.writePage(0x85, new Uint8Array(200).fill(0x22), 4)
   expect([chip.flash[0x7f], chip.flash[0x80], chip.flash[0xff], chip.flash[0x100]]).toEqual([
     0x11, 0x22, 0x22, 0x11,
   ])

@@ -10,7 +10,7 @@ import { blank } from '#core/bytes.ts'
 import { avrPartByName, type AvrPart, type FuseLayout } from '#chips/avr-parts.ts'
 import type { MemoryId } from '#core/programmer.ts'
 import type { Clock } from '#core/time.ts'
-import type { Dials } from './twin.ts'
+import type { Dials, TwinPatient } from './twin.ts'
 
 export interface TwinAvrOptions {
   clock?: Clock
@@ -71,7 +71,7 @@ const absentFuses: Partial<Record<FuseLayout, readonly [number, number, number]>
   tiny167: [0, 0, 0xfe],
 }
 
-export class TwinAvr {
+export class TwinAvr implements TwinPatient {
   readonly part: AvrPart
   readonly flash: Uint8Array
   readonly eeprom: Uint8Array
@@ -80,6 +80,7 @@ export class TwinAvr {
   readonly lock: Uint8Array
   readonly calibration: Uint8Array
   readonly signature: Uint8Array
+  onWork: (ms: number) => void = () => undefined
   readonly #dials: Dials
   readonly #bits: FuseBits
   #clock: Clock | undefined
@@ -91,6 +92,9 @@ export class TwinAvr {
   #instruction: number[] = []
   #echo = 0xff
   #busyUntil = 0
+  #work: Work | undefined
+  /** The RESET pin is low. */
+  #isHeld = false
   #extendedAddress = 0
   #page: Uint8Array
   #eepromPage = new Map<number, number>()
@@ -117,6 +121,24 @@ export class TwinAvr {
     this.#clock = clock
     this.#busyUntil = 0
     this.#start()
+    if (this.#isHeld) this.#resetAt = clock.now()
+  }
+
+  /**
+   * Power lost. Data sheets promise nothing for what was being erased or written; here it went from the first byte
+   * on, got as far as time had come, and one byte is in between. A fuse byte is the new one.
+   */
+  losePower(): void {
+    const now = this.#clock?.now() ?? Infinity
+    this.#clock = undefined
+    if (this.#work && now < this.#busyUntil) undoRest(this.#work, now)
+    this.#work = undefined
+  }
+
+  brownOut(): void {
+    const clock = this.#clock
+    this.losePower()
+    if (clock) this.power(clock)
   }
 
   memory(id: MemoryId): Uint8Array {
@@ -125,6 +147,7 @@ export class TwinAvr {
 
   /** The RESET pin; asserted is low. Releasing it starts the program and makes new fuses count. */
   reset(asserted: boolean): void {
+    this.#isHeld = asserted
     if (!asserted) this.#start()
     else if (this.#resetAt === undefined) this.#resetAt = this.#clock?.now()
   }
@@ -140,11 +163,28 @@ export class TwinAvr {
     return answer
   }
 
-  /** Self-programming (SPM): erases and writes the page around `address`; `bytes` start at its beginning. */
-  writePage(address: number, bytes: Uint8Array): void {
+  /** Self-programming (SPM): erases the page around `address`. */
+  erasePage(address: number, ms: number): void {
     const start = this.#pageStart(address)
-    this.flash.fill(0xff, start, start + this.part.flash.pageBytes)
-    this.#program(start, bytes.subarray(0, this.part.flash.pageBytes))
+    const { pageBytes } = this.part.flash
+    this.#change([this.flash.subarray(start, start + pageBytes)], ms, ([page]) => page?.fill(0xff))
+  }
+
+  /** Self-programming (SPM): writes the page around `address`; `bytes` start at its beginning. */
+  writePage(address: number, bytes: Uint8Array, ms: number): void {
+    const start = this.#pageStart(address)
+    this.#changePage(start, ms, () => {
+      this.#program(start, bytes.subarray(0, this.part.flash.pageBytes))
+    })
+  }
+
+  /** By its own program, one after another. */
+  writeEeprom(address: number, bytes: Uint8Array, ms: number): void {
+    const { length } = this.eeprom
+    const start = address % length
+    this.#change([this.eeprom.subarray(start, start + bytes.length)], ms, () => {
+      for (const [i, byte] of bytes.entries()) this.eeprom[(address + i) % length] = byte
+    })
   }
 
   get #fastestSckHz(): number {
@@ -214,16 +254,18 @@ export class TwinAvr {
         break
       }
       case 0x4c:
-        if (this.#writable) this.#program(this.#pageStart(word * 2), this.#page)
+        this.#changePage(this.#pageStart(word * 2), this.part.flash.ms, (start) => {
+          if (this.#writable) this.#program(start, this.#page)
+        })
         this.#page.fill(0xff)
-        this.#work(this.part.flash.ms)
         break
       case 0x4d:
         this.#extendedAddress = b2
         break
       case 0xc0:
-        if (this.#writable) this.eeprom[eepromAddress] = b3
-        this.#work(this.part.eeprom.ms)
+        this.#change([this.eeprom.subarray(eepromAddress, eepromAddress + 1)], this.part.eeprom.ms, () => {
+          if (this.#writable) this.eeprom[eepromAddress] = b3
+        })
         break
       case 0xc1:
         if (this.part.eeprom.paged) this.#eepromPage.set(b2 % this.part.eeprom.pageBytes, b3)
@@ -242,35 +284,54 @@ export class TwinAvr {
     else if ((command & 0xe0) === 0xe0) {
       const clears = this.part.lockMask & (this.#unreadable ? LB1 | LB2 : 0xff)
       this.lock[0] = at(this.lock, 0) & (value | (~clears & 0xff))
-      this.#work(this.part.fuseMs)
+      this.#change([], this.part.fuseMs)
     } else if (command === 0xa0) this.#writeFuse(0, value)
     else if (command === 0xa8) this.#writeFuse(1, value)
     else if (command === 0xa4) this.#writeFuse(2, value)
   }
 
   #eraseChip(): void {
-    this.flash.fill(0xff)
     this.#page.fill(0xff)
-    if (!this.#programmed(this.#bits.eesave)) this.eeprom.fill(0xff)
-    this.lock[0] = 0xff
-    this.#work(this.part.chipEraseMs)
+    const keepsEeprom = this.#programmed(this.#bits.eesave)
+    // "The Lock bits are not reset until the program memory has been completely erased."
+    const erased = [this.flash, ...(keepsEeprom ? [] : [this.eeprom]), this.lock]
+    this.#change(erased, this.part.chipEraseMs, (all) => {
+      for (const memory of all) memory.fill(0xff)
+    })
   }
 
   #writeFuse(index: 0 | 1 | 2, value: number): void {
     const absent = absentFuses[this.part.fuseLayout]?.[index] ?? (index === 2 ? 0xf8 : 0)
     if (this.#writable) this.fuses[index] = value | absent
-    this.#work(this.part.fuseMs)
+    this.#change([], this.part.fuseMs)
   }
 
   #writeEepromPage(address: number): void {
     const start = address - (address % this.part.eeprom.pageBytes)
-    if (this.#writable) for (const [offset, byte] of this.#eepromPage) this.eeprom[start + offset] = byte
+    const page = this.eeprom.subarray(start, start + this.part.eeprom.pageBytes)
+    this.#change([page], this.part.eeprom.ms, () => {
+      if (this.#writable) for (const [offset, byte] of this.#eepromPage) this.eeprom[start + offset] = byte
+    })
     this.#eepromPage.clear()
-    this.#work(this.part.eeprom.ms)
   }
 
-  #work(ms: number): void {
-    this.#busyUntil = (this.#clock?.now() ?? 0) + ms
+  #changePage(start: number, ms: number, apply: (start: number) => void): void {
+    this.#change([this.flash.subarray(start, start + this.part.flash.pageBytes)], ms, () => {
+      apply(start)
+    })
+  }
+
+  /** Changes `places`, in this order, which takes `ms`. */
+  #change(
+    places: readonly Uint8Array[],
+    ms: number,
+    apply: (places: readonly Uint8Array[]) => void = () => undefined,
+  ): void {
+    const startedAt = this.#clock?.now() ?? 0
+    this.#work = { places, before: places.map((place) => place.slice()), startedAt, ms }
+    this.#busyUntil = startedAt + ms
+    apply(places)
+    this.onWork(ms)
   }
 
   /** Lock bit modes 2 and 3: flash, EEPROM and fuses cannot be programmed. */
@@ -304,6 +365,29 @@ export class TwinAvr {
   #pageStart(address: number): number {
     const where = address % this.flash.length
     return where - (where % this.part.flash.pageBytes)
+  }
+}
+
+/** What a chip is erasing or writing; `places` are views of its memories. */
+interface Work {
+  readonly places: readonly Uint8Array[]
+  readonly before: readonly Uint8Array[]
+  readonly startedAt: number
+  readonly ms: number
+}
+
+/** As if it had ended at `now`. */
+function undoRest({ places, before, startedAt, ms }: Work, now: number): void {
+  const total = places.reduce((sum, { length }) => sum + length, 0)
+  /** Bytes of this place that were done; below 0: it was not begun. */
+  let done = Math.floor(((now - startedAt) / ms) * total)
+  for (const [i, place] of places.entries()) {
+    const old = before[i] ?? place
+    const between = at(old, done) ^ ((at(old, done) ^ at(place, done)) & 0x55)
+    const rest = Math.min(Math.max(0, done), place.length)
+    place.set(old.subarray(rest), rest)
+    if (done >= 0 && done < place.length) place[done] = between
+    done -= place.length
   }
 }
 

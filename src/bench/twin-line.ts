@@ -16,6 +16,12 @@ export const asHeardAt = (heard: number, bytes: Uint8Array, sent: number): Uint8
 
 export const agree = (heard: number, sent: number): boolean => Math.abs(heard / sent - 1) <= baudTolerance
 
+/** One bit of them is wrong: another one for each `number`. */
+export function flipped(bytes: Uint8Array, number: number): Uint8Array {
+  const at = (number * 7) % bytes.length
+  return bytes.map((byte, i) => (i === at ? byte ^ (1 << (number & 7)) : byte))
+}
+
 /** Bytes go one after another at their speed, in portions of a few milliseconds. */
 export class TwinLine {
   readonly #clock: Clock
@@ -25,6 +31,7 @@ export class TwinLine {
   #waiters: { readonly count: number; resolve: () => void; reject: (error: Error) => void }[] = []
   #running = false
   #stopped: Error | undefined
+  #heldUntil = 0
 
   constructor(clock: Clock, portionMs: number, arrive: (portion: Uint8Array, baud: number) => void) {
     this.#clock = clock
@@ -38,6 +45,11 @@ export class TwinLine {
     if (last?.baud === baud) for (const byte of bytes) last.bytes.push(byte)
     else this.#queue.push({ bytes: [...bytes], baud })
     if (!this.#running) void this.#run()
+  }
+
+  /** What has not arrived yet arrives in `ms` at the earliest. */
+  hold(ms: number): void {
+    this.#heldUntil = this.#clock.now() + ms
   }
 
   /** Resolves when at most `count` bytes are still waiting; rejects when they are dropped before. */
@@ -68,7 +80,7 @@ export class TwinLine {
       const byteMs = (bitsPerByte * 1000) / next.baud
       const most = Math.max(1, Math.floor(this.#portionMs / byteMs))
       const count = Math.min(most, next.bytes.length)
-      await this.#clock.sleep(count * byteMs)
+      await this.#clock.sleep(Math.max(count * byteMs, this.#heldUntil - this.#clock.now()))
       if (this.#queue[0] !== next) continue // dropped meanwhile
       const portion = Uint8Array.from(next.bytes.splice(0, count))
       if (next.bytes.length === 0) this.#queue.shift()

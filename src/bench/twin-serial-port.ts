@@ -6,7 +6,7 @@
  * than the port's is noise; bridges that report framing errors break the stream, which can be had anew.
  */
 import type { Clock } from '#core/time.ts'
-import { agree, asHeardAt, never, TwinLine } from './twin-line.ts'
+import { agree, asHeardAt, flipped, never, TwinLine } from './twin-line.ts'
 import type { SerialTransfers } from './twin-serial.ts'
 import type { SerialTwin, WireFaults } from './twin.ts'
 
@@ -47,6 +47,10 @@ const gatherMs = { 'cdc-acm': 4, ch340: 2, cp210x: 2, ftdi: 16 } as const
 const packetBytes = 62
 /** The kernel's terminal buffer; what comes on top is dropped. */
 const kernelBuffer = 4096
+/** For a `lateAt`: longer than a small request is waited for. */
+const lateMs = 2500
+/** For a `flipAt`: which byte of the answer. */
+const flipPlaces = [0, 1, 5, 2, 40]
 const maxBufferSize = 16 * 1024 * 1024
 
 const invalidState = (message: string) => new DOMException(message, 'InvalidStateError')
@@ -66,8 +70,8 @@ export class TwinSerialPort extends EventTarget implements SerialPort {
   #opening = false
   #closing = false
   #signals = { dtr: false, rts: false }
-  /** So many bytes of the answer still come before the one that is lost. */
-  #loseAfter: number | undefined
+  /** So many bytes of the answer still come before the one that is lost, or has a flipped bit. */
+  #spoil: { after: number; readonly how: 'lose' | 'flip' } | undefined
 
   constructor(twin: SerialTwin, socket: Socket, options: PortOptions, forget: () => void) {
     super()
@@ -185,6 +189,15 @@ export class TwinSerialPort extends EventTarget implements SerialPort {
     session.readable = session.writable = session.give = undefined
   }
 
+  /** The page that had it is gone: its streams never end, and the system closes the line. */
+  abandoned(): void {
+    this.connected = false
+    this.#fromTwin.stop(lostError())
+    if (!this.#session) return
+    this.#drive({ dtr: false, rts: false })
+    this.#session = undefined
+  }
+
   /** The browser has noticed. */
   disconnected(): void {
     this.#session = undefined
@@ -209,7 +222,7 @@ export class TwinSerialPort extends EventTarget implements SerialPort {
   #arrive(portion: Uint8Array, baud: number): void {
     const session = this.#session
     if (!session) return
-    const bytes = asHeardAt(session.baud, this.#loseOne(portion), baud)
+    const bytes = asHeardAt(session.baud, this.#spoiled(portion), baud)
     const reportsErrors = this.twin.bridge === 'ftdi' || this.twin.bridge === 'cp210x'
     if (reportsErrors && !agree(session.baud, baud)) {
       session.readable?.fail(new DOMException('Parity error', 'ParityError'))
@@ -222,11 +235,14 @@ export class TwinSerialPort extends EventTarget implements SerialPort {
     else if (isFirst && bytes.length > 0) void this.#passLater(session)
   }
 
-  #loseOne(portion: Uint8Array): Uint8Array {
-    const index = this.#loseAfter
-    if (index === undefined) return portion
-    this.#loseAfter = index < portion.length ? undefined : index - portion.length
-    return portion.filter((_, i) => i !== index)
+  #spoiled(portion: Uint8Array): Uint8Array {
+    const spoil = this.#spoil
+    if (!spoil) return portion
+    const { after, how } = spoil
+    if (after < portion.length) this.#spoil = undefined
+    else spoil.after -= portion.length
+    if (how === 'lose') return portion.filter((_, i) => i !== after)
+    return portion.map((byte, i) => (i === after ? byte ^ (1 << (after & 7)) : byte))
   }
 
   async #passLater(session: Session): Promise<void> {
@@ -310,9 +326,15 @@ export class TwinSerialPort extends EventTarget implements SerialPort {
       throw lostError()
     }
     if (number === faults.stallAt) return
-    this.#loseAfter = number === faults.shortAt ? number % 4 : undefined
+    this.#spoil =
+      number === faults.shortAt
+        ? { after: number % 4, how: 'lose' }
+        : number === faults.flipAt
+          ? { after: flipPlaces[number % flipPlaces.length] ?? 0, how: 'flip' }
+          : undefined
     if (number === faults.hangAt) return session.toTwin.below(never)
-    session.toTwin.push(bytes, session.baud)
+    if (number === faults.lateAt) this.#fromTwin.hold(lateMs)
+    session.toTwin.push(number === faults.flipOutAt ? flipped(bytes, number) : bytes, session.baud)
     await session.toTwin.below(session.bufferSize)
   }
 }

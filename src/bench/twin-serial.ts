@@ -172,6 +172,16 @@ export class PluggedSerial {
     if (!this.#port) this.#attach()
   }
 
+  /**
+   * The page ends in the middle of everything, and another one comes: the system closes the line, and the new page
+   * has an object of its own for the port.
+   */
+  reload(): void {
+    if (!this.#port) return
+    this.#port.abandoned()
+    this.#port = this.#asPort()
+  }
+
   /** @internal The number of the write that begins, as the faults count. */
   nextWrite(): number {
     this.onTransfer(++this.transfers.writes)
@@ -179,22 +189,27 @@ export class PluggedSerial {
   }
 
   #attach(): void {
+    this.#port = this.#asPort()
+    this.#twin.plugged({
+      clock: this.#bus.options.clock,
+      send: (bytes, baud) => {
+        this.#port?.sent(bytes, baud)
+      },
+    })
+    this.#bus.arrived(this.#port)
+  }
+
+  #asPort(): TwinSerialPort {
     const { clock } = this.#bus.options
     const port = new TwinSerialPort(this.#twin, this, { clock, refuses: this.#options.refuses }, () => {
       this.#bus.forgot(port)
     })
-    this.#port = port
-    this.#twin.plugged({
-      clock,
-      send: (bytes, baud) => {
-        port.sent(bytes, baud)
-      },
-    })
-    this.#bus.arrived(port)
+    return port
   }
 
   async #leave(port: TwinSerialPort): Promise<void> {
     port.lost()
+    this.#twin.unplugged?.()
     await this.#bus.options.clock.sleep(noticeMs)
     port.disconnected()
     this.#bus.left(port)

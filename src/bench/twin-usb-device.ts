@@ -5,6 +5,7 @@
  * one after another; one that never ends blocks its endpoint until `reset()` or `close()`, as on a bus.
  */
 import type { Clock } from '#core/time.ts'
+import { flipped } from './twin-line.ts'
 import {
   answerControl,
   asConfiguration,
@@ -48,6 +49,8 @@ const frames = {
 /** Opening, configuring, claiming: a system call and a way through the browser's processes. */
 const stateChangeMs = 1
 const resetMs = 50
+/** For a `lateAt`. */
+const lateMs = 15_000
 
 /** Audio, HID, mass storage, smart card, video, audio/video, wireless controller. */
 const protectedClasses = new Set([0x01, 0x03, 0x08, 0x0b, 0x0e, 0x10, 0xe0])
@@ -85,13 +88,13 @@ export class TwinUsbDevice implements USBDevice {
   readonly forget: () => Promise<void>
   opened = false
 
-  readonly #twin: UsbTwin
+  readonly twin: UsbTwin
   readonly #port: TwinUsbPort
   readonly #options: TwinUsbDeviceOptions
   readonly #controlPacketSize: number
   readonly #layout: ConfigurationDescriptor
-  /** plugged → unplugged (the wire is dead) → disconnected (the browser knows). */
-  #state: 'plugged' | 'unplugged' | 'disconnected' = 'plugged'
+  /** plugged → unplugged (the wire is dead) → disconnected (the browser knows); abandoned: its page is no more. */
+  #state: 'plugged' | 'unplugged' | 'disconnected' | 'abandoned' = 'plugged'
   #configured: boolean
   #changing = false
   readonly #changingInterfaces = new Set<number>()
@@ -119,7 +122,7 @@ export class TwinUsbDevice implements USBDevice {
     this.#controlPacketSize = device.packetSize
     this.#layout = parseConfiguration(twin.descriptors)
     this.configurations = [asConfiguration(this.#layout, this.#claimed)]
-    this.#twin = twin
+    this.twin = twin
     this.#port = port
     this.#options = options
     this.#configured = options.configured
@@ -207,7 +210,7 @@ export class TwinUsbDevice implements USBDevice {
     this.#halted.clear()
     await this.#settle(
       this.#options.clock.sleep(resetMs).then(() => {
-        if (this.#state === 'plugged') this.#twin.reset()
+        if (this.#state === 'plugged') this.twin.reset()
       }),
     )
   }
@@ -231,7 +234,7 @@ export class TwinUsbDevice implements USBDevice {
   async transferIn(endpoint: number, length: number): Promise<USBInTransferResult> {
     const { packetSize } = this.#endpoint('in', endpoint)
     const { status, bytes } = await this.#transfer(`in${endpoint}`, length, async () => {
-      const answer = await this.#twin.bulkIn?.(endpoint, length)
+      const answer = await this.twin.bulkIn?.(endpoint, length)
       if (answer instanceof Uint8Array) await this.#wire(packetsOf(answer.length, packetSize))
       return answer ?? 'broken'
     })
@@ -241,10 +244,10 @@ export class TwinUsbDevice implements USBDevice {
   async transferOut(endpoint: number, data: BufferSource): Promise<USBOutTransferResult> {
     const { packetSize } = this.#endpoint('out', endpoint)
     const bytes = copy(data)
-    const { status } = await this.#transfer(`out${endpoint}`, 0, async () => {
+    const { status } = await this.#transfer(`out${endpoint}`, 0, async (number) => {
       this.#port.transfers.bytesOut += bytes.length
       await this.#wire(packetsOf(bytes.length, packetSize))
-      return (await this.#twin.bulkOut?.(endpoint, bytes)) ?? 'broken'
+      return (await this.twin.bulkOut?.(endpoint, this.#sent(bytes, number))) ?? 'broken'
     })
     return { status, bytesWritten: status === 'ok' ? bytes.length : 0 }
   }
@@ -261,8 +264,14 @@ export class TwinUsbDevice implements USBDevice {
   /** The wire is dead, the browser does not know yet. */
   unplugged(): void {
     this.#state = 'unplugged'
-    this.#twin.unplugged?.()
+    this.twin.unplugged?.()
     this.#rejectPending(transferError())
+  }
+
+  /** The page that had it is gone: nothing is answered any more, and what was under way ends on the bus. */
+  abandoned(): void {
+    this.#state = 'abandoned'
+    this.#pending.clear()
   }
 
   disconnected(): void {
@@ -286,14 +295,14 @@ export class TwinUsbDevice implements USBDevice {
       this.#ensureClaimed(index & 0xff)
     } else if (recipient === 'endpoint') this.#endpoint(index & 0x80 ? 'in' : 'out', index & 0xf)
     const type = direction | (requestTypes[requestType] << 5) | recipients[recipient]
-    return this.#transfer('control', length, async () => {
+    return this.#transfer('control', length, async (number) => {
       this.#port.transfers.bytesOut += out.length
       const setupAndStatus = 2
       await this.#wire(setupAndStatus + packetsOf(out.length, this.#controlPacketSize, 0))
       const answer = await answerControl(
-        this.#twin,
+        this.twin,
         { requestType: type, request, value, index, length },
-        out,
+        this.#sent(out, number),
       )
       if (direction && answer instanceof Uint8Array)
         await this.#wire(packetsOf(answer.length, this.#controlPacketSize, 0))
@@ -302,7 +311,7 @@ export class TwinUsbDevice implements USBDevice {
   }
 
   /** One transfer with its faults, in its endpoint's queue; an IN answer is at most `length` bytes. */
-  #transfer(key: Key, length: number, run: () => Promise<TwinAnswer>): Promise<Outcome> {
+  #transfer(key: Key, length: number, run: (number: number) => Promise<TwinAnswer>): Promise<Outcome> {
     const { transfers, faults } = this.#port
     const number = this.#port.nextTransfer()
     if (key === 'control') transfers.control++
@@ -321,14 +330,16 @@ export class TwinUsbDevice implements USBDevice {
           ? 'silent'
           : number === faults.stallAt || this.#halted.has(key)
             ? 'stall'
-            : await run()
+            : await run(number)
       if (answer === 'silent') return forever()
       if (answer === 'broken') throw transferError()
       if (answer === 'stall') {
         if (key !== 'control') this.#halted.add(key)
         return { status: 'stall', bytes: new Uint8Array() }
       }
-      const bytes = number === faults.shortAt ? answer.slice(0, -1) : answer
+      if (number === faults.lateAt) await this.#options.clock.sleep(lateMs)
+      const whole = number === faults.flipAt ? flipped(answer, number) : answer
+      const bytes = number === faults.shortAt ? whole.slice(0, -1) : whole
       if (!key.startsWith('out') && bytes.length > length)
         return { status: 'babble', bytes: new Uint8Array() }
       transfers.bytesIn += bytes.length
@@ -340,11 +351,21 @@ export class TwinUsbDevice implements USBDevice {
     return this.#settle(work)
   }
 
+  #sent(bytes: Uint8Array, number: number): Uint8Array {
+    return number === this.#port.faults.flipOutAt ? flipped(bytes, number) : bytes
+  }
+
   /** `work`, unless unplugging, `close` or `reset` ends it first. */
   #settle<T>(work: Promise<T>): Promise<T> {
+    if (this.#state === 'abandoned') return forever()
     return new Promise((resolve, reject) => {
       this.#pending.add(reject)
-      work.then(resolve, reject).finally(() => this.#pending.delete(reject))
+      const unlessAbandoned =
+        <V>(settle: (value: V) => void) =>
+        (value: V) => {
+          if (this.#state !== 'abandoned') settle(value)
+        }
+      work.then(unlessAbandoned(resolve), unlessAbandoned(reject)).finally(() => this.#pending.delete(reject))
     })
   }
 
@@ -377,7 +398,7 @@ export class TwinUsbDevice implements USBDevice {
   }
 
   async #wire(packets: number): Promise<void> {
-    const { ms, packets: perFrame } = frames[this.#twin.speed]
+    const { ms, packets: perFrame } = frames[this.twin.speed]
     if (this.#options.timed && packets > 0)
       await this.#options.clock.sleep(Math.ceil(packets / perFrame) * ms)
   }

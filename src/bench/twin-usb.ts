@@ -190,6 +190,17 @@ export class PluggedTwin {
     this.#attach(this.#twin)
   }
 
+  /**
+   * The page ends in the middle of everything, and another one comes: the browser closes the device without asking
+   * it, and the new page has an object of its own for it.
+   */
+  reload(): void {
+    const { device } = this
+    if (!device) return
+    device.abandoned()
+    this.#device = this.#asDevice(device.twin)
+  }
+
   /** @internal The number of the transfer that begins, as the faults count. */
   nextTransfer(): number {
     this.onTransfer(++this.transfers.count)
@@ -197,19 +208,24 @@ export class PluggedTwin {
   }
 
   #attach(twin: UsbTwin): void {
+    const device = this.#asDevice(twin)
+    this.#device = device
+    twin.plugged({
+      clock: this.#usb.options.clock,
+      detach: (next) => {
+        if (this.#device?.twin === twin) this.#detach(next)
+      },
+    })
+    this.#usb.arrived(device)
+  }
+
+  #asDevice(twin: UsbTwin): TwinUsbDevice {
     const { clock, timed = true } = this.#usb.options
     const { refuses, configured = true } = this.#options
     const device = new TwinUsbDevice(twin, this, { clock, timed, refuses, configured }, () => {
       this.#usb.forgot(device)
     })
-    this.#device = device
-    twin.plugged({
-      clock,
-      detach: (next) => {
-        if (this.#device === device) this.#detach(next)
-      },
-    })
-    this.#usb.arrived(device)
+    return device
   }
 
   #detach(next?: { readonly twin: UsbTwin; readonly ms: number }): void {

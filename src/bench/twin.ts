@@ -70,6 +70,8 @@ export interface SerialTwin {
   /** It stalls SET_CONTROL_LINE_STATE, as Caterina does: DTR and RTS cannot be driven. */
   readonly refusesSignals?: boolean
   plugged(wire: SerialWire): void
+  /** Power lost. */
+  unplugged?(): void
   /** One call a byte or more, in order; `baud` is what the port is set to. Bytes arrive paced by the baud rate. */
   receive(bytes: Uint8Array, baud: number): void
   /** DTR and RTS as asserted (TTL low) or not; called on every change, also by opening and closing. */
@@ -104,6 +106,20 @@ export interface WireFaults {
   shortAt?: number
   /** This transfer never ends. */
   hangAt?: number
+  /** The answer of this transfer, and all that follows it, is held up for longer than anybody waits. */
+  lateAt?: number
+  /** One bit of the answer of this transfer is flipped; a different one for each number. */
+  flipAt?: number
+  /** One bit of the bytes that this transfer sends is flipped: a bad wire behind what checks itself. */
+  flipOutAt?: number
+}
+
+/** How the patient's power can fail. */
+export interface TwinPatient {
+  /** Called when its chip begins to erase or to write, with the milliseconds that it takes. */
+  onWork: (ms: number) => void
+  /** Its own supply fails for a moment: what was being written stays half-written, and it starts anew. */
+  brownOut(): void
 }
 
 /** What stands on the bench in one variant, once made. */
@@ -112,6 +128,7 @@ export interface TwinSetup {
   readonly twin: Twin
   /** The patient's memories as they are now, for tests and the bench's inspector: what a job changes. */
   memory(id: MemoryId): Uint8Array
+  readonly patient?: TwinPatient
   /** The patient unplugged from the programmer and plugged in by itself: what its flash makes of it, if anything. */
   byItself?(): Twin | undefined
 }
