@@ -93,6 +93,8 @@ export class Plugged {
   readonly memory: (id: MemoryId) => Uint8Array
   /** How its power can fail; undefined: there is no chip. */
   readonly patient: TwinPatient | undefined
+  /** Whether the patient could be plugged in alone. */
+  readonly runsByItself: boolean
   readonly #byItself: () => Twin | undefined
   readonly #insert: (twin: Twin) => PluggedTwin | PluggedSerial
   readonly #whole: PluggedTwin | PluggedSerial
@@ -110,6 +112,7 @@ export class Plugged {
     this.link = setup.twin.link
     this.memory = (id) => setup.memory(id)
     this.patient = setup.patient
+    this.runsByItself = setup.byItself !== undefined
     this.#byItself = () => setup.byItself?.()
     this.#insert = insert
     this.#whole = this.#inside = insert(setup.twin)
@@ -123,8 +126,8 @@ export class Plugged {
     this.#inside.faults = faults
   }
 
-  /** Called at the beginning of every transfer (USB) or write (serial) with its number. */
-  set onTransfer(listener: (count: number) => void) {
+  /** Called at the beginning of every transfer (USB) or write (serial) with its number, and of which kind it is. */
+  set onTransfer(listener: (count: number, kind: string) => void) {
     this.#inside.onTransfer = listener
   }
 

@@ -14,7 +14,7 @@ import type { SerialTwin, WireFaults } from './twin.ts'
 interface Socket {
   readonly transfers: SerialTransfers
   readonly faults: WireFaults
-  nextWrite(): number
+  nextWrite(kind: string): number
   unplug(): Promise<void>
 }
 
@@ -319,7 +319,7 @@ export class TwinSerialPort extends EventTarget implements SerialPort {
   /** Ends when the bytes fit into the buffer, as in the browser; not when they are out. */
   async #write(session: Session, bytes: Uint8Array): Promise<void> {
     const { transfers, faults } = this.#socket
-    const number = this.#socket.nextWrite()
+    const number = this.#socket.nextWrite(`${String(bytes.length)} bytes ${String(bytes[0])}`)
     transfers.bytesOut += bytes.length
     if (number === faults.unplugAt) {
       void this.#socket.unplug()

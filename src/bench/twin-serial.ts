@@ -124,8 +124,8 @@ const grantKey = (port: TwinSerialPort): TwinSerialPort | SerialTwin =>
 export class PluggedSerial {
   /** What was transferred since it was plugged in. */
   readonly transfers: SerialTransfers = { writes: 0, reads: 0, bytesIn: 0, bytesOut: 0 }
-  /** Called at the beginning of every write with its number since it was plugged in. */
-  onTransfer: (count: number) => void = () => undefined
+  /** Called at the beginning of every write with its number since it was plugged in, and what kind it is of. */
+  onTransfer: (count: number, kind: string) => void = () => undefined
   readonly #bus: TwinSerialBus
   readonly #twin: SerialTwin
   readonly #options: SerialPlugOptions
@@ -183,8 +183,8 @@ export class PluggedSerial {
   }
 
   /** @internal The number of the write that begins, as the faults count. */
-  nextWrite(): number {
-    this.onTransfer(++this.transfers.writes)
+  nextWrite(kind: string): number {
+    this.onTransfer(++this.transfers.writes, kind)
     return this.transfers.writes - this.#faultsFrom
   }
 

@@ -28,7 +28,7 @@ export interface TwinTransfers {
 export interface TwinUsbPort {
   readonly transfers: TwinTransfers
   readonly faults: WireFaults
-  nextTransfer(): number
+  nextTransfer(kind: string): number
   unplug(): Promise<void>
 }
 
@@ -295,25 +295,35 @@ export class TwinUsbDevice implements USBDevice {
       this.#ensureClaimed(index & 0xff)
     } else if (recipient === 'endpoint') this.#endpoint(index & 0x80 ? 'in' : 'out', index & 0xf)
     const type = direction | (requestTypes[requestType] << 5) | recipients[recipient]
-    return this.#transfer('control', length, async (number) => {
-      this.#port.transfers.bytesOut += out.length
-      const setupAndStatus = 2
-      await this.#wire(setupAndStatus + packetsOf(out.length, this.#controlPacketSize, 0))
-      const answer = await answerControl(
-        this.twin,
-        { requestType: type, request, value, index, length },
-        this.#sent(out, number),
-      )
-      if (direction && answer instanceof Uint8Array)
-        await this.#wire(packetsOf(answer.length, this.#controlPacketSize, 0))
-      return answer
-    })
+    return this.#transfer(
+      'control',
+      length,
+      async (number) => {
+        this.#port.transfers.bytesOut += out.length
+        const setupAndStatus = 2
+        await this.#wire(setupAndStatus + packetsOf(out.length, this.#controlPacketSize, 0))
+        const answer = await answerControl(
+          this.twin,
+          { requestType: type, request, value, index, length },
+          this.#sent(out, number),
+        )
+        if (direction && answer instanceof Uint8Array)
+          await this.#wire(packetsOf(answer.length, this.#controlPacketSize, 0))
+        return answer
+      },
+      `request ${String(request)} of ${String(type)}, ${String(length)} bytes`,
+    )
   }
 
   /** One transfer with its faults, in its endpoint's queue; an IN answer is at most `length` bytes. */
-  #transfer(key: Key, length: number, run: (number: number) => Promise<TwinAnswer>): Promise<Outcome> {
+  #transfer(
+    key: Key,
+    length: number,
+    run: (number: number) => Promise<TwinAnswer>,
+    kind: string = key,
+  ): Promise<Outcome> {
     const { transfers, faults } = this.#port
-    const number = this.#port.nextTransfer()
+    const number = this.#port.nextTransfer(kind)
     if (key === 'control') transfers.control++
     else if (key.startsWith('in')) transfers.bulkIn++
     else transfers.bulkOut++
@@ -357,7 +367,6 @@ export class TwinUsbDevice implements USBDevice {
 
   /** `work`, unless unplugging, `close` or `reset` ends it first. */
   #settle<T>(work: Promise<T>): Promise<T> {
-    if (this.#state === 'abandoned') return forever()
     return new Promise((resolve, reject) => {
       this.#pending.add(reject)
       const unlessAbandoned =

@@ -143,8 +143,8 @@ export class TwinUsb extends EventTarget implements USB {
 export class PluggedTwin {
   /** What was transferred since it was plugged in. */
   readonly transfers: TwinTransfers = { count: 0, control: 0, bulkIn: 0, bulkOut: 0, bytesIn: 0, bytesOut: 0 }
-  /** Called at the beginning of every transfer with its number since it was plugged in. */
-  onTransfer: (count: number) => void = () => undefined
+  /** Called at the beginning of every transfer with its number since it was plugged in, and what kind it is of. */
+  onTransfer: (count: number, kind: string) => void = () => undefined
   readonly #usb: TwinUsb
   readonly #options: PlugOptions
   readonly #twin: UsbTwin
@@ -202,8 +202,8 @@ export class PluggedTwin {
   }
 
   /** @internal The number of the transfer that begins, as the faults count. */
-  nextTransfer(): number {
-    this.onTransfer(++this.transfers.count)
+  nextTransfer(kind: string): number {
+    this.onTransfer(++this.transfers.count, kind)
     return this.transfers.count - this.#faultsFrom
   }
 

@@ -9,6 +9,7 @@ import { isBlank } from '#core/bytes.ts'
 import type { Context } from '#core/context.ts'
 import { FlashError } from '#core/errors.ts'
 import type { MemoryId, Patient, Unreadable } from '#core/programmer.ts'
+import { Progress } from '#core/progress.ts'
 import type { Backup, BackupDraft, Receipt } from '#store/backups.ts'
 import type { Memories } from './plan.ts'
 import { isReadable, mismatch, readWhole, type Readable } from './reading.ts'
@@ -80,7 +81,7 @@ async function refuseDifference(
 ): Promise<void> {
   const found = mismatch(memory.id, memory.address, one, two)
   if (!found) return
-  const three = await readWhole(memory, ctx)
+  const three = await readWhole(memory, ctx.under(Progress.silent()))
   const settled = mismatch(memory.id, memory.address, two, three) === undefined
   throw new FlashError('backup-mismatch', { ...found, likely: settled ? 'changing' : 'bad-contact' })
 }

@@ -3,20 +3,28 @@ import { likelyCause as looksLike, type Cause } from '#core/compare.ts'
 import type { Context } from '#core/context.ts'
 import { FlashError, type LikelyCause } from '#core/errors.ts'
 import type { Memory } from '#core/programmer.ts'
+import { Progress } from '#core/progress.ts'
 import { isReadable, mismatch, readWhole } from './reading.ts'
 
 /**
  * Reads the whole memory back and compares all of it. What differs is read once more, to tell a bad
  * contact from bytes that really are wrong; a second reading that is right does not undo the first.
+ * @param onWrong hears what is there instead
  * @throws `verify-mismatch` · `read-protected` when it cannot be read
  */
-export async function verifyMemory(memory: Memory, expected: Uint8Array, ctx: Context): Promise<void> {
+export async function verifyMemory(
+  memory: Memory,
+  expected: Uint8Array,
+  ctx: Context,
+  onWrong: (found: Uint8Array) => void = () => undefined,
+): Promise<void> {
   const { id, address } = memory
   if (!isReadable(memory)) throw new FlashError('read-protected', { memory: id })
   const found = await readWhole(memory, ctx)
   const wrong = mismatch(id, address, expected, found)
   if (!wrong) return
-  const again = await readWhole(memory, ctx)
+  const again = await readWhole(memory, ctx.under(Progress.silent()))
+  onWrong(again)
   const isStable = mismatch(id, address, found, again) === undefined
   const likely = isStable ? likelyCause(expected, found) : 'bad-contact'
   throw new FlashError('verify-mismatch', { ...wrong, ...(likely && { likely }) })

@@ -2,8 +2,8 @@
  * What can happen on the wire at a transfer, which errors may come of it, and what must be true afterwards.
  * The same for every protocol; a protocol folder says nothing about it.
  *
- * Whatever happened: no success with wrong bytes, no `bug`, the stored backup still proves itself, and the
- * whole job done again leaves what an undisturbed one leaves.
+ * Whatever happened: no success with wrong bytes, no `bug`, progress that only rose, the stored backup still
+ * proves itself, and the whole job done again leaves what an undisturbed one leaves.
  */
 import { expect } from 'vitest'
 import { cancelSource } from '#core/context.ts'
@@ -11,6 +11,7 @@ import { toFlashError, type ErrorCode } from '#core/errors.ts'
 import type { MemoryId } from '#core/programmer.ts'
 import { mismatch } from '#jobs/reading.ts'
 import type { Memories } from '#jobs/plan.ts'
+import { Rising } from './rising.ts'
 import { wholeJob, type JobOptions, type Rig, type Saved } from './rig.ts'
 
 export const faults = ['cancel', 'unplug', 'stall', 'hang', 'short'] as const
@@ -45,6 +46,8 @@ export interface Ending {
   readonly code: ErrorCode | 'ok'
   /** What the job had stored before it ended, or had from a job before. */
   readonly saved: Saved | undefined
+  /** How many there were. */
+  readonly transfers: number
 }
 
 /** Runs a job in which `fault` happens at the `at`th transfer from now, and looks how it ends. */
@@ -56,24 +59,34 @@ export async function disturbed(
 ): Promise<Ending> {
   const { plugged, backups } = rig
   const { signal, cancel } = cancelSource()
-  const last = transfersOf(rig) + at
+  const before = transfersOf(rig)
+  const rising = new Rising()
   let saved = options.saved
-  if (fault === 'cancel') plugged.onTransfer = (count) => count === last && cancel()
+  if (fault === 'cancel') plugged.onTransfer = (count) => count === before + at && cancel()
   else plugged.faults = { [`${fault}At`]: at }
   try {
-    await wholeJob(rig, { ...options, signal, onSaved: (now) => (saved = now) })
-    return { code: 'ok', saved }
+    await wholeJob(rig, { ...options, signal, listen: rising.hear, onSaved: (now) => (saved = now) })
+    return { code: 'ok', saved, transfers: transfersOf(rig) - before }
   } catch (error) {
     const { code } = toFlashError(error)
     if (code === 'bug') throw error
     expect(allowed[fault][plugged.link], `${fault} at transfer ${String(at)}`).toContain(code)
     if (saved) await backups.receiptFor(saved.receipt.backupId, saved.receipt.sha256)
-    return { code, saved }
+    return { code, saved, transfers: transfersOf(rig) - before }
   } finally {
+    expect(rising.wrong, `${fault} at transfer ${String(at)}`).toEqual([])
     plugged.onTransfer = () => undefined
     plugged.faults = {}
     if (fault === 'unplug') await plugged.replug()
   }
+}
+
+/** An undisturbed job: what it leaves, and the kind of each of its transfers. */
+export async function undisturbed(rig: Rig): Promise<{ planned: Memories; kinds: readonly string[] }> {
+  const kinds: string[] = []
+  rig.plugged.onTransfer = (_, kind) => kinds.push(kind)
+  await wholeJob(rig)
+  return { planned: snapshot(rig), kinds }
 }
 
 /** A disturbed job and its repetition, which must leave what was planned; unless the first did already. */

@@ -33,7 +33,7 @@ export async function setUp(id: string, db: Database, dials?: Dials): Promise<Ri
 }
 
 /** Identifies what is plugged in and opens it. */
-export async function openFirst({ devices }: Rig, ctx: Context): Promise<Programmer> {
+export async function openFirst({ devices }: Pick<Rig, 'devices'>, ctx: Context): Promise<Programmer> {
   const [attached] = await devices.list()
   const [candidate] = attached ? candidates(attached.seen) : []
   if (!attached || !candidate) throw new Error('nothing that anybody recognises is plugged in')

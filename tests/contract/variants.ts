@@ -1,10 +1,14 @@
 /**
- * Which twins are tried how hard. Whole jobs run on all of them. Of each kind (one protocol with the same
- * dials) the one with the smallest patient is disturbed at every part of a job; the others once in each way.
+ * Which twins are tried how hard. Whole jobs run on all of them. Of each kind the one with the smallest patient is
+ * disturbed at every part of a job; the others once in each way. A kind is a protocol with the same dials, the
+ * same way to the patient, the same loader there, and a patient that runs by itself or not.
  */
 import { PracticeBench, shelf } from '#bench/bench.ts'
 import type { Dials } from '#bench/twin.ts'
 import { VirtualClock } from '#bench/virtual-clock.ts'
+import { Context } from '#core/context.ts'
+import { Devices } from '#transport/devices.ts'
+import { openFirst } from './rig.ts'
 
 export interface Variant {
   readonly id: string
@@ -31,16 +35,29 @@ export const patients: readonly Variant[] = all.filter(({ flashBytes }) => flash
 export const impostors: readonly Variant[] = all.filter(({ flashBytes }) => flashBytes === 0)
 
 /** One of each kind, in its smallest size. */
-export const smallest: readonly Variant[] = await pickSmallest()
-
-async function pickSmallest(): Promise<Variant[]> {
+export async function smallestOfEachKind(): Promise<readonly Variant[]> {
   const best = new Map<string, Variant>()
-  for (const { id, name, protocol, dials } of entries) {
-    const variant = await look(id, name, dials.includes('chip') ? smallestChip : {})
-    if (variant.flashBytes === 0) continue
-    const kind = `${protocol}: ${[...dials].sort().join(' ')}`
+  for (const { id, name, has } of patients) {
+    const variant = await look(id, name, has.includes('chip') ? smallestChip : {})
+    const kind = await kindOf(variant)
     const known = best.get(kind)
     if (!known || variant.flashBytes < known.flashBytes) best.set(kind, variant)
   }
   return [...best.values()]
+}
+
+async function kindOf({ id, has, dials }: Variant): Promise<string> {
+  const clock = new VirtualClock()
+  const bench = new PracticeBench({ clock })
+  const plugged = await bench.plug(id, dials)
+  const devices = new Devices({ usb: bench.usb, serial: bench.serial }, clock)
+  await using programmer = await openFirst({ devices }, new Context({ clock }))
+  const [way] = programmer.ways
+  const loader = way?.to === 'itself' ? programmer.facts.find(({ name }) => name === 'bootloader') : undefined
+  return JSON.stringify([
+    plugged.entry.protocol,
+    [...has].sort(),
+    [way?.to, way?.by, loader?.value],
+    plugged.runsByItself,
+  ])
 }
