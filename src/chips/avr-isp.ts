@@ -4,7 +4,7 @@
  * It knows a chip's memories, chip erase, fuses and lock bits, and how long each takes. It knows no
  * programmer; `avr-find.ts` knows how a chip is found. Source: data sheets, "Serial Downloading".
  */
-import { blank, exactly, hex, hexBytes } from '#core/bytes.ts'
+import { blank, equal, exactly, hex, hexBytes } from '#core/bytes.ts'
 import { Context } from '#core/context.ts'
 import { FlashError } from '#core/errors.ts'
 import type {
@@ -74,10 +74,17 @@ class AvrPatient implements Patient {
     this.chip = found.part.name
   }
 
-  /** Reads what decides about everything else: fuses, lock bits, calibration. */
+  /** Reads what decides about everything else, and that twice: a wrong lock bit would hide a chip's content. */
   async look(ctx: Context): Promise<void> {
-    this.#fuses = await this.#readFuses(ctx)
-    this.#lock = await this.#readLock(ctx)
+    const settings = async () => Uint8Array.of(...(await this.#readFuses(ctx)), await this.#readLock(ctx))
+    const [first, second] = [await settings(), await settings()]
+    if (!equal(first, second))
+      throw new FlashError('unexpected-answer', {
+        during: 'reading fuses and lock bits twice',
+        found: `${hexBytes(first)} / ${hexBytes(second)}`,
+      })
+    this.#fuses = first.subarray(0, -1)
+    this.#lock = first.at(-1) ?? 0xff
     this.#calibration = await this.#readCalibration(ctx)
   }
 
@@ -183,16 +190,7 @@ class AvrPatient implements Patient {
         ...always,
         id: 'signature',
         length: signature.length,
-        read: (range, ctx) =>
-          part(
-            range,
-            ctx,
-            executeAll(
-              master,
-              ctx,
-              signature.map((_, i) => isp.readSignature(i)),
-            ),
-          ),
+        read: (range, ctx) => part(range, ctx, this.#readSignature(ctx)),
       },
     ]
   }
@@ -362,6 +360,18 @@ class AvrPatient implements Patient {
       refuseDifference('lock', 0, wanted, this.#lock)
     }
     ctx.progress.advance(1, 0)
+  }
+
+  /**
+   * A chip that started anew answers 0xff to everything until programming is enabled again, the same in two
+   * readings; only its signature tells that from a blank chip.
+   */
+  async #readSignature(ctx: Context): Promise<Uint8Array> {
+    const expected = Uint8Array.from(this.#part.signature)
+    const instructions = this.#part.signature.map((_, i) => isp.readSignature(i))
+    const found = await executeAll(this.#master, ctx, instructions)
+    if (equal(found, expected)) return found
+    throw new FlashError('target-changed', { expected: hexBytes(expected), found: hexBytes(found) })
   }
 
   #readCalibration(ctx: Context): Promise<Uint8Array> {
