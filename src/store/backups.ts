@@ -4,7 +4,7 @@
  */
 import { FlashError } from '#core/errors.ts'
 import type { Fact, KnownFirmware, MemoryId, Unreadable } from '#core/programmer.ts'
-import { changing, storing, type Database } from './db.ts'
+import { changing, reading, type Database } from './db.ts'
 import { Journal } from './journal.ts'
 import { sha256 } from '#firmware/hash.ts'
 
@@ -136,7 +136,9 @@ export class Backups {
 
   /** Newest first; `text`: only those with all of its words in names, notes, chip, programmer, facts or hash. */
   async list(text = ''): Promise<readonly BackupEntry[]> {
-    const entries = await storing('listing the backups', () => this.#db.getAll('backups'))
+    const entries = await reading('listing the backups', this.#db, ['backups'], (all) =>
+      all.objectStore('backups').getAll(),
+    )
     const words = text.toLowerCase().split(/\s+/).filter(Boolean)
     return entries
       .filter((entry) => {
@@ -148,21 +150,19 @@ export class Backups {
 
   /** As it is stored, not hashed again. @throws `backup-corrupt` when memories are missing. */
   async get(id: string): Promise<Backup | undefined> {
-    return storing('reading a backup', async () => {
-      const all = this.#db.transaction(bothStores)
-      const [entry, stored] = await Promise.all([
+    const [entry, stored] = await reading('reading a backup', this.#db, bothStores, (all) =>
+      Promise.all([
         all.objectStore('backups').get(id),
         all.objectStore('memories').getAll(IDBKeyRange.bound([id], [id, []])),
-        all.done,
-      ])
-      if (!entry) return undefined
-      const memories = entry.memories.map((memory) => {
-        const bytes = stored.find((one) => one.id === memory.id)?.bytes
-        if (!bytes) throw new FlashError('backup-corrupt', { name: entry.name, why: `no ${memory.id}` })
-        return { ...memory, bytes }
-      })
-      return { ...entry, memories }
+      ]),
+    )
+    if (!entry) return undefined
+    const memories = entry.memories.map((memory) => {
+      const bytes = stored.find((one) => one.id === memory.id)?.bytes
+      if (!bytes) throw new FlashError('backup-corrupt', { name: entry.name, why: `no ${memory.id}` })
+      return { ...memory, bytes }
     })
+    return { ...entry, memories }
   }
 
   /**
@@ -224,16 +224,15 @@ export class Backups {
     })
   }
 
-  #change(id: string, changes: Partial<Pick<BackupEntry, 'name' | 'note'>>): Promise<BackupEntry> {
-    return storing('changing a backup', async () => {
-      const all = this.#db.transaction('backups', 'readwrite')
-      const entry = await all.store.get(id)
-      if (!entry)
-        throw new FlashError('storage-failed', { during: `changing backup ${id}, which is not there` })
-      const changed = { ...entry, ...changes }
-      await Promise.all([all.store.put(changed), all.done])
-      return changed
+  async #change(id: string, changes: Partial<Pick<BackupEntry, 'name' | 'note'>>): Promise<BackupEntry> {
+    let changed: BackupEntry | undefined
+    await changing('changing a backup', this.#db, ['backups'], async (all) => {
+      const entries = all.objectStore('backups')
+      const entry = await entries.get(id)
+      if (entry) await entries.put((changed = { ...entry, ...changes }))
     })
+    if (changed) return changed
+    throw new FlashError('storage-failed', { during: `changing backup ${id}, which is not there` })
   }
 }
 

@@ -1,5 +1,5 @@
 /** Service certificates as they were issued: the text is kept as it is, because its signature covers it. */
-import { changing, storing, type Database } from './db.ts'
+import { changing, reading, type Database } from './db.ts'
 
 export interface StoredCertificate {
   readonly id: string
@@ -27,16 +27,22 @@ export class Certificates {
   }
 
   get(id: string): Promise<StoredCertificate | undefined> {
-    return storing('reading a certificate', () => this.#db.get('certificates', id))
+    return reading('reading a certificate', this.#db, ['certificates'], (all) =>
+      all.objectStore('certificates').get(id),
+    )
   }
 
   /** Newest first. */
   async list(): Promise<readonly StoredCertificate[]> {
-    const all = await storing('listing certificates', () => this.#db.getAll('certificates'))
-    return all.sort((a, b) => b.issuedAt.localeCompare(a.issuedAt))
+    const certificates = await reading('listing certificates', this.#db, ['certificates'], (all) =>
+      all.objectStore('certificates').getAll(),
+    )
+    return certificates.sort((a, b) => b.issuedAt.localeCompare(a.issuedAt))
   }
 
   async remove(id: string): Promise<void> {
-    await storing('removing a certificate', () => this.#db.delete('certificates', id))
+    await changing('removing a certificate', this.#db, ['certificates'], (all) =>
+      all.objectStore('certificates').delete(id),
+    )
   }
 }

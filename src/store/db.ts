@@ -103,6 +103,20 @@ export function changing(
   })
 }
 
+/** Reads in one transaction. idb's own shortcuts leave the end of theirs to nobody, who then hears of a failure. */
+export function reading<T>(
+  during: string,
+  db: Database,
+  stores: readonly StoreNames<Schema>[],
+  read: (all: IDBPTransaction<Schema, StoreNames<Schema>[]>) => Promise<T>,
+): Promise<T> {
+  return storing(during, async () => {
+    const all = db.transaction([...stores])
+    const [result] = await Promise.all([read(all), all.done])
+    return result
+  })
+}
+
 /** What goes wrong in `work` as `storage-full` or `storage-failed`; a `FlashError` stays what it is. */
 export async function storing<T>(during: string, work: () => Promise<T>): Promise<T> {
   try {

@@ -5,7 +5,7 @@
  */
 import type { Contents, KnownFirmware, Seen, Unreadable } from '#core/programmer.ts'
 import type { Claims } from '#firmware/image.ts'
-import { changing, storing, type Database } from './db.ts'
+import { changing, reading, type Database } from './db.ts'
 
 /** What is to be in the patient afterwards, and where that came from. */
 export interface Wanted {
@@ -71,12 +71,16 @@ export class Journal {
   }
 
   async close(id: string): Promise<void> {
-    await storing('closing the journal', () => this.#db.delete('journal', id))
+    await changing('closing the journal', this.#db, ['journal'], (all) =>
+      all.objectStore('journal').delete(id),
+    )
   }
 
   /** Newest first. */
   async list(): Promise<readonly JournalEntry[]> {
-    const entries = await storing('reading the journal', () => this.#db.getAll('journal'))
+    const entries = await reading('reading the journal', this.#db, ['journal'], (all) =>
+      all.objectStore('journal').getAll(),
+    )
     return entries.sort((a, b) => b.startedAt.localeCompare(a.startedAt))
   }
 }

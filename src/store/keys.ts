@@ -4,7 +4,7 @@
  * A browser without Ed25519 signs nothing, and says so.
  */
 import { fromHex, hexBytes } from '#core/bytes.ts'
-import { storing, type Database } from './db.ts'
+import { changing, reading, type Database } from './db.ts'
 
 export interface Signature {
   readonly algorithm: 'Ed25519'
@@ -36,16 +36,20 @@ export class Keys {
   }
 
   async #pair(): Promise<CryptoKeyPair | undefined> {
-    const stored = await storing('reading the signing key', () => this.#db.get('keys', slot))
+    const stored = await reading('reading the signing key', this.#db, ['keys'], (all) =>
+      all.objectStore('keys').get(slot),
+    )
     if (stored) return stored
     const fresh = await generate()
     if (!fresh) return undefined
-    return storing('storing the signing key', async () => {
-      const all = this.#db.transaction('keys', 'readwrite', { durability: 'strict' })
-      const other = await all.store.get(slot) // another tab may have been quicker
-      await Promise.all([other ? undefined : all.store.put(fresh, slot), all.done])
-      return other ?? fresh
+    let pair = fresh
+    await changing('storing the signing key', this.#db, ['keys'], async (all) => {
+      const keys = all.objectStore('keys')
+      const other = await keys.get(slot) // another tab may have been quicker
+      if (other) pair = other
+      else await keys.put(fresh, slot)
     })
+    return pair
   }
 }
 
