@@ -34,6 +34,8 @@ export interface FlashOptions {
    */
   readonly renew?:
     ((patient: Patient, ctx: Context) => Promise<Pick<FlashOptions, 'plan' | 'safety'>>) | undefined
+  /** Called before `verify-mismatch` with what was found in that memory. */
+  readonly onWrong?: (id: MemoryId, found: Uint8Array) => void
 }
 
 /**
@@ -41,7 +43,7 @@ export interface FlashOptions {
  * `cancelled` at a page boundary · whatever the patient throws
  */
 export async function flash(options: FlashOptions, ctx: Context): Promise<void> {
-  const { connect, renew, beforeFirstChange } = options
+  const { connect, renew, beforeFirstChange, onWrong } = options
   let { plan, safety } = options
   refuseUnlessSafe(plan, safety)
   const steps = ctx.progress.steps({ reach: 2, look: 1, ...weights(plan) })
@@ -64,7 +66,7 @@ export async function flash(options: FlashOptions, ctx: Context): Promise<void> 
       }
     }
     steps.erase.finish()
-    await writeAll(patient, plan, ctx, steps.program, steps.verify)
+    await writeAll(patient, plan, ctx, steps, onWrong)
   } finally {
     if (patient) await release(patient, ctx)
   }
@@ -167,8 +169,8 @@ async function writeAll(
   patient: Patient,
   plan: Plan,
   ctx: Context,
-  program: Progress,
-  verify: Progress,
+  { program, verify }: Record<'program' | 'verify', Progress>,
+  onWrong: FlashOptions['onWrong'],
 ): Promise<void> {
   const bytesOf = (id: MemoryId) => plan.expected.get(id)?.length ?? 0
   const all = [...contentFirst, ...settingsLast].filter((id) => plan.expected.has(id))
@@ -181,7 +183,8 @@ async function writeAll(
   }
   const doVerify = async (id: MemoryId, within: Context) => {
     const expected = plan.expected.get(id) ?? new Uint8Array()
-    await verifyMemory(memoryOf(patient, id), expected, within.under(verifies[id].expect(expected.length)))
+    const under = within.under(verifies[id].expect(expected.length))
+    await verifyMemory(memoryOf(patient, id), expected, under, (found) => onWrong?.(id, found))
     verifies[id].finish()
   }
   const contents = all.filter((id) => contentFirst.includes(id))

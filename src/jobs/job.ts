@@ -185,10 +185,13 @@ export class Job {
    * plugged in when the write ended, which is not the patient.
    */
   prove(attached?: Attached, present: readonly string[] = []): Promise<void> {
+    const isSpent = this.view.error?.is(...wireTrouble)
     return this.#runner.run('prove', async (ctx) => {
       const firmware = this.view.wanted?.firmware
       if (!attached || !firmware?.appears) {
         this.#runner.set({ proofWanted: 'read-again' })
+        const source = this.#source
+        if (isSpent && source && !('ways' in source)) await this.#open(source, ctx) // as in `retry`
         return this.#certify(await this.#proveByReading(ctx))
       }
       const tool = this.#source
@@ -445,9 +448,14 @@ export class Job {
       this.#unfinished = { wanted, rule, before: this.#present }
       this.#runner.set({ halfWritten: true })
     }
+    // Where it came out wrong, that is what tells this unit from another one.
+    const onWrong = (id: MemoryId, found: Uint8Array) => {
+      if (!this.#unfinished) return
+      this.#unfinished = { ...this.#unfinished, before: new Map([...this.#unfinished.before, [id, found]]) }
+    }
     const renew = halfWritten ? undefined : this.#renew // what is half-written must stay as it was kept
     await this.#services.surroundings.guarded(() =>
-      flash({ connect: this.#meet, plan, safety, renew, beforeFirstChange }, ctx),
+      flash({ connect: this.#meet, plan, safety, renew, beforeFirstChange, onWrong }, ctx),
     )
     const { plan: written = plan, backup: kept = backup } = this.view
     this.#present = new Map([...this.#present, ...written.expected])
