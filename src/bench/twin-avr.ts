@@ -383,7 +383,9 @@ function undoRest({ places, before, startedAt, ms }: Work, now: number): void {
   let done = Math.floor(((now - startedAt) / ms) * total)
   for (const [i, place] of places.entries()) {
     const old = before[i] ?? place
-    const between = at(old, done) ^ ((at(old, done) ^ at(place, done)) & 0x55)
+    // erasing sets bits, writing clears them
+    const erased = at(old, done) | at(place, done)
+    const between = erased ^ ((erased ^ at(place, done)) & 0x55)
     const rest = Math.min(Math.max(0, done), place.length)
     place.set(old.subarray(rest), rest)
     if (done >= 0 && done < place.length) place[done] = between

@@ -16,9 +16,9 @@ export const asHeardAt = (heard: number, bytes: Uint8Array, sent: number): Uint8
 
 export const agree = (heard: number, sent: number): boolean => Math.abs(heard / sent - 1) <= baudTolerance
 
-/** One bit of them is wrong: another one for each `number`. */
+/** One bit of them is wrong, another one for each `number`; of a few bytes it is the last one that matters. */
 export function flipped(bytes: Uint8Array, number: number): Uint8Array {
-  const at = (number * 7) % bytes.length
+  const at = bytes.length <= 4 ? bytes.length - 1 : (number * 7) % bytes.length
   return bytes.map((byte, i) => (i === at ? byte ^ (1 << (number & 7)) : byte))
 }
 
