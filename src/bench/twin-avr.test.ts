@@ -288,3 +288,33 @@ test('self-programming erases and writes one page and leaves the others', () => 
     0x11, 0x22, 0x22, 0x11,
   ])
 })
+
+describe('power lost in the middle', () => {
+  test('of a page leaves it half-written, and nothing is left of programming mode', async () => {
+    const { chip, clock, enter, shift } = onWires('ATmega8')
+    await enter()
+    for (let word = 0; word < 32; word++) {
+      shift(`40 00 ${word.toString(16)} 00`)
+      shift(`48 00 ${word.toString(16)} 00`)
+    }
+    let tookMs = 0
+    chip.onWork = (ms) => (tookMs = ms)
+    shift('4c 00 00 00')
+    await clock.sleep(tookMs / 2)
+    chip.brownOut()
+    const [written, blank] = [chip.flash.subarray(0, 30), chip.flash.subarray(34, 64)]
+    expect([written.every((byte) => byte === 0), blank.every((byte) => byte === 0xff)]).toEqual([true, true])
+    expect(shift('30 00 00 00').slice(-2)).toBe('ff')
+  })
+
+  test('of a chip erase leaves the lock bits, which are erased last', async () => {
+    const { chip, clock, enter, shift } = onWires('ATmega8', { lock: 0xfc, flash: new Uint8Array(8192) })
+    await enter()
+    let tookMs = 0
+    chip.onWork = (ms) => (tookMs = ms)
+    shift('ac 80 00 00')
+    await clock.sleep(tookMs / 2)
+    chip.losePower()
+    expect([chip.flash[0], chip.flash[8191], chip.lock[0]]).toEqual([0xff, 0, 0xfc])
+  })
+})

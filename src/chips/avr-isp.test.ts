@@ -555,3 +555,26 @@ test('the checks know the fuses of this chip and what the image claims', async (
   })
   expect(checks.find(({ code }) => code === 'chip-matches')?.result).toBe('refused')
 })
+
+test('a chip that started anew in between is no blank chip', async () => {
+  const { chip, ctx, master } = bench('ATmega8')
+  const patient = await connectAvr(master, ctx)
+  chip.brownOut()
+  const signature = patient.memories.find(({ id }) => id === 'signature')
+  await expect(signature?.read?.({ address: 0, length: 3 }, ctx)).rejects.toMatchObject({
+    code: 'target-changed',
+    detail: { found: 'ff ff ff' },
+  })
+})
+
+test('lock bits that read differently twice hide nothing', async () => {
+  const { ctx, master } = bench('ATmega8')
+  let readings = 0
+  const execute = master.execute.bind(master)
+  master.execute = async (instruction) => {
+    const answer = await execute(instruction)
+    const isLock = instruction[0] === 0x58 && instruction[1] === 0
+    return isLock && readings++ === 0 ? answer & 0xfc : answer
+  }
+  await expect(connectAvr(master, ctx)).rejects.toMatchObject({ code: 'unexpected-answer' })
+})
