@@ -77,6 +77,15 @@ describe('finding out what is there', () => {
     expect(programmer.ways.map(({ to, by }) => [to, by])).toEqual([['itself', 'bootloader']])
   })
 
+  test('very old firmware is told as far as it says what it is', async () => {
+    const { open } = await bench('uno', { version: '1.02' })
+    await using board = await open()
+    expect(factOf(board, 'bootloader')).toBe('Optiboot')
+    const { open: openIsp } = await bench('arduino-isp-atmega8', { version: '1.02' })
+    await using programmer = await openIsp()
+    expect(factOf(programmer, 'firmware-version')).toBe('1.2')
+  })
+
   test('an Arduino with ArduinoISP is a programmer, and a board with a boot loader too', async () => {
     const { open, clock } = await bench('arduino-isp-atmega8')
     const before = clock.now()

@@ -110,7 +110,7 @@ const decoded = [0x41, 0x42, 0x45, 0x55, 0x56, 0x64, 0x74, 0x75, 0x51]
 export interface LoaderImage {
   /** As many bytes as the boot section has. */
   readonly bytes: number
-  /** Major and minor, in the last word as optiboot has it; absent: ATmegaBOOT. */
+  /** Major and minor, in the last word as optiboot has it since 4.1; absent: ATmegaBOOT. */
   readonly version?: readonly [number, number]
 }
 

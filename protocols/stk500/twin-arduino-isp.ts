@@ -17,11 +17,10 @@ const commitMs = 30
 const eepromByteMs = 45
 const eepromChunk = 32
 
-const parameters: Readonly<Record<number, number>> = { 0x80: 2, 0x81: 1, 0x82: 18, 0x93: 0x53 }
-
 export const arduinoIsp =
-  (target: TwinAvr): Program =>
+  (target: TwinAvr, [major, minor]: readonly [number, number] = [1, 18]): Program =>
   async (cpu) => {
+    const parameters: Readonly<Record<number, number>> = { 0x80: 2, 0x81: major, 0x82: minor, 0x93: 0x53 }
     /** What is longer than a word goes through it; it keeps what was there. */
     const buffer = new Uint8Array(256)
     let device: DeviceParameters = { deviceCode: 0, pageBytes: 0, eepromBytes: 0, flashBytes: 0 }

@@ -20,6 +20,10 @@ export interface Optiboot {
   readonly nrwwStart: number
 }
 
+/** Before 4.1 it said 3 to whatever it was asked, and had no version word. */
+export const saysItsVersion = ([major, minor]: Optiboot['version']): boolean =>
+  major > 4 || (major === 4 && minor >= 1)
+
 /** 16 MHz / 8 / 17: what "115200" is on these boards. */
 const optibootBaud = 117_647
 const windowMs = 1000
@@ -28,9 +32,13 @@ const flashes = 6
 const flashMs = 62.5
 
 export const optiboot =
-  ({ version: [major, minor], bootStart, nrwwStart }: Optiboot): Program =>
+  ({ version, bootStart, nrwwStart }: Optiboot): Program =>
   async (cpu, cause) => {
     if (cause !== 'external') return
+    const [major, minor] = version
+    const parameters: Readonly<Record<number, number>> = saysItsVersion(version)
+      ? { 0x81: major, 0x82: minor }
+      : {}
     const { chip } = cpu
     const { pageBytes } = chip.part.flash
     const isOld = major < 6
@@ -53,7 +61,7 @@ export const optiboot =
         case Command.GetParameter: {
           const id = await getch()
           await verifySpace()
-          cpu.send(id === 0x81 ? major : id === 0x82 ? minor : 0x03)
+          cpu.send(parameters[id] ?? 0x03)
           break
         }
         case Command.SetDevice:

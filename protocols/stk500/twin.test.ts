@@ -34,6 +34,11 @@ describe('a board with optiboot', () => {
     expect(await newer.ask('41 81 20 41 82 20')).toBe('14 08 10 14 03 10')
   })
 
+  test('an old one says 3 for its version, as before 4.1', async () => {
+    const { ask } = await bench('uno', 115_200, 700, { version: '1.02' })
+    expect(await ask('41 81 20 41 82 20')).toBe('14 03 10 14 03 10')
+  })
+
   test('goes to the application when it is powered on', async () => {
     const clock = new VirtualClock()
     const { twin } = shelf.uno.make()
@@ -198,6 +203,11 @@ describe('an Arduino as ISP', () => {
     const { ask } = await isp()
     expect(await ask('31 20')).toBe('14 41 56 52 20 49 53 50 10')
     expect(await ask('41 80 20 41 82 20 41 93 20 41 98 20')).toBe('14 02 10 14 12 10 14 53 10 14 00 10')
+  })
+
+  test('says the version that it was given', async () => {
+    const { ask } = await isp({ version: '1.02' })
+    expect(await ask('41 81 20 41 82 20')).toBe('14 01 10 14 02 10')
   })
 
   test('answers mistakes with 15 or 12 and lives on', async () => {

@@ -9,9 +9,11 @@ import { arduinoIsp } from './twin-arduino-isp.ts'
 import { TwinBoard, type BoardOptions, type Program } from './twin-board.ts'
 import { atmegaBoot, optiboot } from './twin-loaders.ts'
 
+type Version = readonly [major: number, minor: number]
+
 interface Board extends Pick<BoardOptions, 'usb' | 'bridge'> {
   readonly chip: string
-  readonly loader: { readonly version: readonly [number, number] } | { readonly baud: number }
+  readonly loader: { readonly version: Version } | { readonly baud: number }
   readonly loaderBytes: number
   /** Low, high, extended, as `boards.txt` has them. */
   readonly fuses: readonly [number, number, number]
@@ -33,10 +35,21 @@ const unoBoard: Board = {
 /** Lock bits of Arduino boards: nothing writes the boot section from inside. */
 const loaderLocked = 0xcf
 
-function make(board: Board, dials: Dials = {}, target?: TwinAvr): { twin: TwinBoard; chip: TwinAvr } {
+function parseVersion(text: string): Version {
+  const [major = 0, minor = 0] = text.split('.').map(Number)
+  return [major, minor]
+}
+
+/** What is wired to a board that is a programmer; its sketch is another version than 1.18, if one is given. */
+interface Behind {
+  readonly target: TwinAvr
+  readonly version: Version | undefined
+}
+
+function make(board: Board, dials: Dials, behind?: Behind): { twin: TwinBoard; chip: TwinAvr } {
   const part = avrPartNamed(board.chip)
   const bootStart = part.flash.bytes - board.loaderBytes
-  const sketch = target ? arduinoIspImage(part) : blinkImage(part, 1)
+  const sketch = behind ? arduinoIspImage(part) : blinkImage(part, 1)
   const version = 'version' in board.loader ? { version: board.loader.version } : {}
   const chip = new TwinAvr(part, {
     dials: dials.stuckBit === undefined ? {} : { stuckBit: dials.stuckBit },
@@ -53,11 +66,12 @@ function make(board: Board, dials: Dials = {}, target?: TwinAvr): { twin: TwinBo
     usb: board.usb,
     bridge: board.bridge,
     chip,
-    flickerBit: target ? undefined : dials.flickerBit,
+    flickerBit: dials.flickerBit,
     loader: loaderProgram(board, bootStart, part),
-    ...(target && {
-      target,
-      application: (flash) => (holdsArduinoIsp(flash) ? arduinoIsp(target) : undefined),
+    ...(behind && {
+      target: behind.target,
+      application: (flash) =>
+        holdsArduinoIsp(flash) ? arduinoIsp(behind.target, behind.version) : undefined,
     }),
   })
   return { twin, chip }
@@ -73,12 +87,18 @@ function loaderProgram({ loader }: Board, bootStart: number, part: AvrPart): Pro
 const holdsArduinoIsp = (flash: Uint8Array): boolean =>
   new TextDecoder('latin1').decode(flash).includes(signOn)
 
-/** A board that is flashed itself. */
+/**
+ * A board that is flashed itself. `locked` is no dial of it: LB1 and LB2 stop a programmer, not the boot
+ * loader, and those that stop the loader are set on every board (data sheet ATmega328P, "Program And Data
+ * Memory Lock Bits").
+ */
 const board = (name: string, options: Board): TwinVariant => ({
   name,
-  dials: ['stuckBit', 'flickerBit'],
-  make: (dials) => {
-    const { twin, chip } = make(options, dials)
+  dials: ['stuckBit', 'flickerBit', ...('version' in options.loader ? (['version'] as const) : [])],
+  make: (dials = {}) => {
+    // Of ATmegaBOOT all versions say the same.
+    const other = 'version' in options.loader && dials.version !== undefined && parseVersion(dials.version)
+    const { twin, chip } = make(other ? { ...options, loader: { version: other } } : options, dials)
     return { twin, patient: twin, memory: (id) => chip.memory(id) }
   },
 })
@@ -86,10 +106,12 @@ const board = (name: string, options: Board): TwinVariant => ({
 /** An Uno with the ArduinoISP sketch and a target. */
 const programmer = (targetName: string): TwinVariant => ({
   name: `Arduino Uno as ISP with an ${targetName}`,
-  dials: ['targetHz', 'locked', 'stuckBit', 'flickerBit', 'noTarget', 'chip'],
+  dials: ['version', 'targetHz', 'locked', 'stuckBit', 'flickerBit', 'noTarget', 'chip'],
   make: (dials = {}) => {
     const target = new TwinAvr(avrPartNamed(targetName), { dials, eeprom: Uint8Array.of(1, 2, 3, 4) })
-    return { twin: make(unoBoard, {}, target).twin, patient: target, memory: (id) => target.memory(id) }
+    const version = dials.version === undefined ? undefined : parseVersion(dials.version)
+    const { twin } = make(unoBoard, {}, { target, version })
+    return { twin, patient: target, memory: (id) => target.memory(id) }
   },
 })
 

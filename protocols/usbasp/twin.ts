@@ -65,7 +65,7 @@ const boardFuses: Readonly<Record<string, readonly number[]>> = {
 
 const pair: TwinVariant = {
   name: 'Two USBasps: 1.04 as tool, 1.03 as patient with its self-programming jumper closed',
-  dials: toolDials,
+  dials: [...toolDials, 'liesAboutVersion'],
   make(dials = {}): TwinSetup {
     const chip = dials.chip ?? 'ATmega8'
     const fuses = boardFuses[chip]
@@ -75,11 +75,12 @@ const pair: TwinVariant = {
       flash: old?.build()[0]?.bytes ?? new Uint8Array(),
       ...(fuses ? { fuses: Uint8Array.from(fuses) } : {}),
     })
+    const before = runByItself(patient)
     return {
       twin: new UsbaspTwin({ version: dials.version, target: patient }),
       patient,
       memory: (id) => patient.memory(id),
-      byItself: () => runByItself(patient),
+      byItself: () => (dials.liesAboutVersion ? before : runByItself(patient)),
     }
   },
 }

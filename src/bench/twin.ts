@@ -92,8 +92,10 @@ export interface Dials {
   flickerBit?: number
   /** No target connected. */
   noTarget?: boolean
-  /** Which firmware the programmer has, of those that its twin knows. */
+  /** Which firmware the programmer, or the boot loader, has, of those that its twin knows. */
   version?: string
+  /** Plugged in by itself after an update, it is the version that it was before: two of a kind were mixed up. */
+  liesAboutVersion?: boolean
   /** Another chip than the variant's. */
   chip?: string
 }

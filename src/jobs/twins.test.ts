@@ -107,15 +107,23 @@ describe('a USBasp behind another one', () => {
     expect(certificate.proof.kind).toBe('running-version')
   })
 
-  test('that says another version than was written is not proven', async () => {
-    const { job, plugged } = await backedUp('usbasp:pair')
-    const { firmware, ...wanted } = await practice('ATmega8', '1.10')
-    const says = [{ name: 'firmware-version', value: '1.11' } as const]
-    await job.choose({ ...wanted, firmware: firmware && { ...firmware, appears: { link: 'usb', says } } })
+  test('that still says its old version is not proven, and another reading proves what is in it', async () => {
+    const { job, plugged } = await backedUp('usbasp:pair', { liesAboutVersion: true })
+    await job.choose(await practice('ATmega8', '1.10'))
     await job.write(consents(job))
     await plugged.plugInByItself()
     await job.prove(await theOne())
-    expect(job.view).toMatchObject({ error: { code: 'not-proven' }, next: 'prove', certificateId: undefined })
+    expect(job.view).toMatchObject({ proof: undefined, next: 'prove', certificateId: undefined })
+    const saying = (version: string) => expect.stringContaining(version) as string
+    expect(job.view.error).toMatchObject({
+      code: 'not-proven',
+      detail: { expected: saying('1.10'), found: saying('1.03') },
+    })
+
+    await plugged.replug()
+    await job.prove()
+    await job.resumeAfterReplug(await theOne())
+    expect(job.view).toMatchObject({ error: undefined, proof: { kind: 'read-again' } })
   })
 
   test('whose abilities are not those of the image is not proven, and both are said', async () => {

@@ -56,7 +56,7 @@ async function kindOf({ id, has, dials }: Variant): Promise<string> {
   const loader = way?.to === 'itself' ? programmer.facts.find(({ name }) => name === 'bootloader') : undefined
   return JSON.stringify([
     plugged.entry.protocol,
-    [...has].sort(),
+    has.filter((dial) => !/version/i.test(dial)).sort(), // what it says of itself makes no other kind
     [way?.to, way?.by, loader?.value],
     plugged.runsByItself,
   ])
