@@ -50,6 +50,72 @@ for (const [name, device, transfer] of [
     expect(after).not.toBe(before)
   })
 
+test('a broken update of a programmer takes one click more than one that goes well: eight', async ({
+  page,
+  story,
+}) => {
+  await story.countPresses({ handsToo: false })
+  await story.openBench()
+  await story.plugIn(en.practice_usbasp_pair)
+  await story.backUp()
+  await story.take('USBasp 1.10 practice image for ATmega8')
+  await story.breakTransfer(en.fault_unplug, 120)
+  await story.write()
+  await expect(story.heading(en.error_gone_writing)).toBeVisible()
+  await story.button(en.practice_replug).click()
+  await story.button(en.job_continue).click()
+  await expect(story.heading(en.prove_by_itself)).toBeVisible()
+  await page.getByRole('region', { name: en.practice_panel }).getByText(en.practice_by_itself).click()
+  await story.button(en.prove_ask).click()
+  await expect(story.heading(like(en.prove_runs))).toBeVisible()
+  await story.openCertificate()
+  expect(await story.presses()).toBeLessThanOrEqual(8)
+  await story.reads(en.cert_signature_valid)
+})
+
+test('two of a kind that were mixed up prove nothing, until the right one is read', async ({ story }) => {
+  await story.openBench()
+  await story.plugIn(en.practice_usbasp_pair, en.dial_lies)
+  await story.reads(like(en.practice_has, { faults: en.dial_lies }))
+  await story.backUp()
+  await story.take('USBasp 1.10 practice image for ATmega8')
+  await story.write()
+  await story.button(en.practice_by_itself).click()
+  await story.button(en.prove_ask).click()
+  await story.told({
+    happened: like(en.error_not_proven, { found: 'fischl 2009-02-28 1.03' }),
+    safe: en.safe_written,
+    now: en.error_not_proven_now_read,
+  })
+  await story.reads(en.error_not_proven_now_itself)
+  await expect(story.heading(like(en.prove_runs))).toBeHidden()
+  await expect(story.link(en.prove_certificate)).toBeHidden()
+
+  await story.button(en.practice_replug).click()
+  await story.button(en.prove_skip).click()
+  await story.button(en.job_continue).click()
+  await expect(story.heading(en.prove_read_again)).toBeVisible()
+  expect((await certificateOf(story)).proof.kind).toBe('read-again')
+})
+
+test('a fault that a device cannot have is said beside it, before and after it is plugged in', async ({
+  page,
+  story,
+}) => {
+  await story.openBench()
+  await story.plugIn(en.practice_uno, en.dial_version, en.dial_locked)
+  await story.reads(en.practice_cannot.replace('{faults}', en.dial_locked))
+  await story.reads(en.practice_has.replace('{faults}', en.dial_version))
+  await page.goto('./#/')
+  await page.getByText(en.practice_faults, { exact: true }).click()
+  await page.getByLabel(en.dial_locked).check()
+  const cannot = page.getByText(en.practice_cannot.replace('{faults}', en.dial_locked), { exact: true })
+  await expect(page.getByRole('button', { name: en.practice_uno }).filter({ has: cannot })).toBeVisible()
+  await expect(
+    page.getByRole('button', { name: en.practice_usbasp_board }).filter({ has: cannot }),
+  ).toBeHidden()
+})
+
 test('a backup can be stopped at once, and begun again', async ({ story }) => {
   await story.openBench(5)
   await story.plugIn(en.practice_usbasp_board)

@@ -169,12 +169,16 @@ export class Story {
 
   // ---- counting and saving -----------------------------------------------------------------------
 
-  /** Before the first page is opened. */
-  async countPresses(): Promise<void> {
-    await this.page.addInitScript(() => {
+  /** Before the first page is opened. The hands at the plug, which the practice bench has buttons for, do not count. */
+  async countPresses({ handsToo = true } = {}): Promise<void> {
+    const hands = handsToo ? undefined : `[aria-label="${this.words.practice_panel}"]`
+    await this.page.addInitScript((leftOut) => {
       window.presses = 0
-      addEventListener('pointerdown', ({ isTrusted }) => isTrusted && window.presses++, true)
-    })
+      const press = ({ isTrusted, target }: Event) => {
+        if (isTrusted && !(leftOut && (target as Element).closest(leftOut))) window.presses++
+      }
+      addEventListener('pointerdown', press, true)
+    }, hands)
   }
 
   presses = (): Promise<number> => this.page.evaluate(() => window.presses)

@@ -15,6 +15,8 @@ export class Practice {
   readonly shelf: readonly ShelfEntry[]
   readonly speed: number
   plugged: Plugged | undefined = $state.raw()
+  /** Faults that were asked for, and that what is plugged in cannot have. */
+  leftOut: readonly (keyof Dials)[] = $state.raw([])
   /** How it was put in last, and whether it is out now. */
   #put: 'in' | 'by-itself' | 'nothing-appeared' = $state('in')
   #isOut = $state(false)
@@ -33,9 +35,15 @@ export class Practice {
     return this.#isOut && this.#put !== 'nothing-appeared' ? 'out' : this.#put
   }
 
-  async plug(id: string, dials: Dials): Promise<void> {
+  async plug(entry: ShelfEntry, dials: Dials): Promise<void> {
     await this.bench.clear()
-    this.plugged = await this.bench.plug(id, dials)
+    const names = Object.keys(dials) as (keyof Dials)[]
+    const possible = names.filter((name) => entry.dials.includes(name))
+    this.plugged = await this.bench.plug(
+      entry.id,
+      Object.fromEntries(possible.map((name) => [name, dials[name]])),
+    )
+    this.leftOut = names.filter((name) => !possible.includes(name))
     this.#stands('in')
   }
 

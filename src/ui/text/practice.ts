@@ -45,5 +45,10 @@ export const practiceDials: readonly {
   { dial: 'flickerBit', value: 0x100 * 8 + 3, label: m.dial_flicker },
   { dial: 'stuckBit', value: 0x82 * 8 + 3, label: m.dial_stuck },
   { dial: 'version', value: '1.02', label: m.dial_version },
+  { dial: 'liesAboutVersion', value: true, label: m.dial_lies },
   { dial: 'chip', value: 'ATmega88', label: m.dial_chip },
 ]
+
+/** Some of these faults in one line. */
+export const faultNames = (dials: readonly (keyof Dials)[]): string =>
+  practiceDials.flatMap(({ dial, label }) => (dials.includes(dial) ? label() : [])).join(' · ')
