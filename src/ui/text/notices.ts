@@ -1,10 +1,13 @@
 /** Notices about a programmer or patient as people read them: what is so, and what that means for the job. */
 import type { Notice, NoticeCode } from '#core/programmer.ts'
 import { m } from './generated/messages.js'
+import type { SheetId } from './rescue.ts'
 
 export interface NoticeText {
   readonly what: string
   readonly help: string
+  /** The rescue sheet that shows how. */
+  readonly sheet?: SheetId
 }
 
 type Values = Readonly<Record<string, string>>
@@ -24,7 +27,11 @@ const texts = {
   }),
   'clone-firmware': () => ({ what: m.notice_clone_firmware(), help: m.notice_clone_firmware_help() }),
   'old-usb-id': () => ({ what: m.notice_old_usb_id(), help: m.notice_old_usb_id_help() }),
-  'usbisp-hid': () => ({ what: m.notice_usbisp_hid(), help: m.notice_usbisp_hid_help() }),
+  'usbisp-hid': () => ({
+    what: m.notice_usbisp_hid(),
+    help: m.notice_usbisp_hid_help(),
+    sheet: 'usbisp',
+  }),
   'maybe-usbasploader': () => ({
     what: m.notice_maybe_usbasploader(),
     help: m.notice_maybe_usbasploader_help(),
