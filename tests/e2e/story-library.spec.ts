@@ -338,3 +338,49 @@ test('the backup of another chip is refused, that of another device needs a warn
     after: sha256(other.memories['flash'] ?? new Uint8Array()),
   })
 })
+
+test('fuses that lose the chip are each explained and need the word; what then cannot be reached is not called proven', async ({
+  page,
+  story,
+}) => {
+  // Low: no crystal but a clock from outside. High: SPIEN off, RSTDISBL on.
+  const locksOut = board('A board that locks programmers out', { fuses: Uint8Array.of(0xe0, 0x7e, 0xfd) })
+  await openLibrary(story)
+  await importArchive(story, archive(locksOut))
+  await story.link(locksOut.name).click()
+  await story.button(en.entry_restore).click()
+  await story.practise()
+  await story.plugIn(en.practice_usbasp_board)
+  await story.button(en.backup_start).click()
+  await story.planned()
+
+  const [on, off] = [en.fuse_is_on, en.fuse_is_off]
+  for (const gaps of [
+    { bit: 'SPIEN', name: en.fuse_spien_name, from: on, to: off, danger: en.fuse_danger_lost },
+    { bit: 'RSTDISBL', name: en.fuse_rstdisbl_name, from: off, to: on, danger: en.fuse_danger_lost },
+    { bit: 'CKSEL', name: en.fuse_cksel_name, to: en.fuse_is_external_clock, danger: en.fuse_danger_clock },
+  ])
+    await story.reads(like(en.consequence_fuse_danger, gaps))
+  const write = story.button(en.plan_write)
+  for (const tick of await page.getByLabel(en.consent_tick).all()) await tick.check()
+  await expect(write).toBeDisabled()
+  const word = en.consent_word_update
+  await page.getByLabel(like(en.consent_type, { word })).fill('UPDAT')
+  await expect(write).toBeDisabled()
+  await page.getByLabel(like(en.consent_type, { word })).fill(word)
+  await story.write()
+
+  await story.button(en.prove_start).click()
+  await story.told({
+    happened: en.error_target_missing,
+    safe: en.safe_written,
+    now: en.error_target_missing_now_cable,
+  })
+  await expect(story.link(en.prove_certificate)).toBeHidden()
+  await story.button(en.prove_unproven).click()
+  await story.sees(story.heading(en.prove_not))
+  const certificate = await readCertificate((await story.saved(story.button(en.prove_save))).bytes)
+  expect(certificate.proof.kind).toBe('none')
+  for (const bit of ['high.SPIEN', 'high.RSTDISBL', 'low.CKSEL'])
+    expect(certificate.consents).toContain(`fuse-danger:${bit}`)
+})
