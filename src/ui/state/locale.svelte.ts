@@ -1,17 +1,11 @@
-/** The language of the screens. Switching it redraws, nothing is loaded anew. */
+/** The language of the screens. Another one redraws, nothing is loaded anew; `setLocale` keeps the choice. */
 import { overwriteGetLocale } from '../text/generated/runtime.js'
-import { keepLocale, showLocale, shownLocale, type LocaleName } from './locale.ts'
+import type { LocaleName } from './locale.ts'
 
 export class Locale {
-  now: LocaleName = $state(shownLocale())
+  now = $state(document.documentElement.lang as LocaleName)
 
   constructor() {
     overwriteGetLocale(() => this.now)
-  }
-
-  set(locale: LocaleName): void {
-    this.now = locale
-    showLocale(locale)
-    keepLocale(locale)
   }
 }

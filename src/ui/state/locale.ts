@@ -2,20 +2,22 @@
 import { browserLanguages } from '#host/platform.ts'
 import type { Locale as LocaleName } from '../text/generated/runtime.js'
 import { baseLocale, locales } from '../text/project.inlang/settings.json'
+import { keep, kept } from './kept.ts'
 
 export type { LocaleName }
 
 const slot = 'locale'
 
 export function findLocale(): LocaleName {
-  const wanted = [localStorage.getItem(slot), ...browserLanguages().map((tag) => tag.split('-')[0])]
+  const wanted = [kept(slot), ...browserLanguages().map((tag) => tag.split('-')[0])]
   return (wanted.find((name) => locales.some((locale) => locale === name)) ?? baseLocale) as LocaleName
 }
 
-export const keepLocale = (locale: LocaleName): void => localStorage.setItem(slot, locale)
-
-export const shownLocale = (): LocaleName => document.documentElement.lang as LocaleName
-
 export function showLocale(locale: LocaleName): void {
   document.documentElement.lang = locale
+}
+
+export function setLocale(locale: LocaleName): void {
+  keep(slot, locale)
+  showLocale(locale)
 }
