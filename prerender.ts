@@ -3,6 +3,7 @@
  * app's script has come. `src/early.ts` shows it. In the built page only; the dev server mounts the app.
  */
 import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { svelte } from '@sveltejs/vite-plugin-svelte'
 import type { Component } from 'svelte'
 import { render } from 'svelte/server'
@@ -11,6 +12,7 @@ import inlang from './src/ui/text/project.inlang/settings.json' with { type: 'js
 
 type Texts = typeof import('./src/ui/text/en/app.json')
 
+const root = import.meta.dirname
 const early = '<script type="module" src="/src/early.ts"></script>'
 
 export function prerender(): Plugin {
@@ -28,8 +30,9 @@ export function prerender(): Plugin {
 }
 
 async function earlyScript(): Promise<string> {
-  const rolldownOptions = { input: 'src/early.ts', output: { format: 'iife' } } as const
+  const rolldownOptions = { input: join(root, 'src/early.ts'), output: { format: 'iife' } } as const
   const built = await build({
+    root,
     configFile: false,
     logLevel: 'warn',
     build: { target: 'chrome120', write: false, copyPublicDir: false, rolldownOptions },
@@ -39,14 +42,16 @@ async function earlyScript(): Promise<string> {
 
 async function pages(): Promise<string> {
   const { module } = await runnerImport<{ default: Component }>('/src/App.svelte', {
+    root,
     logLevel: 'warn',
     plugins: [svelte({ emitCss: false })],
   })
   return inlang.locales
     .map((lang) => {
-      const { app_failed: failed } = JSON.parse(readFileSync(`src/ui/text/${lang}/app.json`, 'utf8')) as Texts
+      const texts = readFileSync(join(root, `src/ui/text/${lang}/app.json`), 'utf8')
+      const { app_failed: failed, app_late: late } = JSON.parse(texts) as Texts
       const body = inBrowser(lang, () => render(module.default).body)
-      return `<template lang="${lang}" data-failed="${failed}">${body}</template>`
+      return `<template lang="${lang}" data-failed="${failed}" data-late="${late}">${body}</template>`
     })
     .join('')
 }

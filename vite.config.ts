@@ -1,5 +1,6 @@
 /** One configuration for the site, the unit tests (Node) and the browser tests (Debian's Chromium). */
 import { execFileSync } from 'node:child_process'
+import { join } from 'node:path'
 import { paraglideVitePlugin } from '@inlang/paraglide-js'
 import { svelte } from '@sveltejs/vite-plugin-svelte'
 import { playwright } from '@vitest/browser-playwright'
@@ -11,12 +12,14 @@ import { contentSecurityPolicy } from './content-security-policy.ts'
 import manifest from './package.json' with { type: 'json' }
 import { prerender } from './prerender.ts'
 
+/** All paths are from here, wherever it is started from. */
+const root = import.meta.dirname
 const executablePath = process.env['CHROMIUM'] ?? '/usr/bin/chromium'
 
 /** `0.1.0+1a2b3c4`: goes into certificates, so it must name the commit; a dirty tree says so. */
 function build(): string {
   const git = (...args: string[]) =>
-    execFileSync('git', args, { encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] }).trim()
+    execFileSync('git', args, { cwd: root, encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] }).trim()
   try {
     return `${manifest.version}+${git('rev-parse', '--short=7', 'HEAD')}${git('status', '--porcelain') && '.dirty'}`
   } catch {
@@ -55,12 +58,13 @@ function byItself(): Plugin {
 }
 
 export default defineConfig({
+  root,
   base: './',
   define: { __BUILD__: JSON.stringify(build()) },
   plugins: [
     paraglideVitePlugin({
-      project: './src/ui/text/project.inlang',
-      outdir: './src/ui/text/generated',
+      project: join(root, 'src/ui/text/project.inlang'),
+      outdir: join(root, 'src/ui/text/generated'),
       strategy: ['baseLocale'], // src/ui/state/locale.ts finds the language
       isServer: 'true', // so that it looks at no address and no cookie
       outputStructure: 'message-modules', // in the dev server too, so that both write the same folder

@@ -5,12 +5,10 @@ import Shell from './App.svelte'
 
 trustOwnScripts()
 const target = document.getElementById('app')
-if (target?.firstChild) {
-  hydrate(Shell, { target })
+if (target) {
+  const show = target.firstChild ? hydrate : mount
+  show(Shell, { target })
   flushSync()
   target.dispatchEvent(new Event('hydrated')) // src/early.ts waits for it
   performance.mark('hydrated')
-} else if (target) {
-  mount(Shell, { target })
-  performance.mark('ready')
 }

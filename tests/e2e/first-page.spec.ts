@@ -3,29 +3,17 @@
  * is honoured once the app has come: exactly once. What is not the first page never shows it.
  */
 import { expect, type Page } from '@playwright/test'
+import { axe, objections } from './axe.ts'
 import { Story, test } from './story.ts'
+import { openWithoutApp } from './without-app.ts'
 import { de } from './words.ts'
 
 declare global {
   interface Window {
     /** Which choosers were opened. */
     choosers: string[]
-  }
-}
-
-/** Opens the page and holds the app's script back; gives what lets it come. */
-async function openWithoutApp(page: Page, address = './'): Promise<() => Promise<void>> {
-  let release = () => {}
-  const held = new Promise<void>((resolve) => (release = resolve))
-  await page.route('**/assets/index-*.js', async (route) => {
-    await held
-    await route.continue()
-  })
-  await page.goto(address, { waitUntil: 'commit' })
-  await expect(page.locator('html')).toHaveAttribute('data-scheme') // what runs before the app has run
-  return async () => {
-    release()
-    await page.waitForLoadState()
+    /** How far what was on the screen has moved by itself, as Chrome counts it. */
+    shift: number
   }
 }
 
@@ -109,6 +97,92 @@ test('the app takes the page over as it stands, and says nothing of it', async (
   expect(heard).toEqual([])
 })
 
+const phone = { width: 390, height: 844 }
+
+for (const [name, viewport] of [
+  ['a phone', phone],
+  ['a laptop', { width: 1280, height: 800 }],
+] as const)
+  test(`on ${name} nothing moves when the app takes the page over`, async ({ page, story, words }) => {
+    await page.setViewportSize(viewport)
+    await page.addInitScript(() => {
+      window.shift = 0
+      const count = (entries: PerformanceObserverEntryList) => {
+        for (const entry of entries.getEntries())
+          window.shift += (entry as unknown as { value: number }).value
+      }
+      new PerformanceObserver(count).observe({ type: 'layout-shift', buffered: true })
+    })
+    const comes = await openWithoutApp(page)
+    await story.sees(story.button(words.bench_choose_usb))
+    await comes()
+    await story.sees(page.getByText(words.promise_local))
+    // what moved was counted when the next picture but one is there
+    await page.evaluate(() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done))))
+    expect(await page.evaluate(() => window.shift)).toBe(0)
+  })
+
+test('the first page by itself has nothing that axe objects to, on a phone and in German', async ({
+  browser,
+}) => {
+  const page = await browser.newPage({ locale: 'de-DE', viewport: phone, serviceWorkers: 'block' })
+  await page.addInitScript({ content: axe })
+  await openWithoutApp(page)
+  await expect(page.getByRole('button', { name: de.bench_choose_usb })).toBeVisible()
+  expect(await objections(page, { resultTypes: ['violations'] })).toEqual([])
+  await page.close()
+})
+
+test('a press whose button the app has built anew is honoured', async ({ page, story, words }) => {
+  await countChoosers(page)
+  const comes = await openWithoutApp(page)
+  const button = story.button(words.bench_choose_serial)
+  await story.press(button)
+  await button.evaluate((element) => element.replaceWith(element.cloneNode(true)))
+  await comes()
+  await expect.poll(() => choosers(page)).toEqual(['serial'])
+})
+
+test('a press that the app hears of too late is not done, but told', async ({ page, story, words }) => {
+  await countChoosers(page)
+  await page.clock.install()
+  const comes = await openWithoutApp(page)
+  await story.press(story.button(words.bench_choose_usb))
+  await page.clock.fastForward(6000)
+  await comes()
+  await expect(page.getByRole('alert')).toHaveText(words.app_late)
+  await expect(story.button(words.bench_choose_usb)).toBeFocused()
+  expect(await choosers(page)).toEqual([])
+  await page.keyboard.press('Enter')
+  await expect.poll(() => choosers(page)).toEqual(['usb'])
+  await expect(page.getByRole('alert')).toBeHidden()
+})
+
+test('where site data is blocked the page comes all the same, and takes another language', async ({
+  page,
+  story,
+  words,
+}) => {
+  await page.addInitScript(() => {
+    Object.defineProperty(window, 'localStorage', {
+      get: () => {
+        throw new DOMException('Access is denied for this document.', 'SecurityError')
+      },
+    })
+  })
+  const heard = complaints(page)
+  const comes = await openWithoutApp(page)
+  await story.sees(story.button(words.bench_choose_usb))
+  await comes()
+  await story.sees(page.getByText(words.promise_local))
+  await page.goto('./#/settings')
+  await page.getByLabel('Deutsch').check()
+  await expect(story.heading(de.settings_title)).toBeVisible()
+  await page.getByLabel(de.settings_scheme_dark).check()
+  await expect(page.locator('body')).toHaveCSS('color-scheme', 'dark')
+  expect(heard).toEqual([])
+})
+
 test('words and colours are the right ones from the start', async ({ browser }) => {
   const page = await browser.newPage({ locale: 'de-AT', serviceWorkers: 'block' })
   const story = new Story(page, de)
@@ -166,9 +240,14 @@ test('a browser without WebUSB is not shown what it cannot do', async ({ page, s
 })
 
 test('a script that never comes is told, and nothing pretends to wait for it', async ({ page, words }) => {
+  await page.addInitScript({ content: axe })
   await page.route('**/assets/index-*.js', (route) => route.fulfill({ status: 404 }))
+  await page.goto('./#/library')
+  await expect(page.getByRole('alert')).toHaveText(words.app_failed)
+  await page.goto('about:blank')
   await page.goto('./')
   await expect(page.getByRole('alert')).toHaveText(words.app_failed)
+  expect(await objections(page, { resultTypes: ['violations'] })).toEqual([])
   await page.getByRole('link', { name: words.nav_library }).first().click()
   await expect(page).toHaveURL(/#\/library$/)
 })

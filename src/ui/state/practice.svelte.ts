@@ -53,6 +53,7 @@ export class Practice {
     if (!attached) throw new FlashError('bad-file', { format: 'report', why: 'no-bytes' })
     await this.bench.clear()
     this.plugged = undefined
+    this.leftOut = []
     return { attached, candidates: candidates(attached.seen) }
   }
 
