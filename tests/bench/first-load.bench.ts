@@ -1,8 +1,8 @@
 /**
- * The first visit to the built site, against a page that is one button; same server, taking turns, each time
- * in a browser context of its own. `ready` is when the page stands and what is pressed in it is honoured
- * (tests/e2e/first-page.spec.ts), `app` when it is honoured at once. Slowed down as a field laptop on a
- * phone's network is: CPU 4x, 10 Mbit/s, 40 ms to the server and back.
+ * The first visit to the built site, and by a firmware link, against a page that is one button; same server,
+ * taking turns, each time in a browser context of its own. `ready` is when what was asked for stands and what
+ * is pressed in it is honoured (tests/e2e/first-page.spec.ts), `app` when it is honoured at once. Slowed down
+ * as a field laptop on a phone's network is: CPU 4x, 10 Mbit/s, 40 ms to the server and back.
  */
 import { mkdtemp, mkdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
@@ -11,6 +11,7 @@ import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { gzipSync } from 'node:zlib'
 import { chromium, type Browser } from 'playwright'
+import { formatFirmwareLink } from '#catalogue/link.ts'
 import { installChromium, tool } from '../run/machine.mjs'
 import { median, type Bench, type Row } from './measure.ts'
 
@@ -23,12 +24,18 @@ const button = {
   'button.js': `const button = document.createElement('button')
 button.textContent = 'Press'
 document.body.append(button)
-performance.mark('ready')`,
+performance.mark('ready')
+performance.mark('hydrated')`,
 }
+
+const link = formatFirmwareLink({
+  ...{ device: 'usbasp', chip: 'ATmega8', name: 'USBasp', version: '1.10', size: 13_000 },
+  ...{ sha256: '0'.repeat(64), urls: ['https://firmware.example/usbasp.hex'] },
+})
 
 interface Visit {
   readonly readyMs: number
-  /** The app has taken over the page that was there. */
+  /** And the app has taken over the page that was there. */
   readonly appMs: number
   /** Until then; paths from the site's root. */
   readonly scripts: readonly string[]
@@ -50,9 +57,13 @@ async function visit(browser: Browser, url: string): Promise<Visit> {
     // no question to the page before it is ready: Playwright's own script would run, and count, in it
     await page.goto(url, { waitUntil: 'networkidle' })
     return await page.evaluate(() => {
-      const at = (mark: string) => performance.getEntriesByName(mark)[0]?.startTime
-      const readyMs = at('ready') ?? NaN
-      const appMs = at('hydrated') ?? readyMs
+      const at = (mark: string) => {
+        const [entry] = performance.getEntriesByName(mark)
+        if (!entry) throw new Error(`${location.href} never marked that it is ${mark}.`)
+        return entry.startTime
+      }
+      const readyMs = at('ready')
+      const appMs = Math.max(readyMs, at('hydrated'))
       const scripts = performance
         .getEntriesByType('resource')
         .filter(({ name, startTime, duration }) => name.endsWith('.js') && startTime + duration <= appMs)
@@ -73,7 +84,8 @@ async function run(): Promise<Row[]> {
     const browser = await chromium.launch({ executablePath: process.env['CHROMIUM'] ?? '/usr/bin/chromium' })
     try {
       const site = await server.url
-      const visits = await takeTurns(browser, { reflasher: site, 'one button': `${site}button/` })
+      const pages = { reflasher: site, 'a firmware link': site + link, 'one button': `${site}button/` }
+      const visits = await takeTurns(browser, pages)
       return await rowsOf(visits, outDir)
     } finally {
       await browser.close()

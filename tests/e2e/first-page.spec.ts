@@ -6,12 +6,14 @@ import { expect, type Page } from '@playwright/test'
 import { axe, objections } from './axe.ts'
 import { Story, test } from './story.ts'
 import { openWithoutApp } from './without-app.ts'
-import { de } from './words.ts'
+import { de, like } from './words.ts'
 
 declare global {
   interface Window {
     /** Which choosers were opened. */
     choosers: string[]
+    /** What stood on the page when it was first said to be ready. */
+    readyWith: string | undefined
     /** How far what was on the screen has moved by itself, as Chrome counts it. */
     shift: number
   }
@@ -228,6 +230,26 @@ test('another address shows nothing of the first page', async ({ page, story, wo
   await comes()
   await story.sees(story.heading(words.library_title))
   await expect(story.heading(words.bench_title)).toBeHidden()
+})
+
+test('no page is ready before what was asked for stands', async ({ page, story, words }) => {
+  await page.addInitScript(() => {
+    const mark = performance.mark.bind(performance)
+    performance.mark = (name, options) => {
+      if (name === 'ready') window.readyWith ??= document.querySelector('main')?.innerText
+      return mark(name, options)
+    }
+  })
+  for (const [address, what] of [
+    ['./', words.bench_choose_usb],
+    ['./#/library', words.library_title],
+    ['./#/flash?v=1', words.error_link],
+  ] as const) {
+    await page.goto('about:blank')
+    await page.goto(address)
+    await story.reads(like(what))
+    await expect.poll(() => page.evaluate(() => window.readyWith), address).toMatch(like(what))
+  }
 })
 
 test('a browser without WebUSB is not shown what it cannot do', async ({ page, story, words }) => {
