@@ -42,7 +42,7 @@ if (root && page) {
     else if (meant) {
       tell('late')
       meant.focus()
-      root.addEventListener('click', () => note.remove(), { once: true })
+      root.onclick = () => note.remove()
     }
   })
   // A file of the app did not come, or its script did not run: what is pressed would never be honoured.
