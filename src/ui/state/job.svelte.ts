@@ -10,6 +10,7 @@ import type { MemoryId, Seen } from '#core/programmer.ts'
 import { systemClock } from '#core/time.ts'
 import { onceDrawn } from '#host/drawn.ts'
 import { whileWriting } from '#host/job-lock.ts'
+import { steadyClock } from '#host/steady-clock.ts'
 import { browserSurroundings } from '#host/surroundings.ts'
 import type { Attached } from '#transport/devices.ts'
 import { filled, PageTracker, planStates, type PageState } from '../parts/memory-map.ts'
@@ -74,7 +75,7 @@ export class JobState {
         ...browserSurroundings,
         guarded: (work) => browserSurroundings.guarded(() => whileWriting(this.#job.view.id, work)),
       },
-      clock: this.bench.clock,
+      clock: this.bench.clock === systemClock ? steadyClock : this.bench.clock,
       log: this.bench.log.add,
       practice: this.practising,
       onChange: (view) => this.#hear(view),
