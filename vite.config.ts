@@ -122,6 +122,7 @@ export default defineConfig({
   },
   worker: { format: 'es', plugins: () => [assemblyScript()] },
   test: {
+    maxWorkers: 2, // by itself it leaves a second core to nobody
     projects: [
       {
         extends: true,

@@ -5,25 +5,25 @@ import { random, whileHeldOpen, type LabCase } from './lab-case.ts'
 
 const tty = (driver: string) => (driver === 'cdc-acm' ? '/dev/ttyACM0' : '/dev/ttyUSB0')
 
-/** One behind each of the four bridges. */
+/** One behind each of the four bridges; a whole chip behind two of them, as how it is written does not depend on the bridge. */
 const boards = [
   { id: 'stk500:uno', driver: 'cdc-acm', part: 'm328p', baud: 115_200, flash: 32_256 },
-  { id: 'stk500:uno-optiboot8', driver: 'cp210x', part: 'm328p', baud: 115_200, flash: 32_256 },
-  { id: 'stk500:diecimila', driver: 'ftdi_sio', part: 'm168', baud: 19_200, flash: 14_336 },
+  { id: 'stk500:uno-optiboot8', driver: 'cp210x', part: 'm328p', baud: 115_200, flash: 4096 },
+  { id: 'stk500:diecimila', driver: 'ftdi_sio', part: 'm168', baud: 19_200, flash: 4096 },
   { id: 'stk500:optiboot-atmega8', driver: 'ch341', part: 'm8', baud: 115_200, flash: 7680 },
 ].map(({ id, driver, part, baud, flash }): LabCase => ({
-  name: `avrdude, ${id} (${driver}): all of the flash below the boot loader`,
+  name: `avrdude, ${id} (${driver}): ${String(flash)} bytes of flash`,
   twins: [{ id }],
   timeoutMs: 600_000,
   async run({ guest, twins: [twin] }) {
     assert(twin)
     const program = random(flash)
-    const loader = twin.memory('flash').slice(flash)
+    const above = twin.memory('flash').slice(flash)
     await guest.put('/tmp/flash.bin', program)
     const avrdude = `avrdude -q -q -c arduino -P ${tty(driver)} -b ${String(baud)} -p ${part} -D`
     await guest.do(`${avrdude} -U flash:w:/tmp/flash.bin:r`, 500_000)
     assert(equal(twin.memory('flash').slice(0, flash), program), 'the flash is not what was written')
-    assert(equal(twin.memory('flash').slice(flash), loader), 'the boot loader has changed')
+    assert(equal(twin.memory('flash').slice(flash), above), 'what is above it has changed')
   },
 }))
 
