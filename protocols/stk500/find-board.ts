@@ -36,34 +36,33 @@ export const speeds = ({ vendorId }: SeenSerial): readonly [number, number, numb
 /**
  * An answer that was lost (a busy computer, a bad contact) is one that this try did not get: the board is reset and
  * asked again.
- * @throws `device-silent` with what was tried; the reason when the last try began to answer and broke off.
+ * @throws `device-silent` with what was tried; what was wrong when at one speed something began to answer and broke
+ * off each time.
  */
 export async function findBoard(session: Session, ctx: Context): Promise<Board> {
   const { link } = session
   const bauds = speeds(link.seen)
   const tried: string[] = []
-  let lost: unknown
   for (const isPatient of [false, true]) {
     for (const baud of bauds) {
       ctx.checkpoint()
       ctx.log(`stk500 trying ${String(baud)} baud`)
       if (link.baud !== baud) await link.setBaud(baud)
-      for (let tries = 0; tries < mostTries; tries++) {
+      for (let tries = 1; ; tries++) {
         await session.reset(ctx)
         if (!(await synchronise(session, isPatient ? patience(baud) : quickMs, ctx))) break
         try {
           return await lookAt(session, baud, ctx)
         } catch (error) {
-          if (!isLost(error)) throw error
+          if (tries === mostTries || !isLost(error)) throw error
           ctx.log(`stk500 asked again: ${String(error)}`)
-          lost = error
           if (link.baud !== baud) await link.setBaud(baud)
         }
       }
       if (isPatient) tried.push(`GET_SYNC at ${String(baud)} baud`)
     }
   }
-  throw lost ?? new FlashError('device-silent', { tried })
+  throw new FlashError('device-silent', { tried })
 }
 
 /** Who it is that has just answered, and who else is behind this port. */
@@ -92,7 +91,7 @@ async function synchronise(session: Session, waitMs: number, ctx: Context): Prom
   while (clock.now() < deadline) {
     ctx.checkpoint()
     if (!(await session.synchronise(Math.min(eachMs, deadline - clock.now()), ctx))) continue
-    await session.settle(ctx)
+    await session.settle()
     return true
   }
   return false
@@ -136,7 +135,7 @@ export async function awaitSketch(
   while (clock.now() < deadline) {
     ctx.checkpoint()
     if (!(await session.synchronise(250, ctx))) continue
-    await session.settle(ctx)
+    await session.settle()
     const speaker = await session.whoIsThere(ctx)
     if (speaker.role === 'programmer') return { speaker, baud }
     await session.ask([leaveProgmode], ctx) // a boot loader of the same speed: left alone, it gives up

@@ -58,16 +58,22 @@ export async function connectLoader(session: Session, loader: Answering, ctx: Co
 
 async function enterLoader(session: Session, { baud }: Answering, ctx: Context): Promise<Uint8Array> {
   const { link } = session
+  let lost: unknown
   for (let i = 0; i < mostTries; i++) {
     ctx.checkpoint()
     if (link.baud !== baud) await link.setBaud(baud)
     await session.reset(ctx)
     if (!(await session.synchronise(answerMs, ctx))) continue
-    await session.settle(ctx)
-    const signature = await askSignature(session, ctx)
-    if (signature) return signature
+    await session.settle()
+    try {
+      return (await session.ask([readSign], ctx))[0]
+    } catch (error) {
+      if (!isLost(error)) throw error
+      ctx.log(`stk500 READ_SIGN failed: ${String(error)}`)
+      lost = error
+    }
   }
-  throw new FlashError('device-silent', { tried: [`reset and GET_SYNC at ${String(baud)} baud`] })
+  throw lost ?? new FlashError('device-silent', { tried: [`reset and GET_SYNC at ${String(baud)} baud`] })
 }
 
 /** Undefined: its answer was lost. */

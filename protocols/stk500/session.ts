@@ -106,9 +106,9 @@ export class Session {
     return false
   }
 
-  /** Drops answers to earlier tries that are still on their way. */
-  async settle(ctx: Context): Promise<void> {
-    await ctx.clock.sleep(settleMs)
+  /** Drops answers to earlier tries that are still on their way: until the line is quiet. */
+  async settle(): Promise<void> {
+    for (let i = 0; i < mostNoise && (await this.#readByte(settleMs)) !== undefined; i++);
     this.link.flush()
   }
 

@@ -73,6 +73,23 @@ export async function readTwice(memory: Readable, ctx: Context): Promise<Uint8Ar
   return bytes
 }
 
+/**
+ * A chip that has started anew answers blank, and does so twice; its signature, read last, tells.
+ * @throws `backup-mismatch` when the signature is not the backup's
+ */
+export async function refuseSilence(
+  { memories }: Patient,
+  backup: Pick<Backup, 'memories'>,
+  ctx: Context,
+): Promise<void> {
+  const memory = memories.filter(isReadable).find(({ id }) => id === 'signature')
+  const before = backup.memories.find(({ id }) => id === 'signature')
+  if (!memory || !before) return
+  const now = await readWhole(memory, ctx.under(Progress.silent()))
+  const found = mismatch('signature', memory.address, before.bytes, now)
+  if (found) throw new FlashError('backup-mismatch', { ...found, likely: 'bad-contact' })
+}
+
 async function refuseDifference(
   memory: Readable,
   one: Uint8Array,

@@ -35,7 +35,7 @@ export interface FlashOptions {
   readonly renew?:
     ((patient: Patient, ctx: Context) => Promise<Pick<FlashOptions, 'plan' | 'safety'>>) | undefined
   /** Called before `verify-mismatch` with what was found in that memory. */
-  readonly onWrong?: (id: MemoryId, found: Uint8Array) => void
+  readonly onWrong?: (id: MemoryId, found: Uint8Array) => Promise<void> | void
 }
 
 /**

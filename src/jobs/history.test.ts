@@ -34,6 +34,7 @@ async function stored(changes: Partial<StoredCertificate> = {}): Promise<StoredC
 
 const table = (csv: string) =>
   csv
+    .slice(1)
     .trimEnd()
     .split('\r\n')
     .map((line) => line.slice(1, -1).split('","'))

@@ -6,7 +6,7 @@ import { verifyCertificate, type VerifiedCertificate } from './certificate.ts'
 export async function historyCsv(certificates: readonly StoredCertificate[]): Promise<string> {
   const rows: string[][] = [[...columns]]
   for (const stored of certificates) rows.push(rowOf(stored, await verified(stored)))
-  return rows.map((row) => `${row.map(cell).join(',')}\r\n`).join('')
+  return byteOrderMark + rows.map((row) => `${row.map(cell).join(',')}\r\n`).join('')
 }
 
 /** All certificates as they were signed; one that is no JSON any more is kept as text. */
@@ -14,6 +14,9 @@ export function historyJson(certificates: readonly StoredCertificate[]): string 
   const all = certificates.map(({ json }) => parsed(json))
   return `${JSON.stringify({ format: 'reflasher-history', version: 1, certificates: all }, undefined, 2)}\n`
 }
+
+/** Without it spreadsheets take UTF-8 for something older. */
+const byteOrderMark = '\ufeff'
 
 const columns = [
   ...['issued', 'programmer', 'serial', 'chip', 'firmware before', 'firmware after', 'image', 'image sha256'],

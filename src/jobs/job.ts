@@ -22,6 +22,7 @@ import {
   readContents,
   readOnce,
   readTwice,
+  refuseSilence,
   type NoBackup,
 } from './backup.ts'
 import { issueCertificate } from './certificate.ts'
@@ -55,6 +56,14 @@ export interface JobServices {
   readonly practice?: boolean
 }
 
+interface Unfinished {
+  readonly wanted: Wanted
+  readonly rule: PlanRule
+  readonly before: Memories
+  /** What was read back instead of what was written: that too tells this unit from another one. */
+  readonly wrong: Memories
+}
+
 const wireTrouble = ['timeout', 'stalled', 'short-transfer', 'transfer-failed', 'unexpected-answer'] as const
 
 export class Job {
@@ -75,7 +84,7 @@ export class Job {
   #consents: readonly string[] = []
   #isRuleChosen = false
   /** What a write that was not seen to end may have left in the patient. */
-  #unfinished: { readonly wanted: Wanted; readonly rule: PlanRule; readonly before: Memories } | undefined
+  #unfinished: Unfinished | undefined
 
   constructor(services: JobServices) {
     this.#services = services
@@ -106,7 +115,8 @@ export class Job {
     job.#consents = entry.consents
     job.#isRuleChosen = true
     job.#connectOptions = { ends: entry.way }
-    job.#unfinished = { wanted: entry.wanted, rule: entry.rule, before: new Map() }
+    const { wanted, rule, wrong = new Map() } = entry
+    job.#unfinished = { wanted, rule, before: new Map(), wrong }
     job.#runner.again = () => job.#resume()
     job.#runner.set({
       id: entry.id,
@@ -441,17 +451,21 @@ export class Job {
       })
     const safety = this.#safety(await this.#services.backups.receiptFor(backup.id, backup.sha256))
     const startedAt = new Date().toISOString()
+    let entry: JournalEntry | undefined
     const beforeFirstChange = async () => {
       const given = { acknowledged: this.#acknowledged, consents: this.#consents, ...this.#seen }
       const { backup: kept = backup } = this.view
-      await this.#services.backups.journal.open(entryOf(this.view, kept, wanted, given))
-      this.#unfinished = { wanted, rule, before: this.#present }
+      const wrong = this.#unfinished?.wrong ?? new Map<MemoryId, Uint8Array>()
+      entry = { ...entryOf(this.view, kept, wanted, given), ...(wrong.size > 0 && { wrong }) }
+      await this.#services.backups.journal.open(entry)
+      this.#unfinished = { wanted, rule, before: this.#present, wrong }
       this.#runner.set({ halfWritten: true })
     }
-    // Where it came out wrong, that is what tells this unit from another one.
-    const onWrong = (id: MemoryId, found: Uint8Array) => {
+    const onWrong = async (id: MemoryId, found: Uint8Array) => {
       if (!this.#unfinished) return
-      this.#unfinished = { ...this.#unfinished, before: new Map([...this.#unfinished.before, [id, found]]) }
+      const wrong = new Map([...this.#unfinished.wrong, [id, found]])
+      this.#unfinished = { ...this.#unfinished, wrong }
+      if (entry) await this.#remember({ ...entry, wrong })
     }
     const renew = halfWritten ? undefined : this.#renew // what is half-written must stay as it was kept
     await this.#services.surroundings.guarded(() =>
@@ -469,6 +483,15 @@ export class Job {
     this.#runner.done('write', 'prove')
   }
 
+  /** What went wrong with the write matters more than that it cannot be stored. */
+  async #remember(entry: JournalEntry): Promise<void> {
+    try {
+      await this.#services.backups.journal.open(entry)
+    } catch (error) {
+      this.#log(`what was read back could not be stored: ${String(error)}`)
+    }
+  }
+
   get #seen(): Pick<JournalEntry, 'seen'> {
     const source = this.#source
     return source && !('ways' in source) ? { seen: source.seen } : {}
@@ -484,6 +507,7 @@ export class Job {
     const eeprom = patient.memories.filter(isReadable).find(({ id }) => id === 'eeprom')
     if (!backup || !eeprom) throw new FlashError('bug', { during: 'saving an EEPROM that is not there' })
     const bytes = await readTwice(eeprom, ctx)
+    await refuseSilence(patient, backup, ctx)
     const { origin, firmware, unreadable } = backup
     const memories = backup.memories.map((memory) => (memory.id === 'eeprom' ? { ...memory, bytes } : memory))
     const { backups } = this.#services
@@ -513,7 +537,7 @@ export class Job {
     try {
       const { memories } = await readOnce(patient, ctx)
       const present = new Map(memories.map(({ id, bytes }): [MemoryId, Uint8Array] => [id, bytes]))
-      refuseStranger(present, this.#sources(patient))
+      refuseStranger(present, this.#sources(patient), this.#unfinished?.wrong)
       this.#present = present
     } finally {
       await release(patient, ctx)

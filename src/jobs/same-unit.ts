@@ -12,16 +12,23 @@ const stuckBits = 2
 
 /**
  * @param sources what each memory may hold: as kept, as expected, as it was before
+ * @param wrong what was found instead of what was written; only just that counts
  * @throws `target-changed` with the first place that none of them explains
  */
-export function refuseStranger(present: Memories, sources: readonly Memories[]): void {
+export function refuseStranger(
+  present: Memories,
+  sources: readonly Memories[],
+  wrong: Memories = new Map(),
+): void {
   for (const [id, bytes] of present) {
     const known = sources.flatMap((source) => source.get(id) ?? [])
     const [kept] = known
     if (!kept) continue
     const explains = explanationOf[id] ?? onTheWay
+    const found = wrong.get(id)
     let unexplained = 0
     for (const [i, byte] of bytes.entries()) {
+      if (byte === found?.[i]) continue
       const missing = Math.min(...known.map((source) => bitsIn(explains(byte, source[i] ?? 0xff))))
       unexplained += missing
       if (missing === 0 || (id === 'flash' && unexplained <= stuckBits)) continue

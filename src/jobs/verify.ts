@@ -9,14 +9,14 @@ import { isReadable, mismatch, readWhole } from './reading.ts'
 /**
  * Reads the whole memory back and compares all of it. What differs is read once more, to tell a bad
  * contact from bytes that really are wrong; a second reading that is right does not undo the first.
- * @param onWrong hears what is there instead
+ * @param onWrong hears what is there instead, if two readings agree on it
  * @throws `verify-mismatch` · `read-protected` when it cannot be read
  */
 export async function verifyMemory(
   memory: Memory,
   expected: Uint8Array,
   ctx: Context,
-  onWrong: (found: Uint8Array) => void = () => undefined,
+  onWrong: (found: Uint8Array) => Promise<void> | void = () => undefined,
 ): Promise<void> {
   const { id, address } = memory
   if (!isReadable(memory)) throw new FlashError('read-protected', { memory: id })
@@ -24,8 +24,8 @@ export async function verifyMemory(
   const wrong = mismatch(id, address, expected, found)
   if (!wrong) return
   const again = await readWhole(memory, ctx.under(Progress.silent()))
-  onWrong(again)
   const isStable = mismatch(id, address, found, again) === undefined
+  if (isStable) await onWrong(found)
   const likely = isStable ? likelyCause(expected, found) : 'bad-contact'
   throw new FlashError('verify-mismatch', { ...wrong, ...(likely && { likely }) })
 }

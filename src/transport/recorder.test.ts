@@ -3,10 +3,13 @@ import { EchoUsbTwin } from '#bench/test-twins.ts'
 import { TwinUsb } from '#bench/twin-usb.ts'
 import { VirtualClock } from '#bench/virtual-clock.ts'
 import { ByteReader, hexBytes } from '#core/bytes.ts'
+import type { SeenUsb } from '#core/programmer.ts'
 import { Devices } from './devices.ts'
 import { pcapHeader, pcapOf } from './pcap.ts'
 import { recordedUsb } from './recorded-links.ts'
 import { Recorder, withoutContents, type UsbEvent, type WireEvent } from './recorder.ts'
+import { parseReport, replayed } from './replay.ts'
+import { reportOf } from './report.ts'
 
 const put = { requestType: 'vendor', recipient: 'device', request: 2, value: 0, index: 0 } as const
 const get = { ...put, request: 1 } as const
@@ -80,6 +83,63 @@ describe('without contents', () => {
     const { wires, events } = withoutContents({ wires: [{ wire: 1, seen }], events: [text], dropped: 0 })
     expect(wires).toMatchObject([{ seen: { vendorId: 1, serial: undefined } }])
     expect(events).toEqual([{ ...text, bytes: new Uint8Array(10) }])
+  })
+})
+
+test('what is received byte by byte is one long transfer, and emptied from where it is long', () => {
+  const byte = (i: number): WireEvent => ({
+    ...{ wire: 1, from: i, at: i, kind: 'received', baud: 9600, length: 1 },
+    bytes: Uint8Array.of(i),
+  })
+  const events = Array.from({ length: 12 }, (_, i) => byte(i + 1))
+  const left = withoutContents({ wires: [], events, dropped: 0 }).events.map((one) =>
+    'bytes' in one ? one.bytes[0] : undefined,
+  )
+  expect(left).toEqual([1, 2, 3, 4, 5, 6, 7, 8, 0, 0, 0, 0])
+})
+
+describe('a bug report', () => {
+  const seen = { link: 'usb', serial: 'SN-42' } as SeenUsb
+  const around = {
+    build: 'b',
+    browser: 'c',
+    log: ['serial SN-42, chip x', 'backup-corrupt {"name":"Mill \\"& Sons"}'],
+  }
+  const recorded = {
+    wires: [{ wire: 1, seen }],
+    events: [{ ...event(20), bytes: new Uint8Array(20).fill(7) }],
+    dropped: 0,
+  }
+
+  test('has by default neither serial numbers nor names nor firmware', () => {
+    const json = JSON.stringify(reportOf(recorded, { ...around, contents: false }))
+    for (const secret of ['SN-42', 'Mill', 'Sons', '0707070707']) expect(json).not.toContain(secret)
+    expect(JSON.stringify(reportOf(recorded, { ...around, contents: true }))).toContain('SN-42')
+  })
+
+  test.each([
+    ['no JSON', '{'],
+    ['another file', '{}'],
+    ['an odd digit', '{"format":"reflasher-report","version":1,"events":[{"kind":"reset","wire":1}]}'],
+  ])('that is %s is refused', (_, text) => {
+    expect(() => parseReport(new TextEncoder().encode(text))).toThrow(
+      expect.objectContaining({ code: 'bad-file' }),
+    )
+  })
+
+  test('ends a replay as the line ended then', async () => {
+    const wires = [{ wire: 1, seen: { link: 'serial', vendorId: 1, productId: 2 } as const }]
+    const at = { wire: 1, from: 0, at: 0 }
+    const events: WireEvent[] = [
+      { ...at, kind: 'sent', baud: 9600, length: 1, bytes: Uint8Array.of(1) },
+      { ...at, kind: 'received', baud: 9600, length: 2, bytes: new Uint8Array(), error: 'device-gone' },
+    ]
+    const [port] = replayed({ wires, events }, new VirtualClock())
+    if (port?.link !== 'serial') throw new Error('no port')
+    const link = await port.open(9600)
+    await link.write(Uint8Array.of(1))
+    await expect(link.read(2)).rejects.toMatchObject({ code: 'device-gone' })
+    expect(link.gone.aborted).toBe(true)
   })
 })
 

@@ -125,11 +125,20 @@ export function withoutContents({ wires, events, dropped }: Recorded): Recorded 
   const texts = 3
   const isText = (event: WireEvent) =>
     event.kind === 'usb' && event.setup?.requestType === 'standard' && event.setup.value >> 8 === texts
+  /** On each line, of what came since the computer said something: read in pieces it is still one transfer. */
+  const heard = new Map<number, number>()
+  const isLong = (event: WireEvent & { bytes: Uint8Array }): boolean => {
+    if (event.kind === 'sent') heard.delete(event.wire)
+    if (event.kind !== 'received') return event.bytes.length > mostSaid || isText(event)
+    const total = (heard.get(event.wire) ?? 0) + event.bytes.length
+    heard.set(event.wire, total)
+    return total > mostSaid
+  }
   return {
     dropped,
     wires: wires.map(({ wire, seen }) => ({ wire, seen: { ...seen, serial: undefined } })),
     events: events.map((event) => {
-      if (!('bytes' in event) || (event.bytes.length <= mostSaid && !isText(event))) return event
+      if (!('bytes' in event) || !isLong(event)) return event
       const bytes = new Uint8Array(event.bytes.length)
       const isSent = event.kind === 'sent' || (event.kind === 'usb' && event.direction === 'out')
       if (isSent) bytes.set(event.bytes.subarray(0, headSaid))

@@ -12,14 +12,13 @@ import type { ControlSetup, Io, SerialLink, SerialSignals, UsbLink } from './lin
 import type { RecordedWire, UsbEvent, WireEvent } from './recorder.ts'
 import type { Report } from './report.ts'
 
-// ---- the file ------------------------------------------------------------------------------------
-
 const most = {
   text: 20_000,
   lines: 10_000,
   wires: 10_000,
   events: 500_000,
   interfaces: 256,
+  hex: 2 ** 22,
   fileBytes: 2 ** 26,
 }
 
@@ -29,7 +28,11 @@ const u8 = z.int().check(z.minimum(0), z.maximum(0xff))
 const u16 = z.int().check(z.minimum(0), z.maximum(0xffff))
 const number = z.int().check(z.minimum(0), z.maximum(2 ** 31))
 const ms = z.number().check(z.minimum(0), z.maximum(2 ** 40))
-const bytes = z.pipe(z.string().check(z.regex(/^([0-9a-f]{2})*$/i)), z.transform(fromHex))
+const isHex = (text: string): boolean => text.length % 2 === 0 && !/[^0-9a-f]/i.test(text)
+const bytes = z.pipe(
+  z.string().check(z.refine((text) => text.length <= most.hex && isHex(text))),
+  z.transform(fromHex),
+)
 
 const seen = z.discriminatedUnion('link', [
   z.object({
@@ -92,8 +95,6 @@ export function parseReport(file: Uint8Array): Replayable {
   throw bad(parsed.error.issues[0]?.path.map(String).join('.') ?? '')
 }
 
-// ---- the devices ---------------------------------------------------------------------------------
-
 /** Each opening gives the next wire that was recorded of this device. */
 export function replayed({ wires, events }: Pick<Replayable, 'wires' | 'events'>, clock: Clock): Attached[] {
   const byDevice = new Map<string, RecordedWire[]>()
@@ -154,20 +155,24 @@ class Tape {
 
   /** The next event that is like this, which may skip others: a changed driver may ask less. */
   find<E extends WireEvent>(isLike: (event: WireEvent) => event is E): E | undefined {
-    const found = this.#events.findIndex((event, i) => i >= this.#at && isLike(event))
-    if (found < 0) return undefined
-    this.#at = found + 1
-    return this.#events[found] as E
+    for (let i = this.#at; i < this.#events.length; i++) {
+      const event = this.#events[i]
+      if (!event || !isLike(event)) continue
+      this.#at = i + 1
+      return event
+    }
+    return undefined
   }
 
-  /** What was received from here up to the next thing that the host did. */
-  received(): number[] {
+  /** What was received from here up to the next thing that the host did, and how that ended. */
+  received(): { readonly bytes: number[]; readonly ending: WireEvent | undefined } {
     const bytes: number[] = []
-    for (; this.#events[this.#at]?.kind === 'received'; this.#at++) {
-      const event = this.#events[this.#at]
-      if (event && 'bytes' in event) bytes.push(...event.bytes)
+    for (let event = this.#events[this.#at]; event?.kind === 'received'; event = this.#events[this.#at]) {
+      this.#at++
+      for (const byte of event.bytes) bytes.push(byte)
+      if (event.error !== undefined && event.error !== 'timeout') return { bytes, ending: event }
     }
-    return bytes
+    return { bytes, ending: undefined }
   }
 
   /** Takes the time that it took, and ends as it ended. */
@@ -256,7 +261,7 @@ class ReplayedSerial implements SerialLink {
   baud: number
   readonly #tape: Tape
   /** Received and not read. */
-  #received: number[] = []
+  #received: ReturnType<Tape['received']> = { bytes: [], ending: undefined }
 
   constructor(seen: SeenSerial, tape: Tape, baud: number) {
     this.seen = seen
@@ -298,13 +303,15 @@ class ReplayedSerial implements SerialLink {
   }
 
   async #heard(event: WireEvent, during: string): Promise<void> {
-    this.#received = []
+    this.#received = { bytes: [], ending: undefined }
     await this.#tape.play(event, during)
     this.#received = this.#tape.received()
   }
 
   async read(length: number, { timeoutMs = 5000 }: Io = {}): Promise<Uint8Array> {
-    if (this.#received.length >= length) return Uint8Array.from(this.#received.splice(0, length))
+    const { bytes, ending } = this.#received
+    if (bytes.length >= length) return Uint8Array.from(bytes.splice(0, length))
+    if (ending) await this.#tape.play(ending, 'a read')
     await this.#tape.clock.sleep(Math.min(timeoutMs, longestMs))
     throw new FlashError('timeout', { during: 'replaying a read', timeoutMs })
   }

@@ -35,6 +35,7 @@ export function reportOf(recorded: Recorded, around: Around): Report {
     serials
       .reduce((text, serial) => text.replaceAll(serial, '…'), line)
       .replace(/\bserial [^,]+/g, 'serial …')
+      .replace(/"name":"(?:[^"\\]|\\.)*"/g, '"name":"…"') // of a backup, as its owner calls it
   return {
     ...{ format: 'reflasher-report', version: 1, savedAt: new Date().toISOString() },
     ...{ ...around, dropped, wires },

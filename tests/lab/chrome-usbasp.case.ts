@@ -68,7 +68,7 @@ const byAvrdude: LabCase = {
 }
 
 const killed: LabCase = {
-  name: 'Chromium, usbasp:attiny13: its process killed and the plug pulled in the middle of the write, and on to the certificate',
+  name: 'Chromium, usbasp:attiny13: unplugged in the middle of the write and its process killed, and on to the certificate',
   twins: [{ id: 'usbasp:attiny13' }],
   opensSite: true,
   timeoutMs: 900_000,
@@ -82,8 +82,13 @@ const killed: LabCase = {
     await story.bring('program.hex', formatIntelHex([{ address: 0, bytes: program }]))
     await story.planned()
     await story.consent()
-    const pulled = twin.unplugInMidWrite()
-    await Promise.all([story.write(), pulled.then(() => chrome.killPage())])
+    await Promise.all([story.write(), twin.unplugInMidWrite()])
+    await story.told({
+      happened: en.error_gone_writing,
+      safe: `${en.safe_half} ${en.safe_backup}`,
+      now: en.now_continue,
+    })
+    await chrome.killPage()
     assert(!equal(twin.memory('flash'), program), 'it was written already')
 
     const after = await chrome.open()

@@ -25,6 +25,8 @@ export const patienceMs = 300_000
 
 /** Between two looks at the page; each has to go through all of it, and takes from what is waited for. */
 const lookMs = 3000
+/** For the page's text when something was waited for in vain; it may hang, or be gone. */
+const lastLookMs = 10_000
 
 /** Waits for what takes long, without holding it up. */
 export class PatientStory extends Story {
@@ -33,7 +35,7 @@ export class PatientStory extends Story {
     try {
       await expect.poll(() => locator.isVisible(), options).toBe(true)
     } catch (cause) {
-      const shown = await this.page.locator('body').innerText()
+      const shown = await this.page.locator('body').innerText({ timeout: lastLookMs }).catch(String)
       throw new Error(`waited in vain for ${String(locator)}; the page shows:\n${shown}`, { cause })
     }
   }

@@ -16,8 +16,8 @@ const scriptPort = 7000
 const mostOutput = 1 << 20
 /** The guest ends a script that takes too long; this much later nobody waits for it any more. */
 const graceMs = 15_000
-/** Of `timeout`. */
-const outOfTime = 124
+/** Of `timeout`: what ran had to be told to end, or had to be killed. */
+const outOfTime = [124, 137]
 
 export interface Ran {
   readonly code: number
@@ -107,7 +107,7 @@ export class Guest {
         clearTimeout(timer)
         const [ending, code] = /\n\[exit (\d+)\]$/.exec(output) ?? []
         if (ending === undefined) reject(new Error(`the guest broke off:\n${script}\n${output}`))
-        else if (Number(code) === outOfTime) reject(late())
+        else if (outOfTime.includes(Number(code))) reject(late())
         else resolve({ code: Number(code), output: output.slice(0, -ending.length) })
       })
       socket.write(`${seconds} ${Buffer.from(script).toString('base64')}\n`)
@@ -126,7 +126,9 @@ export class Guest {
   }
 
   async get(path: string): Promise<Uint8Array> {
-    return Uint8Array.from(Buffer.from(await this.do(`base64 -w0 '${path}'`), 'base64'))
+    const text = await this.do(`base64 -w0 '${path}'`)
+    if (text.length === mostOutput) throw new Error(`${path} is too long to be carried out of the guest`)
+    return Uint8Array.from(Buffer.from(text, 'base64'))
   }
 
   /** Attaches the twin with bus id 1-`number`, and waits until its device nodes are there. */

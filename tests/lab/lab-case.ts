@@ -6,9 +6,9 @@ import type { MemoryId } from '#core/programmer.ts'
 import type { Guest } from './guest.ts'
 import type { UsbPort } from './usb-port.ts'
 
-/** Stated once a file, as its default export or in a list. */
+/** In a list, which is its file's default export. */
 export interface LabCase {
-  /** `avrdude, USBasp: ATmega328P`: the program, the twin, the job. */
+  /** `avrdude, usbasp:pair: flash, EEPROM, fuses and lock bits`: the program, the twin, the job. */
   readonly name: string
   /** What is plugged in, by `protocol:variant`; the first is 1-1. */
   readonly twins: readonly { readonly id: string; readonly dials?: Dials }[]

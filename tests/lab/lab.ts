@@ -57,6 +57,8 @@ const lastKept = 60
 const defaultTimeoutMs = 400_000
 /** A script in the guest ends soon after its device is gone, or with its own limit. */
 const settleMs = 60_000
+/** A guest that lives answers in a second or two. */
+const answersMs = 20_000
 
 export async function runLab({
   cases,
@@ -73,23 +75,30 @@ export async function runLab({
   const bootedAt = performance.now()
   const guest = await Guest.boot(usbipPort, [devToolsPort])
   log(`the guest is up after ${seconds(bootedAt)} s`)
+  const isStopped = () => signal.aborted
+  // A mistake in a twin that nobody waits for fails the case at hand, and not the lab.
+  const strays: unknown[] = []
+  const stray = (error: unknown) => strays.push(error)
+  process.on('unhandledRejection', stray)
   try {
     if (trace !== undefined) writeFileSync(trace, '')
     for (const one of cases) {
+      if (isStopped()) break
       unplugAll(server)
-      const result = await runCase(one, guest, server, trace, records, signal)
-      if (signal.aborted) break
+      const result = await runCase(one, guest, server, { trace, records, signal, strays })
+      if (isStopped()) break
       log(`${result.passed ? '✓' : '✗'} ${one.name} (${result.seconds.toFixed(0)} s)`)
       if (!result.passed)
         log(`${result.error}\nThe guest's console ends with:\n${printable(guest.console).slice(-2000)}`)
       results.push(result)
-      if (guest.hasEnded) {
-        log('The guest has ended; the other cases were not run.')
-        break
-      }
+      const why = result.passed ? '' : result.isLeft ? 'The case does not end' : await trouble(guest)
+      if (why === '') continue
+      log(`${why}; the other cases were not run.`)
+      break
     }
-    await keep?.(guest)
+    if (!isStopped()) await keep?.(guest)
   } finally {
+    process.off('unhandledRejection', stray)
     unplugAll(server)
     await guest.close()
     await server.close()
@@ -97,23 +106,41 @@ export async function runLab({
   return results
 }
 
+/** Empty: it goes on. */
+async function trouble(guest: Guest): Promise<string> {
+  if (guest.hasEnded) return 'The guest has ended'
+  try {
+    await guest.run('true', answersMs)
+    return ''
+  } catch {
+    return 'The guest hangs'
+  }
+}
+
+interface Running {
+  readonly trace: string | undefined
+  readonly records: boolean
+  readonly signal: AbortSignal
+  /** Rejections that nobody waited for. */
+  readonly strays: unknown[]
+}
+
 async function runCase(
   { name, twins, run, recordAs, timeoutMs = defaultTimeoutMs }: LabCase,
   guest: Guest,
   server: UsbipServer,
-  trace: string | undefined,
-  records: boolean,
-  signal: AbortSignal,
-): Promise<CaseResult> {
+  { trace, records, signal, strays }: Running,
+): Promise<CaseResult & { readonly isLeft: boolean }> {
   const startedAt = performance.now()
   const clock = new VirtualClock({ speed: 1 })
   let error = ''
-  let moved = { transfers: 0, bytes: 0 }
+  let isLeft = false
+  let plugged: readonly (LabTwin & { readonly port: UsbPort })[] = []
   const measured: Measured[] = []
   const last: Transfer[] = []
   try {
     const events = records && recordAs ? ([] as RecordedEvent[]) : undefined
-    const plugged = await Promise.all(
+    plugged = await Promise.all(
       twins.map(({ id, dials }, i) => plug(id, dials, i + 1, clock, guest, i === 0 ? events : undefined)),
     )
     server.ports = plugged.map(({ port }) => port)
@@ -130,19 +157,21 @@ async function runCase(
     const running = run({ guest, twins: plugged, measure })
     if (!(await isDoneIn(running, timeoutMs, signal))) {
       unplugAll(server) // which ends what it still does
-      await isDoneIn(running, signal.aborted ? 0 : settleMs).catch(() => undefined) // it is late, whatever else is wrong with it
-      throw new Error(`not done after ${String(timeoutMs / 1000)} s`)
+      let cause: unknown
+      const ending = running.catch((late: unknown) => (cause = late))
+      isLeft = !(await isDoneIn(ending, signal.aborted ? 0 : settleMs))
+      throw new Error(`not done after ${String(timeoutMs / 1000)} s`, { cause })
     }
     if (events && recordAs && twins[0]) save(twins[0].id, recordAs, events)
   } catch (caught) {
-    error = caught instanceof Error ? caught.message : String(caught)
-  } finally {
-    moved = server.ports[0]?.moved ?? moved
-    for (const { errors } of server.ports) if (errors.length > 0) error += `\n${inspect(errors[0])}`
-    if (error !== '') error += `\nThe last transfers:\n${last.map(inWords).join('\n')}`
+    error = inspect(caught)
   }
+  for (const { port } of plugged) if (port.errors.length > 0) error += `\n${inspect(port.errors[0])}`
+  for (const one of strays.splice(0)) error += `\n${inspect(one)}`
+  if (error !== '') error += `\nThe last transfers:\n${last.map(inWords).join('\n')}`
   const seconds = (performance.now() - startedAt) / 1000
-  return { name, passed: error === '', seconds, twin: twins[0]?.id ?? '', ...moved, measured, error }
+  const moved = plugged[0]?.port.moved ?? { transfers: 0, bytes: 0 }
+  return { name, passed: error === '', seconds, twin: twins[0]?.id ?? '', ...moved, measured, error, isLeft }
 }
 
 const difference = (now: UsbPort['moved'], before: Partial<UsbPort['moved']>): UsbPort['moved'] => ({
@@ -165,7 +194,8 @@ function unplugAll(server: UsbipServer): void {
   server.ports = []
 }
 
-async function isDoneIn(running: Promise<void>, ms: number, signal?: AbortSignal): Promise<boolean> {
+async function isDoneIn(running: Promise<unknown>, ms: number, signal?: AbortSignal): Promise<boolean> {
+  if (signal?.aborted) return false
   let end = (): void => undefined
   const late = new Promise<boolean>((resolve) => {
     end = () => {

@@ -77,6 +77,9 @@ export function recordSerial(twin: SerialTwin, events: RecordedEvent[]): SerialT
         },
       })
     },
+    unplugged() {
+      twin.unplugged?.()
+    },
     receive(bytes, baud) {
       events.push({ at: now(), sent: packed(bytes), baud })
       twin.receive(bytes, baud)

@@ -60,6 +60,7 @@ abstract class SerialBridge implements UsbTwin {
     const session: Session = { clock, toTwin, fromTwin, received: [], arrived: () => undefined }
     this.#session = session
     this.#signals = { dtr: false, rts: false }
+    this.baud = 9600
     this.twin.plugged({
       clock,
       send: (bytes, baud) => {
@@ -73,6 +74,7 @@ abstract class SerialBridge implements UsbTwin {
     this.#session = undefined
     for (const line of [session?.toTwin, session?.fromTwin]) line?.stop(new Error('unplugged'))
     session?.arrived()
+    this.twin.unplugged?.()
   }
 
   reset(): void {

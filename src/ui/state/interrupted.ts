@@ -14,12 +14,16 @@ export async function interruptedWrites(
   return entries.filter((entry) => (entry.practice === true) === practice && !writing.has(entry.id))
 }
 
-/** A file with all that is kept of it; without the backup when that is damaged, because the rest still helps. */
-export async function saveWrite(backups: Backups, entry: JournalEntry): Promise<void> {
+/** A file with all that is kept of it. False: without the backup, which is damaged or gone; the rest still helps. */
+export async function saveWrite(backups: Backups, entry: JournalEntry): Promise<boolean> {
   const { exportWrite } = await import('#store/archive.ts')
   const time = entry.startedAt.slice(0, 16).replace(/[T:]/g, '-')
-  const backup = await backups.get(entry.backupId).catch(noneWhenDamaged)
+  const backup = await backups
+    .receiptFor(entry.backupId)
+    .then(() => backups.get(entry.backupId))
+    .catch(noneWhenDamaged)
   saveFile(`reflasher-interrupted-${time}.zip`, await exportWrite(entry, backup))
+  return backup !== undefined
 }
 
 /** Not while it runs: the entry is then all that a power cut would leave. */

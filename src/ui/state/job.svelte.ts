@@ -14,7 +14,7 @@ import { steadyClock } from '#host/steady-clock.ts'
 import { browserSurroundings } from '#host/surroundings.ts'
 import type { Attached } from '#transport/devices.ts'
 import { filled, PageTracker, planStates, type PageState } from '../parts/memory-map.ts'
-import type { BenchState } from './bench.svelte.ts'
+import type { BenchState, Present } from './bench.svelte.ts'
 import { logChanges } from './job-log.ts'
 import { Pace } from './pace.ts'
 import type { Stores } from './stores.ts'
@@ -114,7 +114,15 @@ export class JobState {
 
   /** Whether this is the device that the job is on, as far as a page can tell: same ids, same serial. */
   isSame({ key, seen }: Attached): boolean {
-    return this.#attached?.key === key || JSON.stringify(this.#seen) === JSON.stringify(seen)
+    const isAlike = seen.vendorId !== undefined && JSON.stringify(this.#seen) === JSON.stringify(seen)
+    return this.#attached?.key === key || isAlike
+  }
+
+  /** The job's device among these: itself, or the only one like it. Of two alike the user chooses. */
+  find(present: readonly Present[]): Present | undefined {
+    const mine = present.find(({ attached }) => attached.key === this.#attached?.key)
+    const alike = present.filter(({ attached }) => this.isSame(attached))
+    return mine ?? (alike.length === 1 ? alike[0] : undefined)
   }
 
   #meet(attached: Attached): void {

@@ -12,7 +12,7 @@ import type { JobView } from '#jobs/view.ts'
 import type { JournalEntry, Wanted } from '#store/journal.ts'
 import { Keys } from '#store/keys.ts'
 import { Devices } from '#transport/devices.ts'
-import type { BenchState } from './bench.svelte.ts'
+import type { BenchState, Present } from './bench.svelte.ts'
 import { fromPractice } from './choosing.ts'
 import { JobState } from './job.svelte.ts'
 import { SessionLog } from './session-log.ts'
@@ -121,6 +121,24 @@ test('only what was plugged in since the write is asked for the proof', async ()
   await plugged.plugInByItself()
   const provers = (await devices.list()).filter((attached) => job.canProve(attached))
   expect(provers.map(({ seen }) => seen.link === 'usb' && seen.deviceVersion)).toEqual([[1, 1, 0]])
+})
+
+test('of two alike none is taken by itself, nor a port without ids', async () => {
+  const bench = new PracticeBench({ clock: new VirtualClock() })
+  const devices = new Devices(bench, bench.clock)
+  for (let i = 0; i < 2; i++) await bench.plug('usbasp:atmega8', { version: '1.04' })
+  const present = (await devices.list()).map((attached) => ({ attached, candidates: [] }))
+  const [first] = present
+  if (!first) throw new Error('two were plugged in')
+  const atPractice = { practice: {}, log: new SessionLog() } as BenchState
+  const entry = await unfinished()
+  const job = await JobState.reopen(atPractice, stores(), { ...entry, seen: first.attached.seen })
+  expect(job.find(present)).toBeUndefined()
+  expect(job.find([first])).toBe(first)
+  const seen = { link: 'serial', vendorId: undefined, productId: undefined } as const
+  const port = { attached: { ...first.attached, key: 'port', link: 'serial', seen }, candidates: [] }
+  const onPort = await JobState.reopen(atPractice, stores(), { ...entry, seen })
+  expect(onPort.find([port as Present])).toBeUndefined()
 })
 
 describe('what is chosen elsewhere', () => {

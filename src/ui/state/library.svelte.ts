@@ -86,6 +86,7 @@ export class LibraryState {
       const damaged: string[] = []
       for (const { id, name } of entries)
         try {
+          await backups.receiptFor(id)
           const backup = await backups.get(id)
           if (backup) all.push(backup)
         } catch (error) {

@@ -94,6 +94,13 @@ test('all are saved but a damaged one, which is named', async () => {
   expect((await readArchive(archive ?? new Blob())).map(({ name }) => name)).toEqual(['another'])
 })
 
+test('one whose bytes have changed counts as damaged too', async () => {
+  const { backup } = await backups.add(draft)
+  await db.put('memories', { backupId: backup.id, id: 'flash', bytes: new Uint8Array(8192) })
+  await library.exportAll()
+  expect(library.said).toBe('Saved, without USBasp of the workshop: damaged.')
+})
+
 test('names and notes are kept', async () => {
   const { backup } = await backups.add(draft)
   await library.rename(backup.id, 'Spare')
