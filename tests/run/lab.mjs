@@ -84,9 +84,11 @@ process.exit(failed ? 1 : 0)
 
 /** A case's name begins with its program's. */
 function measured(results) {
-  return results.flatMap(({ name, twin, measured }) =>
-    measured.map(({ job, ...one }) => ({ program: name.split(',')[0], job: `${twin}: ${job}`, ...one })),
-  )
+  return results
+    .filter(({ passed }) => passed)
+    .flatMap(({ name, twin, measured }) =>
+      measured.map(({ job, ...one }) => ({ program: name.split(',')[0], job: `${twin}: ${job}`, ...one })),
+    )
 }
 
 function understood() {
