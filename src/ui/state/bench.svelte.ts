@@ -7,7 +7,7 @@ import { systemClock, type Clock } from '#core/time.ts'
 import type { Candidate } from '#jobs/identify.ts'
 import { browserSource, Devices, type Attached } from '#transport/devices.ts'
 import type { Practice } from './practice.svelte.ts'
-import { SessionLog } from './session-log.ts'
+import type { SessionLog } from './session-log.ts'
 
 export interface Present {
   readonly attached: Attached
@@ -22,7 +22,8 @@ export class BenchState {
   error: FlashError | undefined = $state.raw()
   practice: Practice | undefined = $state.raw()
   #devices: Devices = $state.raw(new Devices(browserSource()))
-  readonly log = new SessionLog()
+  /** From the first job on, which fills it. */
+  log: SessionLog | undefined
   #stop: () => void
   #refreshes = 0
 

@@ -17,6 +17,7 @@ import { filled, PageTracker, planStates, type PageState } from '../parts/memory
 import type { BenchState, Present } from './bench.svelte.ts'
 import { logChanges } from './job-log.ts'
 import { Pace } from './pace.ts'
+import { SessionLog } from './session-log.ts'
 import type { Stores } from './stores.ts'
 
 interface MapView {
@@ -33,6 +34,7 @@ export class JobState {
   readonly bench: BenchState
   readonly stores: Stores
   readonly practising: boolean
+  readonly #log: SessionLog
   #job: Job
   #attached: Attached | undefined = $state.raw()
   /** As the device shows itself; after a reload this is all that is known of it. */
@@ -53,6 +55,7 @@ export class JobState {
     this.bench = bench
     this.stores = stores
     this.practising = bench.practice !== undefined
+    this.#log = bench.log ??= new SessionLog()
     this.#wanted = wanted
     this.#job = new Job(this.#services())
     this.view = this.#newest = this.#job.view
@@ -76,7 +79,7 @@ export class JobState {
         guarded: (work) => browserSurroundings.guarded(() => whileWriting(this.#job.view.id, work)),
       },
       clock: this.bench.clock === systemClock ? steadyClock : this.bench.clock,
-      log: this.bench.log.add,
+      log: this.#log.add,
       practice: this.practising,
       onChange: (view) => this.#hear(view),
     }
@@ -186,7 +189,7 @@ export class JobState {
   #hear(view: JobView): void {
     const before = this.#newest
     this.#newest = view
-    logChanges(this.bench.log, view, before)
+    logChanges(this.#log, view, before)
     if (view.patient !== before.patient) this.#track(view)
     else if (view.plan !== before.plan || isStart(view, before)) this.#track(view)
     if (view.outcome && !before.outcome)

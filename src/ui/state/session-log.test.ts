@@ -44,7 +44,7 @@ test('a long session keeps its end', () => {
 
 test('the saved log names the build, the browser and the error at hand', () => {
   vi.stubGlobal('navigator', { userAgent: 'Chrome 150' })
-  const text = logText(new SessionLog(), new FlashError('bug', {}, { message: 'it broke' }))
+  const text = logText([], new FlashError('bug', {}, { message: 'it broke' }))
   expect(text).toContain(__BUILD__)
   expect(text).toContain('Chrome 150')
   expect(text.trimEnd().split('\n').at(-1)).toBe('FlashError: it broke')
