@@ -6,16 +6,35 @@ const hidden = vi.spyOn(document, 'hidden', 'get')
 const pageTimers = vi.spyOn(globalThis, 'setTimeout')
 afterEach(() => {
   hidden.mockReset()
-  pageTimers.mockClear()
+  pageTimers.mockReset()
+  vi.unstubAllGlobals()
 })
 
-test.each([true, false])('with hidden %s a wait ends, by which timer is right', async (isHidden) => {
-  hidden.mockReturnValue(isHidden)
-  pageTimers.mockClear()
+test('in a hidden tab a wait ends in time, though the page has no timers left', async () => {
+  hidden.mockReturnValue(true)
+  pageTimers.mockImplementation((() => 0) as never)
   const from = steadyClock.now()
   await steadyClock.sleep(30)
   expect(steadyClock.now() - from).toBeGreaterThanOrEqual(29)
-  expect(pageTimers.mock.calls.filter(([, ms]) => ms === 30)).toHaveLength(isHidden ? 0 : 1)
+})
+
+test('in a tab that is seen the page waits by itself', async () => {
+  hidden.mockReturnValue(false)
+  await steadyClock.sleep(30)
+  expect(pageTimers.mock.calls.filter(([, ms]) => ms === 30)).toHaveLength(1)
+})
+
+test('where no worker can be started a hidden tab waits by its own timers', async () => {
+  vi.resetModules()
+  const { steadyClock: another } = await import('#host/steady-clock.ts')
+  vi.stubGlobal(
+    'Worker',
+    vi.fn(function refused() {
+      throw new DOMException('against the policy', 'SecurityError')
+    }),
+  )
+  hidden.mockReturnValue(true)
+  await another.sleep(10)
 })
 
 test('what was called off does not strike, and the others do', async () => {
