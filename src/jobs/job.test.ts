@@ -286,6 +286,19 @@ describe('an unplug', () => {
     expect(await services.backups.list()).toHaveLength(1)
   })
 
+  test('that the browser tells later than the broken transfer is told as what it was', async () => {
+    const programmer = new TestProgrammer(usedChip())
+    const job = new Job(services)
+    await job.connect(programmer)
+    programmer.before = (count) => {
+      if (count === 8) throw new FlashError('transfer-failed', { during: 'reading' })
+    }
+    await job.backUp()
+    expect(job.view).toMatchObject({ next: 'retry', error: { code: 'transfer-failed' } })
+    programmer.unplug()
+    expect(job.view).toMatchObject({ next: 'replug', error: { code: 'device-gone' } })
+  })
+
   test('at any moment of the write is finished after a replug, from what is in the chip', async () => {
     const whole = new TestProgrammer(usedChip())
     await (await planned(whole)).write([])

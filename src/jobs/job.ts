@@ -275,7 +275,11 @@ export class Job {
     this.#connection = connection
     this.#connectOptions = { ...options, way: undefined, ends: connection.ends }
     connection.programmer.gone.addEventListener('abort', () => {
-      if (this.#connection === connection) this.#runner.set({})
+      if (this.#connection !== connection) return
+      // A busy browser tells late that what broke a transfer was the plug.
+      const { error } = this.view
+      const late = error?.is('transfer-failed') && new FlashError('device-gone', {}, { cause: error })
+      this.#runner.set(late ? { error: late } : {})
     })
     this.#runner.set({ programmer: connection.view })
   }
