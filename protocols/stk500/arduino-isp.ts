@@ -20,7 +20,7 @@ import {
   setDevice,
   universal,
 } from './packets.ts'
-import { isLost, mostTries, type Session } from './session.ts'
+import { mostTries, patiently, type Session } from './session.ts'
 
 /** Reset, waits and Programming Enable of ENTER_PROGMODE. */
 const enterMs = 100
@@ -81,6 +81,10 @@ export class ArduinoIsp implements IspMaster {
     }
   }
 
+  /**
+   * When an answer is lost the sketch, which keeps its target in programming mode, is asked again. Halves of a page that
+   * is written must not be mistaken for GET_SYNC, so only reading is done again.
+   */
   async #read(
     memType: MemType,
     part: AvrPart,
@@ -95,29 +99,13 @@ export class ArduinoIsp implements IspMaster {
       const end = Math.min(at + blockBytes, address + length)
       const request = readPage(memType, end - at + ((end - at) % 2))
       const workMs = blockBytes * transactionMs
-      const block = await this.#patiently(ctx, () =>
-        this.#session.askAfter(seek(at, part.flash.bytes), request, ctx, workMs),
-      )
+      const ask = () => this.#session.askAfter(seek(at, part.flash.bytes), request, ctx, workMs)
+      const block = await patiently(ctx, ask, () => this.#isBack(ctx))
       const from = Math.max(at, address)
       bytes.set(block.subarray(from - at, end - at), from - address)
       ctx.progress.advance(end - from, from)
     }
     return bytes
-  }
-
-  /**
-   * For what only reads: when its answer is lost, the sketch, which keeps its target in programming mode, is asked
-   * again. Halves of a page that is written must not be mistaken for GET_SYNC, so writing is not done again here.
-   */
-  async #patiently<T>(ctx: Context, send: () => Promise<T>): Promise<T> {
-    for (let tries = 1; ; tries++) {
-      try {
-        return await send()
-      } catch (error) {
-        if (tries === mostTries || !isLost(error) || !(await this.#isBack(ctx))) throw error
-        ctx.log(`stk500 block read again: ${String(error)}`)
-      }
-    }
   }
 
   /** The first GET_SYNC may be taken for the rest of a command that lost some of its bytes. */

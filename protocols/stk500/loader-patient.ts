@@ -26,7 +26,7 @@ import { findAvrPart, type AvrPart } from '#chips/avr-parts.ts'
 import type { Answering } from './find-board.ts'
 import { bootSizes, findLoader } from './loaders.ts'
 import { leaveProgmode, MemType, progPage, readPage, readSign, seek, type Request } from './packets.ts'
-import { isLost, mostTries, type Session } from './session.ts'
+import { isLost, mostTries, patiently, type Session } from './session.ts'
 
 /** The shortest window of common builds is 500 ms; beyond this silence the loader may have gone. */
 const windowMs = 400
@@ -46,9 +46,7 @@ const eepromBlock = 32
  * @throws `device-silent`, `target-unknown`.
  */
 export async function connectLoader(session: Session, loader: Answering, ctx: Context): Promise<Patient> {
-  const isThere = session.silentFor(ctx) < windowMs
-  const signature =
-    (isThere ? await askSignature(session, ctx) : undefined) ?? (await enterLoader(session, loader, ctx))
+  const signature = await enterLoader(session, loader, ctx)
   const part = findAvrPart(signature)
   if (!part) throw new FlashError('target-unknown', { signature: hexBytes(signature) })
   const patient = new LoaderPatient(session, loader, part)
@@ -56,15 +54,18 @@ export async function connectLoader(session: Session, loader: Answering, ctx: Co
   return patient
 }
 
+/** Gives the signature. A loader that has just answered is still there; any other is woken by a reset. */
 async function enterLoader(session: Session, { baud }: Answering, ctx: Context): Promise<Uint8Array> {
   const { link } = session
   let lost: unknown
   for (let i = 0; i < mostTries; i++) {
     ctx.checkpoint()
-    if (link.baud !== baud) await link.setBaud(baud)
-    await session.reset(ctx)
-    if (!(await session.synchronise(answerMs, ctx))) continue
-    await session.settle()
+    if (session.silentFor(ctx) >= windowMs) {
+      if (link.baud !== baud) await link.setBaud(baud)
+      await session.reset(ctx)
+      if (!(await session.synchronise(answerMs, ctx))) continue
+      await session.settle()
+    }
     try {
       return (await session.ask([readSign], ctx))[0]
     } catch (error) {
@@ -74,17 +75,6 @@ async function enterLoader(session: Session, { baud }: Answering, ctx: Context):
     }
   }
   throw lost ?? new FlashError('device-silent', { tried: [`reset and GET_SYNC at ${String(baud)} baud`] })
-}
-
-/** Undefined: its answer was lost. */
-async function askSignature(session: Session, ctx: Context): Promise<Uint8Array | undefined> {
-  try {
-    return (await session.ask([readSign], ctx))[0]
-  } catch (error) {
-    if (!isLost(error)) throw error
-    ctx.log(`stk500 READ_SIGN failed: ${String(error)}`)
-    return undefined
-  }
 }
 
 class LoaderPatient implements Patient {
@@ -253,15 +243,11 @@ class LoaderPatient implements Patient {
    * reading or writing it twice leaves the same as once.
    */
   async #patiently<T>(ctx: Context, send: () => Promise<T>): Promise<T> {
-    for (let tries = 1; ; tries++) {
+    await this.#beThere(ctx)
+    return patiently(ctx, send, async () => {
       await this.#beThere(ctx)
-      try {
-        return await send()
-      } catch (error) {
-        if (tries === mostTries || !isLost(error)) throw error
-        ctx.log(`stk500 block sent again: ${String(error)}`)
-      }
-    }
+      return true
+    })
   }
 
   async #readSignature({ address, length }: Range, ctx: Context): Promise<Uint8Array> {

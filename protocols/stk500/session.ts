@@ -36,6 +36,25 @@ export const mostTries = 3
 export const isLost = (error: unknown): boolean =>
   isFlashError(error, 'timeout', 'unexpected-answer', 'device-refused')
 
+/**
+ * What may be done twice, done again when its answer is lost and `recover` finds somebody there.
+ * @throws what was wrong with the last try
+ */
+export async function patiently<T>(
+  { log }: Context,
+  send: () => Promise<T>,
+  recover: () => Promise<boolean>,
+): Promise<T> {
+  for (let tries = 1; ; tries++) {
+    try {
+      return await send()
+    } catch (error) {
+      if (tries === mostTries || !isLost(error) || !(await recover())) throw error
+      log(`stk500 sent again: ${String(error)}`)
+    }
+  }
+}
+
 const bitsPerByte = 10
 /** avrdude's times; a script cannot make the pulse shorter than a few milliseconds, and only its edge counts. */
 const dischargeMs = 250

@@ -4,9 +4,12 @@ import { verifyCertificate, type VerifiedCertificate } from './certificate.ts'
 
 /** A table as spreadsheets open it. What a certificate does not hold, or does not hold any more, is empty. */
 export async function historyCsv(certificates: readonly StoredCertificate[]): Promise<string> {
-  const rows: string[][] = [[...columns]]
-  for (const stored of certificates) rows.push(rowOf(stored, await verified(stored)))
-  return byteOrderMark + rows.map((row) => `${row.map(cell).join(',')}\r\n`).join('')
+  const rows = [columns.map(cell)]
+  for (const stored of certificates) {
+    const row = { ...known(stored), ...(await certified(stored)) }
+    rows.push(columns.map((column) => cell(row[column] ?? '')))
+  }
+  return byteOrderMark + rows.map((row) => `${row.join(',')}\r\n`).join('')
 }
 
 /** All certificates as they were signed; one that is no JSON any more is kept as text. */
@@ -24,45 +27,31 @@ const columns = [
   ...['signature', 'practice'],
 ] as const
 
-async function verified({ json }: StoredCertificate): Promise<VerifiedCertificate | undefined> {
-  try {
-    return await verifyCertificate(json)
-  } catch {
-    return undefined // a damaged one has its row all the same, which says so
-  }
-}
+type Row = Partial<Record<(typeof columns)[number], string>>
 
-function rowOf(stored: StoredCertificate, verified: VerifiedCertificate | undefined): string[] {
-  const { id, issuedAt, programmer, chip, firmware, backupId } = stored
-  if (!verified)
-    return [
-      issuedAt,
-      programmer,
-      '',
-      chip,
-      '',
-      '',
-      firmware,
-      '',
-      '',
-      '',
-      '',
-      '',
-      '',
-      backupId,
-      id,
-      'damaged',
-      '',
-    ]
+const known = ({ id, issuedAt, programmer, chip, firmware, backupId }: StoredCertificate): Row => ({
+  ...{ issued: issuedAt, programmer, chip, image: firmware },
+  ...{ backup: backupId, certificate: id },
+})
+
+async function certified({ json }: StoredCertificate): Promise<Row> {
+  let verified: VerifiedCertificate
+  try {
+    verified = await verifyCertificate(json)
+  } catch {
+    return { signature: 'damaged' } // it has its row all the same
+  }
   const { certificate, signature } = verified
   const { before, after, source, proof, written, patient, practice } = certificate
   const named = (one: typeof after.firmware) => [one?.name, one?.version].filter(Boolean).join(' ')
-  return [
-    ...[issuedAt, programmer, patient.serial ?? '', chip, named(before.firmware), named(after.firmware)],
-    ...[source.name, source.sha256, proof.kind, proof.found],
-    ...[String(written.programmedBytes), String(written.verifiedBytes), before.sha256, backupId, id],
-    ...[signature, practice ? 'yes' : ''],
-  ]
+  return {
+    ...{ serial: patient.serial ?? '', image: source.name, 'image sha256': source.sha256 },
+    ...{ 'firmware before': named(before.firmware), 'firmware after': named(after.firmware) },
+    ...{ proof: proof.kind, found: proof.found, 'before sha256': before.sha256, signature },
+    'programmed bytes': String(written.programmedBytes),
+    'verified bytes': String(written.verifiedBytes),
+    practice: practice ? 'yes' : '',
+  }
 }
 
 /** Quoted; and nothing that a spreadsheet would take for a formula. */
