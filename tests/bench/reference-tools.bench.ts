@@ -5,7 +5,7 @@
  */
 import { jobs } from '../lab/avrdude-recordings.case.ts'
 import { sameImage } from '../lab/lab-case.ts'
-import { make } from '../lab/lab.ts'
+import { make } from '../lab/twins.ts'
 import type { Recording } from '../lab/recording.ts'
 import { add, nothing, wholeJob, type Cost } from './job-cost.ts'
 import type { Bench, Row } from './measure.ts'

@@ -4,7 +4,6 @@
  */
 import assert from 'node:assert/strict'
 import { equal } from '#core/bytes.ts'
-import { formatIntelHex } from '#firmware/intel-hex.ts'
 import { readCertificate } from '../e2e/certificate.ts'
 import type { Story } from '../e2e/story.ts'
 import { en } from '../e2e/words.ts'
@@ -21,10 +20,7 @@ const wholeJob = (id: string, imageBytes: number): LabCase => ({
     const before = twin.memory('flash').slice()
     const image = sameImage(before, imageBytes)
     await using chrome = await Chrome.start(guest)
-    const story = await chrome.backUp()
-    await story.bring('sketch.hex', formatIntelHex([{ address: 0, bytes: image }]))
-    await story.planned()
-    await story.consent()
+    const story = await chrome.plan(image)
     await measure(writing(image), () => story.writeWhole())
     await certified(chrome, story, twin, before, image)
   },
@@ -41,16 +37,8 @@ const unplugged = (id: string, imageBytes: number): LabCase => ({
     const before = twin.memory('flash').slice()
     const image = sameImage(before, imageBytes)
     await using chrome = await Chrome.start(guest)
-    const story = await chrome.backUp()
-    await story.bring('sketch.hex', formatIntelHex([{ address: 0, bytes: image }]))
-    await story.planned()
-    await story.consent()
-    await Promise.all([story.write(), twin.unplugInMidWrite()])
-    await story.told({
-      happened: en.error_gone_writing,
-      safe: `${en.safe_half} ${en.safe_backup}`,
-      now: en.now_continue,
-    })
+    const story = await chrome.plan(image)
+    await story.writeUntilUnplugged(twin)
     assert(!equal(twin.memory('flash').slice(0, imageBytes), image), 'it was written already')
 
     await twin.replug()

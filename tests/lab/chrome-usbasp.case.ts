@@ -78,16 +78,8 @@ const killed: LabCase = {
     program.fill(0x5a, 700, 900)
     const eeprom = twin.memory('eeprom').slice()
     await using chrome = await Chrome.start(guest)
-    const story = await chrome.backUp()
-    await story.bring('program.hex', formatIntelHex([{ address: 0, bytes: program }]))
-    await story.planned()
-    await story.consent()
-    await Promise.all([story.write(), twin.unplugInMidWrite()])
-    await story.told({
-      happened: en.error_gone_writing,
-      safe: `${en.safe_half} ${en.safe_backup}`,
-      now: en.now_continue,
-    })
+    const story = await chrome.plan(program)
+    await story.writeUntilUnplugged(twin)
     await chrome.killPage()
     assert(!equal(twin.memory('flash'), program), 'it was written already')
 

@@ -5,9 +5,11 @@
 import { join } from 'node:path'
 import { expect } from '@playwright/test'
 import { chromium, type Browser, type BrowserContext, type Locator, type Page } from 'playwright'
+import { formatIntelHex } from '#firmware/intel-hex.ts'
 import { Story } from '../e2e/story.ts'
 import { en } from '../e2e/words.ts'
 import type { Guest } from './guest.ts'
+import type { LabTwin } from './lab-case.ts'
 
 /** Of the guest; to be forwarded. */
 export const devToolsPort = 9222
@@ -43,6 +45,16 @@ export class PatientStory extends Story {
   override async press(locator: Locator): Promise<void> {
     await this.sees(locator)
     await locator.click()
+  }
+
+  /** Writes until some of it is in the flash, where the plug is pulled; the screen must say so. */
+  async writeUntilUnplugged(twin: LabTwin): Promise<void> {
+    await Promise.all([this.write(), twin.unplugInMidWrite()])
+    await this.told({
+      happened: this.words.error_gone_writing,
+      safe: `${this.words.safe_half} ${this.words.safe_backup}`,
+      now: this.words.now_continue,
+    })
   }
 
   /** Until what is written was read back. */
@@ -168,6 +180,15 @@ export class Chrome implements AsyncDisposable {
     const story = await this.open()
     await story.press(story.button(en.device_start))
     await story.backUp()
+    return story
+  }
+
+  /** From the first page to a plan that is agreed to: `image` goes to the beginning of the flash. */
+  async plan(image: Uint8Array): Promise<PatientStory> {
+    const story = await this.backUp()
+    await story.bring('program.hex', formatIntelHex([{ address: 0, bytes: image }]))
+    await story.planned()
+    await story.consent()
     return story
   }
 

@@ -1,16 +1,15 @@
 /** Runs the lab's cases in one guest, one after another, and says how each ended. */
 import { appendFileSync, writeFileSync } from 'node:fs'
 import { inspect } from 'node:util'
-import { shelf, type ShelfEntry } from '#bench/bench.ts'
-import type { Dials, Twin, TwinSetup, TwinShelf } from '#bench/twin.ts'
+import type { Dials } from '#bench/twin.ts'
 import { VirtualClock } from '#bench/virtual-clock.ts'
 import { equal, isBlank } from '#core/bytes.ts'
-import { pcapHeader, pcapUsb } from '#transport/pcap.ts'
+import { pcapHeader } from '#transport/pcap.ts'
 import { devToolsPort } from './chrome.ts'
 import { Guest } from './guest.ts'
 import type { LabCase, LabTwin } from './lab-case.ts'
 import { recordSerial, recordUsb, type RecordedEvent } from './recording.ts'
-import { asUsb } from './serial-bridges.ts'
+import { make, record, usbSide } from './twins.ts'
 import { UsbPort, type Transfer } from './usb-port.ts'
 import { setupBytes, Status } from './usbip-packets.ts'
 import { UsbipServer } from './usbip-server.ts'
@@ -214,16 +213,6 @@ async function isDoneIn(running: Promise<unknown>, ms: number, signal?: AbortSig
 
 const seconds = (from: number): string => ((performance.now() - from) / 1000).toFixed(1)
 
-/** Appends each transfer to a pcapng file. */
-export function record(port: UsbPort, device: number, file: string): void {
-  let id = device << 24
-  port.listen((transfer) => {
-    const { endpoint, isInterrupt, setup } = transfer
-    const type = endpoint === 0 ? 'control' : isInterrupt ? 'interrupt' : 'bulk'
-    appendFileSync(file, pcapUsb(id++, { ...transfer, device, type, setup: setup && setupBytes(setup) }))
-  })
-}
-
 function save(
   id: string,
   { program, name }: { program: string; name: string },
@@ -234,21 +223,6 @@ function save(
   const head = `{\n  "program": ${JSON.stringify(program)},\n  "twin": ${JSON.stringify(id)},\n  "events": [\n`
   writeFileSync(`protocols/${protocol}/${name}.recording.json`, `${head}${lines}\n  ]\n}\n`)
 }
-
-// ---- twins ---------------------------------------------------------------------------------------
-
-const shelves = import.meta.glob<TwinShelf>('../../protocols/*/twin.ts', { import: 'default', eager: true })
-
-/** @throws when the shelf has no such twin */
-export async function make(id: string, dials: Dials = {}): Promise<{ entry: ShelfEntry; setup: TwinSetup }> {
-  const [protocol = '', variant = ''] = id.split(':')
-  const entry = (await shelf()).find((one) => one.id === id)
-  const setup = shelves[`../../protocols/${protocol}/twin.ts`]?.[variant]?.make(dials)
-  if (!entry || !setup) throw new Error(`there is no twin ${id}`)
-  return { entry, setup }
-}
-
-export const usbSide = (twin: Twin) => (twin.link === 'usb' ? twin : asUsb(twin))
 
 async function plug(
   id: string,

@@ -1,7 +1,7 @@
 /** Every recording of a reference tool, said again to the twin: it must answer as it did then. */
 import { expect, test } from 'vitest'
 import { VirtualClock } from '#bench/virtual-clock.ts'
-import { make } from './lab.ts'
+import { make } from './twins.ts'
 import { replay, type Recording } from './recording.ts'
 
 const recordings = import.meta.glob<Recording>('../../protocols/*/*.recording.json', {
