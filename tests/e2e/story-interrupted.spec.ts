@@ -1,0 +1,51 @@
+/** A tab that was closed in the middle of a write: what the next visit says of it, and what can be taken along. */
+import { expect } from '@playwright/test'
+import { parseIntelHex } from '#firmware/intel-hex.ts'
+import { readArchive } from './archive.ts'
+import { axe, objections } from './axe.ts'
+import { test } from './story.ts'
+import { en, like } from './words.ts'
+
+test('an interrupted write is told at the next visit, and all that is kept of it can be saved', async ({
+  page,
+  story,
+}) => {
+  await page.addInitScript({ content: axe })
+  await story.openBench()
+  await story.plugIn(en.practice_uno)
+  await story.backUp()
+  await story.take('Blink 2 practice image for ATmega328P')
+  await story.consent()
+  await story.breakTransfer(en.fault_unplug, 60)
+  await story.write()
+  await story.told({
+    happened: en.error_gone_writing,
+    safe: `${en.safe_half} ${en.safe_backup}`,
+    now: en.now_continue,
+  })
+
+  await story.openBench()
+  await story.sees(story.heading(like(en.interrupted)))
+  expect(await objections(page, {})).toEqual([])
+  const { name, bytes } = await story.saved(story.button(en.interrupted_save))
+  expect(name).toMatch(/^reflasher-interrupted-.*\.zip$/)
+  const { files, manifest } = readArchive(bytes)
+  expect(manifest.backups).toHaveLength(1)
+  expect(Object.keys(files)).toContain('write/interrupted.json')
+  expect(parseIntelHex(files['write/flash.hex'] ?? new Uint8Array()).segments).not.toEqual([])
+})
+
+test('the history of jobs is saved as a table and whole', async ({ page, story }) => {
+  await story.openBench()
+  await story.plugIn(en.practice_uno)
+  await story.backUp()
+  await story.take('Blink 2 practice image for ATmega328P')
+  await story.consent()
+  await story.write()
+  await story.proveByReading()
+  await page.evaluate(() => (location.hash = '#/library'))
+  const table = Buffer.from((await story.saved(story.button(en.library_history_csv))).bytes).toString()
+  expect(table.split('\r\n')[1]).toContain('"ATmega328P"')
+  const whole = Buffer.from((await story.saved(story.button(en.library_history_json))).bytes).toString()
+  expect((JSON.parse(whole) as { certificates: unknown[] }).certificates).toHaveLength(1)
+})
