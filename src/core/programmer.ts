@@ -137,6 +137,8 @@ export interface Memory {
   readonly length: number
   /** The program unit, in bytes; `program` takes whole aligned units. */
   readonly pageBytes: number
+  /** Where units are of several sizes: all of them, in order and without gaps; `program` takes whole ones of these. */
+  readonly sectors?: readonly Range[]
   /**
    * How new bytes meet old ones: `and` clears bits only, so a set bit needs an erase first; `overwrite`
    * needs no erase (EEPROM, fuses, flash behind a boot loader that erases each page itself).

@@ -15,7 +15,7 @@ import type { Memory, MemoryId, Patient, Range } from '#core/programmer.ts'
 import type { Progress } from '#core/progress.ts'
 import type { Receipt } from '#store/backups.ts'
 import type { NoBackup } from './backup.ts'
-import { isWritten, type Plan } from './plan.ts'
+import { isWritten, unitsIn, unitsOf, type Plan } from './plan.ts'
 import { isReadable } from './reading.ts'
 import { verifyMemory } from './verify.ts'
 
@@ -202,7 +202,7 @@ function memoryOf({ memories, kind }: Patient, id: MemoryId): Memory {
   return memory
 }
 
-/** So much is handed to a driver at once: whole pages, and a cancel is heard in between. */
+/** So much is handed to a driver at once, unless one unit has more: a cancel is heard in between. */
 const mostAtOnce = 1024
 
 async function programMemory(memory: Memory, plan: Plan, ctx: Context): Promise<void> {
@@ -231,18 +231,17 @@ async function programMemory(memory: Memory, plan: Plan, ctx: Context): Promise<
   })
 }
 
-/** The first page by itself; the rest in runs of pages. */
-function pieces({ address: base, pageBytes }: Memory, ranges: readonly Range[]): Range[] {
-  const most = Math.max(1, Math.floor(mostAtOnce / pageBytes)) * pageBytes
-  return ranges.flatMap(({ address, length }) => {
-    const parts: Range[] = []
-    for (let at = address; at < address + length;) {
-      const size = Math.min(at === base ? pageBytes : most, address + length - at)
-      parts.push({ address: at, length: size })
-      at += size
-    }
-    return parts
-  })
+/** The first unit by itself; the rest in runs of whole ones. */
+function pieces(memory: Memory, ranges: readonly Range[]): Range[] {
+  const units = unitsOf(memory)
+  const parts: { address: number; length: number }[] = []
+  for (const { address, length } of ranges.flatMap((range) => unitsIn(units, range))) {
+    const last = parts.at(-1)
+    const follows = last && last.address !== memory.address && last.address + last.length === address
+    if (follows && last.length + length <= mostAtOnce) last.length += length
+    else parts.push({ address, length })
+  }
+  return parts
 }
 
 function vectorLast({ id, address }: Memory, parts: readonly Range[]): readonly Range[] {

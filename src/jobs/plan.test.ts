@@ -488,6 +488,49 @@ const wantedContents = fc
   .record({ flash: segments(256), eeprom: segments(32), fuses: segments(2), lock: segments(1) })
   .map((all) => new Map(Object.entries(all).filter(([, some]) => some.length > 0)) as Contents)
 
+describe('in sectors of several sizes', () => {
+  /** 16, 16, 32 and 64 bytes, far up, as an STM32F4 has them; nobody may write to the second. */
+  const base = 0x0800_0000
+  const sector = (offset: number, length: number) => ({ address: base + offset, length })
+  const layout: PatientLayout = {
+    ...{ kind: 'test:sectors', unreadable: [], chipErase: undefined },
+    memories: [
+      memory('flash', 128, {
+        ...{ address: base, pageBytes: 16 },
+        sectors: [sector(0, 16), sector(16, 16), sector(32, 32), sector(64, 64)],
+        reserved: [{ ...sector(16, 16), why: 'bootloader' }],
+      }),
+    ],
+  }
+  const present = holding({ flash: run(128) })
+  const plan = (rule: PlanRule, ...segments: Segment[]) =>
+    planFlash({ layout, wanted: wanting({ flash: segments }), present, rule })
+
+  test('whole ones are written, with what was around the image in them', () => {
+    const { ranges, expected } = plan(keep, at(base + 60, blank(8)))
+    expect(ranges).toMatchObject([
+      { ...sector(0, 16), action: 'keep', why: 'outside' },
+      { ...sector(16, 16), action: 'keep', why: 'bootloader' },
+      { ...sector(32, 96), action: 'program' },
+    ])
+    expect(expected.get('flash')).toEqual(over(run(128), at(60, blank(8))))
+  })
+
+  test('what is blanked outside the image is so by whole ones', () => {
+    const { expected, ranges } = plan({ ...keep, outside: 'blank' }, at(base + 32, run(4, 50)))
+    const flash = over(blank(128), at(16, run(16, 17)), at(32, run(4, 50)))
+    expect(expected.get('flash')).toEqual(flash)
+    expect(ranges.map(({ action }) => action)).toEqual(['program', 'keep', 'program'])
+  })
+
+  test('a reserved one is refused, or left out', () => {
+    const into = at(base + 30, blank(4))
+    expect(() => plan(keep, into)).toThrow(expect.objectContaining({ code: 'write-protected' }) as Error)
+    const { expected } = plan({ ...keep, reserved: 'skip' }, into)
+    expect(expected.get('flash')).toEqual(over(run(128), at(32, blank(2))))
+  })
+})
+
 describe('any plan, carried out, leaves exactly what it expects', () => {
   test.each(['keep', 'blank'] as const)('with the rest of the flash: %s', (outside) => {
     fc.assert(

@@ -101,9 +101,10 @@ export function layoutOf(patient: Patient): PatientLayout {
     unreadable,
     chipErase: eraseChip && { erases: eraseChip.erases, ms: eraseChip.ms },
     memories: memories.map((memory) => {
-      const { id, address, length, pageBytes, pageMs, write, reserved } = memory
+      const { id, address, length, pageBytes, sectors, pageMs, write, reserved } = memory
       return {
         ...{ id, address, length, pageBytes, pageMs, write, reserved },
+        ...(sectors && { sectors }),
         ...(memory.locked && { locked: memory.locked }),
         readable: memory.read !== undefined,
         writable: memory.program !== undefined,
@@ -167,8 +168,10 @@ interface Goal {
   readonly present: Uint8Array | undefined
   readonly kept: Uint8Array | undefined
   readonly expected: Uint8Array
-  /** By page: reserved, in the image, or neither. */
-  readonly pages: readonly ('reserved' | 'image' | 'outside')[]
+  /** Pages or sectors. */
+  readonly units: readonly Range[]
+  /** By unit: reserved, in the image, or neither. */
+  readonly nature: readonly ('reserved' | 'image' | 'outside')[]
   readonly isWanted: boolean
 }
 
@@ -178,42 +181,73 @@ function goalOf(
   keptMemories: Memories,
   unlock: boolean,
 ): Goal {
-  const { id, address: base, length, pageBytes, reserved } = memory
+  const { id, address: base, length, reserved } = memory
   const segments = wanted.get(id) ?? []
   const kept = keptMemories.get(id)
-  const pages: Goal['pages'][number][] = Array.from(
-    { length: Math.ceil(length / pageBytes) },
-    () => 'outside',
+  const units = unitsOf(memory)
+  const nature = units.map((unit): Goal['nature'][number] =>
+    reserved.some((range) => overlap(unit, range)) ? 'reserved' : 'outside',
   )
-  for (const { address, length: bytes } of reserved)
-    pages.fill(
-      'reserved',
-      Math.floor((address - base) / pageBytes),
-      Math.ceil((address - base + bytes) / pageBytes),
-    )
+  const within = (bytes: Uint8Array, { address, length }: Range) =>
+    bytes.subarray(address - base, address - base + length)
 
   const expected = unlock || !kept ? blank(length) : kept.slice()
   if (id === 'flash' && segments.length > 0 && rule.outside === 'blank')
-    pages.forEach((page, i) => {
-      if (page !== 'reserved') expected.fill(0xff, i * pageBytes, (i + 1) * pageBytes)
-    })
-  for (const { address, bytes } of segments) {
-    const offset = address - base
-    if (offset < 0 || offset + bytes.length > length)
+    for (const [i, unit] of units.entries()) if (nature[i] !== 'reserved') within(expected, unit).fill(0xff)
+  for (const segment of segments) {
+    const { address, bytes } = segment
+    const end = address + bytes.length
+    if (address < base || end > base + length)
       throw new FlashError('does-not-fit', { memory: id, address, length: bytes.length, available: length })
-    for (let at = 0; at < bytes.length;) {
-      const page = Math.floor((offset + at) / pageBytes)
-      const next = Math.min(bytes.length, (page + 1) * pageBytes - offset)
-      const part = bytes.subarray(at, next)
-      if (pages[page] !== 'reserved') {
-        expected.set(part, offset + at)
-        pages[page] = 'image'
-      } else if (rule.reserved === 'refuse' && !equal(part, expected.subarray(offset + at, offset + next)))
+    for (let i = unitAt(units, address), at = address; at < end; i++) {
+      const unit = units[i] as Range // it fits
+      const next = Math.min(end, unit.address + unit.length)
+      const part = bytes.subarray(at - address, next - address)
+      if (nature[i] !== 'reserved') {
+        expected.set(part, at - base)
+        nature[i] = 'image'
+      } else if (
+        rule.reserved === 'refuse' &&
+        !equal(part, within(expected, { address: at, length: part.length }))
+      )
         throw new FlashError('write-protected', { memory: id })
       at = next
     }
   }
-  return { memory, present: present.get(id), kept, expected, pages, isWanted: segments.length > 0 }
+  return { memory, present: present.get(id), kept, expected, units, nature, isWanted: segments.length > 0 }
+}
+
+const overlap = (a: Range, b: Range): boolean =>
+  a.address < b.address + b.length && b.address < a.address + a.length
+
+/** What is written as one: its pages, or its sectors. */
+export function unitsOf({
+  address,
+  length,
+  pageBytes,
+  sectors,
+}: Pick<Memory, 'address' | 'length' | 'pageBytes' | 'sectors'>): readonly Range[] {
+  if (sectors) return sectors
+  return Array.from({ length: Math.ceil(length / pageBytes) }, (_, i) => ({
+    address: address + i * pageBytes,
+    length: Math.min(pageBytes, length - i * pageBytes),
+  }))
+}
+
+/** Those that a range of whole ones is made of. */
+export const unitsIn = (units: readonly Range[], { address, length }: Range): readonly Range[] =>
+  units.slice(unitAt(units, address), unitAt(units, address + length - 1) + 1)
+
+/** The index of the one that holds an address within them. */
+function unitAt(units: readonly Range[], address: number): number {
+  let low = 0
+  let high = units.length
+  while (high - low > 1) {
+    const middle = (low + high) >> 1
+    if ((units[middle] as Range).address <= address) low = middle
+    else high = middle
+  }
+  return low
 }
 
 /** Only a set bit needs an erase, and only where writing clears bits; or any change where lock bits refuse. */
@@ -228,46 +262,44 @@ function needsErase({ memory, present, expected, isWanted }: Goal): boolean {
 function refuseWithoutErase(goals: readonly Goal[], erases: readonly MemoryId[]): void {
   for (const goal of goals) {
     const reaches = erases.includes(goal.memory.id) || (goal.memory.locked && erases.includes('lock'))
-    if (reaches ? goal.pages.includes('reserved') : needsErase(goal))
+    if (reaches ? goal.nature.includes('reserved') : needsErase(goal))
       throw new FlashError('write-protected', { memory: goal.memory.id })
   }
 }
 
 // ---- what is done for it -------------------------------------------------------------------------
 
-/** Page by page, neighbours of one kind joined. */
+/** Unit by unit, neighbours of one kind joined. */
 function rangesOf(goal: Goal, erased: boolean): PlannedRange[] {
-  const { memory, pages } = goal
   const ranges: PlannedRange[] = []
-  pages.forEach((_, i) => {
-    const offset = i * memory.pageBytes
-    const length = Math.min(memory.pageBytes, memory.length - offset)
+  goal.units.forEach(({ address, length }, i) => {
     const what = actionOn(goal, i, erased)
     const last = ranges.at(-1)
     if (last && last.action === what.action && last.why === what.why)
       ranges[ranges.length - 1] = { ...last, length: last.length + length }
-    else ranges.push({ memory: memory.id, address: memory.address + offset, length, ...what })
+    else ranges.push({ memory: goal.memory.id, address, length, ...what })
   })
   return ranges
 }
 
 function actionOn(goal: Goal, index: number, erased: boolean): Pick<PlannedRange, 'action' | 'why'> {
-  const { pageBytes } = goal.memory
-  const pageOf = (bytes: Uint8Array) => bytes.subarray(index * pageBytes, (index + 1) * pageBytes)
-  const page = goal.pages[index]
-  const expected = pageOf(goal.expected)
-  const present = goal.present && pageOf(goal.present)
-  if (page === 'reserved') return { action: 'keep', why: 'bootloader' }
+  const { address, length } = goal.units[index] as Range
+  const offset = address - goal.memory.address
+  const unitOf = (bytes: Uint8Array) => bytes.subarray(offset, offset + length)
+  const nature = goal.nature[index]
+  const expected = unitOf(goal.expected)
+  const present = goal.present && unitOf(goal.present)
+  if (nature === 'reserved') return { action: 'keep', why: 'bootloader' }
   const same: Pick<PlannedRange, 'action' | 'why'> = {
     action: 'keep',
-    why: page === 'image' ? 'same' : 'outside',
+    why: nature === 'image' ? 'same' : 'outside',
   }
   if (erased ? isBlank(expected) : !goal.isWanted && !present) {
     const stays = erased ? present !== undefined && isBlank(present) : true
     return stays ? same : { action: 'blank' }
   }
   if (!erased && present && equal(present, expected)) return same
-  return { action: goal.kept && equal(pageOf(goal.kept), expected) ? 'refill' : 'program' }
+  return { action: goal.kept && equal(unitOf(goal.kept), expected) ? 'refill' : 'program' }
 }
 
 // ---- what it costs -------------------------------------------------------------------------------
