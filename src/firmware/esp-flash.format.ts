@@ -4,13 +4,13 @@
  * they are meant to be blank; the parts are told, and which application starts. Document: ESP-IDF, "Partition
  * Tables", and `gen_esp32part.py`.
  */
+import { md5 } from '@noble/hashes/legacy.js'
 import { hexBytes, isBlank } from '#core/bytes.ts'
 import { FlashError } from '#core/errors.ts'
 import { readEspImage } from './esp-image.ts'
 import { PartitionType, startOrder, type Partition } from './esp-otadata.ts'
 import { refusing, startsWith, type FileFormat } from './file-format.ts'
 import { buildImage, type Image, type ImagePart } from './image.ts'
-import { md5 } from './md5.ts'
 
 const name = 'ESP flash image'
 const tableAt = 0x8000

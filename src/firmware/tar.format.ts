@@ -3,9 +3,9 @@
  * behind it, over everything before it. Document: POSIX.1-2017, pax, "ustar Interchange Format"; GNU tar manual,
  * "Basic Tar Format".
  */
+import { md5 } from '@noble/hashes/legacy.js'
 import { hexBytes } from '#core/bytes.ts'
 import { mostEntries, refusing, startsWith, type Inside, type Wrapper } from './file-format.ts'
-import { md5 } from './md5.ts'
 
 const name = 'tar'
 const blockBytes = 512

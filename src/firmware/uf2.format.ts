@@ -3,12 +3,12 @@
  * families, each with blocks numbered by itself; then one is chosen by its family's id. Document: microsoft/uf2,
  * README.md; the block to ignore on RP2350: RP2350 datasheet, erratum E10.
  */
+import { md5 } from '@noble/hashes/legacy.js'
 import { blank, hex, hexBytes } from '#core/bytes.ts'
 import { FlashError } from '#core/errors.ts'
 import { choosePart, refusing, startsWith, type FileFormat, type ParseOptions } from './file-format.ts'
 import type { Range, Segment } from '#core/programmer.ts'
 import { buildImage, placesAmong, segmentAt, type Claims, type Image } from './image.ts'
-import { md5 } from './md5.ts'
 import { Runs, tooManyRuns } from './runs.ts'
 import { familyNames } from './uf2-families.ts'
 import { readPlainUf2, type PlainUf2 } from './uf2-plain.ts'
