@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { buildImage, dataBytes, flatten, spanOf, totalBytes } from './image.ts'
+import { areasOf, buildImage, dataBytes, flatten, spanOf, totalBytes } from './image.ts'
 
 const piece = (address: number, ...bytes: number[]) => ({ address, bytes: Uint8Array.from(bytes) })
 const build = (...pieces: ReturnType<typeof piece>[]) => buildImage('binary', pieces)
@@ -85,5 +85,37 @@ describe('flattening', () => {
     expect([...dataBytes(segments)]).toEqual([1, 2, 3])
     expect(spanOf(segments)).toEqual({ address: 4, length: 5 })
     expect(spanOf([])).toEqual({ address: 0, length: 0 })
+  })
+})
+
+describe('the areas of two images', () => {
+  const areas = (a: ReturnType<typeof piece>[], b: ReturnType<typeof piece>[], mostGap?: number) =>
+    areasOf(build(...a).segments, build(...b).segments, mostGap)
+
+  it('are where either has bytes, joined where they overlap or are near', () => {
+    expect(areas([piece(0, 1, 2, 3), piece(100, 4)], [piece(2, 3, 4, 5, 6)])).toEqual([
+      { address: 0, length: 6 },
+      { address: 100, length: 1 },
+    ])
+    expect(areas([piece(0, 1, 2, 3)], [piece(5, 4)])).toEqual([{ address: 0, length: 6 }])
+    expect(areas([piece(0, 1, 2, 3)], [piece(5, 4)], 1)).toHaveLength(2)
+  })
+
+  it('are never more than twice what both hold, however they are scattered', () => {
+    const crumbs = fc.uniqueArray(fc.nat(20_000), { minLength: 1, maxLength: 50 })
+    fc.assert(
+      fc.property(crumbs, crumbs, (a, b) => {
+        const [first, second] = [a, b].map(
+          (all) => build(...all.map((address) => piece(address, 1))).segments,
+        )
+        const found = areasOf(first ?? [], second ?? [])
+        const length = found.reduce((sum, area) => sum + area.length, 0)
+        expect(length).toBeLessThanOrEqual(2 * (a.length + b.length))
+        for (const address of [...a, ...b])
+          expect(
+            found.filter((area) => address >= area.address && address < area.address + area.length),
+          ).toHaveLength(1)
+      }),
+    )
   })
 })

@@ -166,6 +166,22 @@ export function spanOf(segments: readonly Segment[]): Range {
   return { address: first.address, length: last.address + last.bytes.length - first.address }
 }
 
+/**
+ * Where either of two images has bytes. What lies near each other is one area, but no gap is longer than what is
+ * before it: filled in, all of them are at most twice as long as both images.
+ */
+export function areasOf(first: readonly Segment[], second: readonly Segment[], mostGap = 4096): Range[] {
+  const areas: { address: number; length: number }[] = []
+  for (const { address, bytes } of [...first, ...second].sort((a, b) => a.address - b.address)) {
+    const last = areas.at(-1)
+    const gap = last ? address - last.address - last.length : Infinity
+    if (last && gap <= Math.min(mostGap, last.length))
+      last.length = Math.max(last.length, address + bytes.length - last.address)
+    else areas.push({ address, length: bytes.length })
+  }
+  return areas
+}
+
 /** The bytes of `range` in one piece; gaps become `fill`, what lies outside is left out. */
 export function flatten(segments: readonly Segment[], range: Range, fill = 0xff): Uint8Array<ArrayBuffer> {
   const flat = new Uint8Array(range.length).fill(fill)

@@ -84,3 +84,31 @@ test('of a raw binary in an archive the address is asked for', async ({ story })
   await story.button(like(en.choose_use, { name: 'raw.zip' })).click()
   await story.planned()
 })
+
+test('two files are compared place by place, and the other need not be of the same format', async ({
+  page,
+  story,
+}) => {
+  await page.goto('./#/images')
+  await story.bring('one.hex', hexFile(bytes), en.image_drop)
+  const choose = async (name: string, content: Uint8Array) => {
+    const [chooser] = await Promise.all([
+      page.waitForEvent('filechooser'),
+      page.getByRole('button', { name: /Compare with/ }).click(),
+    ])
+    await chooser.setFiles({ name, mimeType: 'application/octet-stream', buffer: Buffer.from(content) })
+  }
+  await choose('same.bin', bytes)
+  await story.reads(like(en.diff_equal))
+
+  const changed = bytes.slice()
+  changed[0x10] = (changed[0x10] ?? 0) ^ 0xff
+  changed[0x100] = (changed[0x100] ?? 0) ^ 0xff
+  await choose('changed.bin', changed)
+  await story.reads(like(en.diff_in_places, { bytes: '2', places: '2' }))
+  await story.button(en.diff_next).click()
+  await story.reads(like(en.diff_place, { number: '2', count: '2' }))
+
+  await choose('broken.hex', text(':10'))
+  await expect(story.main.getByRole('alert')).toContainText(en.file_truncated)
+})
