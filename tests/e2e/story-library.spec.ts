@@ -372,9 +372,9 @@ test('fuses that lose the chip are each explained and need the word; what then c
 
   await story.button(en.prove_start).click()
   await story.told({
-    happened: en.error_target_missing,
+    happened: like(en.error_target_fuses, { fuses: 'CKSEL, RSTDISBL, SPIEN' }),
     safe: en.safe_written,
-    now: en.error_target_missing_now_cable,
+    now: en.error_target_fuses_now_lost,
   })
   await expect(story.link(en.prove_certificate)).toBeHidden()
   await story.button(en.prove_unproven).click()

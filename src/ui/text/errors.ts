@@ -16,7 +16,9 @@ import type {
   MismatchDetail,
   NotThePatient,
 } from '#core/errors.ts'
+import type { FuseDanger } from '#chips/avr-fuses.ts'
 import type { Platform } from '#host/platform.ts'
+import type { Consequence } from '#jobs/plan.ts'
 import type { BadLinkReason } from '#catalogue/link.ts'
 import { accessHelp, busyHelp, policyHelp, type CopyText, type Help } from './access.ts'
 import { memoryName } from './facts.ts'
@@ -32,6 +34,8 @@ export interface Situation {
   readonly halfWritten: boolean
   /** True once everything was written and read back. */
   readonly written?: boolean
+  /** Dangerous changes of fuses that may have been written: what a chip that falls silent then is most likely due to. */
+  readonly fuses?: readonly Pick<Consequence, 'values'>[] | undefined
   /** Where no device is involved at all. */
   readonly about?: 'library' | 'file'
 }
@@ -123,14 +127,13 @@ const texts = {
     now: [m.error_silent_now_port(), m.error_silent_now_reset(), m.error_silent_now_sketch()],
   }),
 
-  'target-missing': ({ tried }) => ({
-    happened: m.error_target_missing(),
+  'target-missing': ({ tried }, situation) => ({
+    ...(shutOut(situation) ?? { happened: m.error_target_missing(), now: missingTarget() }),
     details: list(tried),
-    now: missingTarget(),
   }),
-  'target-unknown': ({ signature }) =>
+  'target-unknown': ({ signature }, situation) =>
     isNonsense(signature)
-      ? { happened: m.error_target_nonsense({ signature }), now: missingTarget() }
+      ? (shutOut(situation) ?? { happened: m.error_target_nonsense({ signature }), now: missingTarget() })
       : {
           happened: m.error_target_unknown({ signature }),
           now: [m.error_target_missing_now_cable(), m.error_target_unknown_now()],
@@ -388,6 +391,28 @@ const missingTarget = (): string[] => [
   m.error_target_missing_now_usbasp(),
   m.error_target_missing_now_slow(),
 ]
+
+/** Undefined: no fuse that this job may have written can be why the chip is silent. */
+function shutOut({ fuses = [] }: Situation): Told | undefined {
+  const dangers = (Object.keys(afterFuse) as (keyof typeof afterFuse)[]).filter((danger) =>
+    fuses.some(({ values }) => values['danger'] === danger),
+  )
+  const [worst] = dangers
+  if (!worst) return undefined
+  const bits = fuses.flatMap(({ values: { bit = '', danger = '' } }) => (danger in afterFuse ? [bit] : []))
+  const now = worst === 'lost' ? [worst] : dangers // where ISP is lost, no clock brings it back
+  return {
+    happened: m.error_target_fuses({ fuses: list(bits) }),
+    now: now.map((danger) => afterFuse[danger]()),
+  }
+}
+
+/** The worst first; other dangers leave a chip within reach. */
+const afterFuse = {
+  lost: m.error_target_fuses_now_lost,
+  clock: m.error_target_fuses_now_clock,
+  slow: m.error_target_fuses_now_slow,
+} satisfies Partial<Record<FuseDanger, () => string>>
 
 /** All ones, all zeros or the echo 00 01 02: what a dead line or a locked chip gives as a signature. */
 const isNonsense = (signature: string): boolean =>

@@ -289,6 +289,33 @@ describe('an error', () => {
     expect(told(true)).toMatch(/continue this write/)
   })
 
+  test('of a chip that its new fuses have shut out names them instead of the cable', () => {
+    const silent = [
+      new FlashError('target-missing', { tried: ['SCK 375 kHz'] }),
+      new FlashError('target-unknown', { signature: 'ff ff ff' }),
+    ]
+    const written = (...fuses: { bit: string; danger: string }[]): Situation => ({
+      ...on('linux'),
+      written: true,
+      fuses: fuses.map((values) => ({ values })),
+    })
+    for (const error of silent) {
+      const both = written({ bit: 'RSTDISBL', danger: 'lost' }, { bit: 'CKSEL', danger: 'clock' })
+      inBoth(() => errorText(error, both).happened)
+      speak('en')
+      const { happened, now } = errorText(error, both)
+      expect(happened).toContain('RSTDISBL, CKSEL')
+      expect(now).toEqual([expect.stringContaining('high-voltage')])
+      const clock = errorText(
+        error,
+        written({ bit: 'CKSEL', danger: 'clock' }, { bit: 'CKDIV8', danger: 'slow' }),
+      )
+      expect(clock.now).toEqual([expect.stringContaining('XTAL1'), expect.stringContaining('slowest SCK')])
+      const harmless = errorText(error, written({ bit: 'BOOTRST', danger: 'caution' }))
+      expect(harmless.now.join(' ')).toContain('cable')
+    }
+  })
+
   test('after the verify it never says that nothing was written', () => {
     const { safe } = errorText(new FlashError('device-gone', {}), {
       platform: { os: 'linux' },
