@@ -112,11 +112,12 @@ export default defineConfig({
     sourcemap: true,
     rolldownOptions: {
       output: {
-        // usbasp-driver-<hash>.js instead of driver-<hash>.js
+        // usbasp-driver-<hash>.js instead of driver-<hash>.js; the first load names most of them, so their hashes are short
         chunkFileNames: (chunk) => {
           const folder = /protocols\/([^/]+)\//.exec(chunk.facadeModuleId ?? '')?.[1]
-          return `assets/${folder ? `${folder}-` : ''}[name]-[hash].js`
+          return `assets/${folder ? `${folder}-` : ''}[name]-[hash:7].js`
         },
+        assetFileNames: 'assets/[name]-[hash:7][extname]',
       },
     },
   },
