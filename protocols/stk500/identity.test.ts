@@ -26,7 +26,7 @@ test.each([
   [0x10c4, 0xea60, 'CP210x'],
 ])('a bridge %x:%x may have anything behind it, and that is said', (vendorId, productId, chip) => {
   expect(identity.recognise(seen(vendorId, productId))).toMatchObject({
-    model: `Arduino behind a ${chip}`,
+    model: `Arduino (${chip})`,
     confidence: 'possible',
     usable: true,
     notices: [{ code: 'generic-serial' }],

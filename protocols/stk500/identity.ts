@@ -30,7 +30,7 @@ const arduino = (productIds: readonly number[], model: string, protocol?: string
 const bridge = (vendorId: number, productIds: readonly number[], chip: string): Known => ({
   vendorId,
   productIds,
-  model: `Arduino behind a ${chip}`,
+  model: `Arduino (${chip})`,
   confidence: 'possible',
 })
 
@@ -57,7 +57,7 @@ const genericSerial: Notice = { code: 'generic-serial', level: 'info' }
 function recognise({ vendorId, productId }: SeenSerial): Recognition | undefined {
   const rest = { mode: 'application', usable: true, facts: [], notices: [genericSerial] } as const
   if (vendorId === undefined || productId === undefined)
-    return { ...rest, model: 'Arduino on a serial port', confidence: 'possible' }
+    return { ...rest, model: 'Arduino', confidence: 'possible' }
 
   const found = known.find((one) => one.vendorId === vendorId && one.productIds.includes(productId))
   if (!found) return undefined

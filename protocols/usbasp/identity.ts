@@ -56,8 +56,8 @@ const mode = 'application'
 function facts(seen: SeenUsb, { model, confidence }: Judgement): Fact[] {
   const version = versionText(seen.deviceVersion)
   const known: readonly [Fact['name'], string | undefined, string][] = [
-    ['model', model, 'USB ids and strings'],
-    ['mode', mode, 'USB ids and strings'],
+    ['model', model, 'idVendor, idProduct, iProduct'],
+    ['mode', mode, 'idVendor, idProduct, iProduct'],
     ['firmware-version', version, 'bcdDevice'],
     ['firmware', confidence === 'certain' ? builds[version] : undefined, 'bcdDevice'],
     ['usb-id', usbId(seen.vendorId, seen.productId), 'idVendor, idProduct'],
