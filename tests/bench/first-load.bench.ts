@@ -56,14 +56,18 @@ async function visit(browser: Browser, url: string): Promise<Visit> {
     })
     // no question to the page before it is ready: Playwright's own script would run, and count, in it
     await page.goto(url, { waitUntil: 'networkidle' })
-    return await page.evaluate(() => {
-      const at = (mark: string) => {
-        const [entry] = performance.getEntriesByName(mark)
-        if (!entry) throw new Error(`${location.href} never marked that it is ${mark}.`)
-        return entry.startTime
-      }
-      const readyMs = at('ready')
-      const appMs = Math.max(readyMs, at('hydrated'))
+    return await page.evaluate(async () => {
+      /** On a busy machine the network may be idle before. */
+      const at = (name: string) =>
+        new Promise<number>((resolve, reject) => {
+          setTimeout(() => reject(new Error(`${location.href} never marked that it is ${name}.`)), 30_000)
+          new PerformanceObserver((list) => {
+            const [entry] = list.getEntriesByName(name)
+            if (entry) resolve(entry.startTime)
+          }).observe({ type: 'mark', buffered: true })
+        })
+      const readyMs = await at('ready')
+      const appMs = Math.max(readyMs, await at('hydrated'))
       const scripts = performance
         .getEntriesByType('resource')
         .filter(({ name, startTime, duration }) => name.endsWith('.js') && startTime + duration <= appMs)

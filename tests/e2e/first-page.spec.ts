@@ -244,6 +244,7 @@ test('no page is ready before what was asked for stands', async ({ page, story, 
     ['./', words.bench_choose_usb],
     ['./#/library', words.library_title],
     ['./#/flash?v=1', words.error_link],
+    [`./#/flash?size=1&sha256=${'0'.repeat(64)}&url=https://firmware.example/a.hex`, words.link_take],
   ] as const) {
     await page.goto('about:blank')
     await page.goto(address)
