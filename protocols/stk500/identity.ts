@@ -4,7 +4,7 @@
  * bridges' data sheets.
  */
 import { usbId } from '#core/bytes.ts'
-import type { Identity, LinkFilter, Notice, Recognition, SeenSerial } from '#core/programmer.ts'
+import type { Identity, Notice, Recognition, SeenSerial } from '#core/programmer.ts'
 
 type Confidence = Recognition['confidence']
 
@@ -47,7 +47,7 @@ const known: readonly Known[] = [
   bridge(0x067b, [0x2303], 'PL2303'),
 ]
 
-const filters: readonly LinkFilter[] = known.flatMap(({ vendorId, productIds }) =>
+const filters = known.flatMap(({ vendorId, productIds }) =>
   productIds.map((productId) => ({ vendorId, productId })),
 )
 

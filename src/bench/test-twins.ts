@@ -18,7 +18,7 @@ export interface EchoOptions {
   readonly missing?: UsbDescriptors['missing']
 }
 
-/** Vendor interface 0 (bulk 81 IN, 02 OUT, 64 bytes), HID 1, CDC data 2; request 1 gives back what request 2 got. */
+/** Vendor interface 0 (bulk 81 IN, 02 OUT, 64 bytes; or its alternate setting without them), HID 1, CDC data 2; request 1 gives back what request 2 got. */
 export class EchoUsbTwin implements UsbTwin {
   readonly link = 'usb'
   readonly speed: UsbTwin['speed']
@@ -36,6 +36,7 @@ export class EchoUsbTwin implements UsbTwin {
     const endpoints = [7, 5, 0x81, 2, ...u16(64), 0, 7, 5, 0x02, 2, ...u16(64), 0]
     const interfaces = [
       ...[9, 4, 0, 0, 2, 0xff, 1, 2, 4, ...endpoints],
+      ...[9, 4, 0, 1, 0, 0xff, 1, 3, 0],
       ...[9, 4, 1, 0, 0, 0x03, 0, 0, 0],
       ...[9, 4, 2, 0, 0, 0x0a, 0, 0, 0],
     ]
@@ -58,6 +59,7 @@ export class EchoUsbTwin implements UsbTwin {
     const planned = this.nextAnswer
     this.nextAnswer = undefined
     if (planned !== undefined) return Promise.resolve(planned)
+    if (setup.request === 11 && setup.value === 1) return Promise.resolve(new Uint8Array())
     if (setup.request === 1) return Promise.resolve(this.#held.slice(0, setup.length))
     if (setup.request !== 2) return Promise.resolve('stall')
     return this.bulkOut(2, bytes)

@@ -194,7 +194,14 @@ export class TwinUsbDevice implements USBDevice {
       throw notFound(
         'The alternate setting provided is not supported by the device in its current configuration.',
       )
-    await this.#changeInterface(number, () => this.#claimed.set(number, setting))
+    await this.#changeInterface(number, async () => {
+      const setup = { requestType: 1, request: 11, value: setting, index: number, length: 0 } // SET_INTERFACE
+      const kind = `setting ${String(setting)} of interface ${String(number)}`
+      const ask = () => answerControl(this.twin, setup, new Uint8Array())
+      const { status } = await this.#transfer('control', 0, ask, kind)
+      if (status !== 'ok') throw networkError('Unable to set device interface.')
+      this.#claimed.set(number, setting)
+    })
   }
 
   async clearHalt(direction: USBDirection, endpoint: number): Promise<void> {
@@ -400,7 +407,7 @@ export class TwinUsbDevice implements USBDevice {
     this.#changingInterfaces.add(number)
     try {
       await this.#settle(this.#options.clock.sleep(stateChangeMs))
-      apply()
+      await apply()
     } finally {
       this.#changingInterfaces.delete(number)
     }

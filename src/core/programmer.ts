@@ -32,10 +32,10 @@ export interface SeenSerial {
 
 export type Seen = SeenUsb | SeenSerial
 
-export interface LinkFilter {
-  readonly vendorId: number
-  readonly productId?: number
-}
+/** By ids; or, of USB only, by what an interface is. */
+export type LinkFilter =
+  | { readonly vendorId: number; readonly productId?: number }
+  | { readonly classCode: number; readonly subclassCode: number }
 
 /** A driver's opinion of something seen. */
 export interface Recognition {

@@ -78,7 +78,7 @@ export class Devices {
     try {
       if (api === 'usb' && usb) return this.#usb(await usb.requestDevice({ filters: [...filters] }), usb)
       if (api === 'serial' && serial)
-        return this.#serial(await serial.requestPort({ filters: filters.map(asPortFilter) }))
+        return this.#serial(await serial.requestPort({ filters: filters.flatMap(asPortFilters) }))
     } catch (error) {
       const { fromChooser } = await import('./access.ts')
       const translated = fromChooser(error, api, this.#clock.now() - askedAt)
@@ -169,7 +169,13 @@ function seenUsb(device: USBDevice): SeenUsb {
   }
 }
 
-const asPortFilter = ({ vendorId, productId }: LinkFilter): SerialPortFilter => ({
-  usbVendorId: vendorId,
-  ...(productId === undefined ? {} : { usbProductId: productId }),
-})
+/** Ports have no classes. */
+const asPortFilters = (filter: LinkFilter): SerialPortFilter[] =>
+  'vendorId' in filter
+    ? [
+        {
+          usbVendorId: filter.vendorId,
+          ...(filter.productId === undefined ? {} : { usbProductId: filter.productId }),
+        },
+      ]
+    : []

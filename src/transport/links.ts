@@ -33,6 +33,8 @@ export interface UsbLink extends Link {
   controlOut(setup: ControlSetup, bytes?: Uint8Array, io?: Io): Promise<void>
   bulkIn(endpoint: number, length: number, io?: Io): Promise<Uint8Array>
   bulkOut(endpoint: number, bytes: Uint8Array, io?: Io): Promise<void>
+  /** Claims the interface, if that was not done yet. */
+  selectAlternate(interfaceNumber: number, setting: number, io?: Io): Promise<void>
   /** Port reset; makes a spent link usable again. */
   reset(): Promise<void>
 }

@@ -4,7 +4,14 @@ import type { SeenSerial, SeenUsb } from '#core/programmer.ts'
 import type { Clock } from '#core/time.ts'
 import type { SerialLink, UsbLink } from './links.ts'
 import { pcapOf } from './pcap.ts'
-import { Recorder, withoutContents, type Timed, type UsbEvent, type WireEvent } from './recorder.ts'
+import {
+  Recorder,
+  setInterface,
+  withoutContents,
+  type Timed,
+  type UsbEvent,
+  type WireEvent,
+} from './recorder.ts'
 import { reportOf, type Around, type Report } from './report.ts'
 import { openSerial } from './serial-link.ts'
 import { openUsb } from './usb-link.ts'
@@ -98,6 +105,10 @@ export function recordedUsb(link: UsbLink, recorder: Recorder): UsbLink {
       sent({ endpoint: 0, setup }, bytes, () => link.controlOut(setup, bytes, io)),
     bulkIn: (endpoint, length, io) => received({ endpoint, length }, () => link.bulkIn(endpoint, length, io)),
     bulkOut: (endpoint, bytes, io) => sent({ endpoint }, bytes, () => link.bulkOut(endpoint, bytes, io)),
+    selectAlternate: (interfaceNumber, setting, io) =>
+      sent({ endpoint: 0, setup: setInterface(interfaceNumber, setting) }, none, () =>
+        link.selectAlternate(interfaceNumber, setting, io),
+      ),
     reset: () =>
       telling(
         recorder,

@@ -28,6 +28,12 @@ export interface UsbEvent extends Timed {
   readonly bytes: Uint8Array
 }
 
+/** What `selectAlternate` puts on the wire: SET_INTERFACE (USB 2.0, 9.4.10). */
+export const setInterface = (interfaceNumber: number, setting: number): ControlSetup => ({
+  ...{ requestType: 'standard', recipient: 'interface', request: 11 },
+  ...{ value: setting, index: interfaceNumber },
+})
+
 export interface UsbReset extends Timed {
   readonly kind: 'reset'
 }

@@ -9,7 +9,7 @@ import type { SeenSerial, SeenUsb } from '#core/programmer.ts'
 import type { Clock } from '#core/time.ts'
 import type { Attached } from './devices.ts'
 import type { ControlSetup, Io, SerialLink, SerialSignals, UsbLink } from './links.ts'
-import type { RecordedWire, UsbEvent, WireEvent } from './recorder.ts'
+import { setInterface, type RecordedWire, type UsbEvent, type WireEvent } from './recorder.ts'
 import type { Report } from './report.ts'
 
 const most = {
@@ -223,6 +223,10 @@ class ReplayedUsb implements UsbLink {
   }
   async bulkOut(endpoint: number, bytes: Uint8Array): Promise<void> {
     await this.#transfer(endpoint, 'out', bytes.length)
+  }
+
+  async selectAlternate(interfaceNumber: number, setting: number): Promise<void> {
+    await this.#transfer(0, 'out', 0, setInterface(interfaceNumber, setting))
   }
 
   /** Long transfers may be emptied, so what is sent is compared by its length. */

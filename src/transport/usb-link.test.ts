@@ -47,6 +47,16 @@ test('requests to the device claim nothing, a bulk transfer claims its own inter
   expect(claims()).toEqual([true, false, false])
 })
 
+test('an alternate setting is claimed, selected on the device, and refused where there is none', async () => {
+  const { link, twin, port } = await opened()
+  await link.selectAlternate(0, 1)
+  expect(twin.requests.at(-1)).toMatchObject({ requestType: 1, request: 11, value: 1, index: 0 })
+  const [first] = port.device?.configuration?.interfaces ?? []
+  expect([first?.claimed, first?.alternate.alternateSetting]).toEqual([true, 1])
+  expect(await code(link.selectAlternate(0, 0))).toBe('transfer-failed') // this device has no way back
+  expect(await code(link.selectAlternate(0, 7))).toBe('transfer-failed')
+})
+
 test('an unconfigured device is configured', async () => {
   const { link } = await opened({ configured: false })
   await link.bulkOut(2, Uint8Array.of(1))

@@ -94,6 +94,14 @@ class BrowserUsbLink implements UsbLink {
     checkSent(result, bytes, during)
   }
 
+  selectAlternate(interfaceNumber: number, setting: number, io?: Io): Promise<void> {
+    const during = `setting ${String(setting)} of interface ${String(interfaceNumber)}`
+    return this.#transfer(during, io, async () => {
+      await this.#claim(interfaceNumber)
+      await this.#device.selectAlternateInterface(interfaceNumber, setting)
+    })
+  }
+
   reset(): Promise<void> {
     return this.#queue.run(async () => {
       await this.#limited('resetting the port', undefined, () => this.#device.reset())

@@ -119,6 +119,9 @@ export class SideLink implements UsbLink {
   bulkOut(): Promise<never> {
     return this.bulkIn()
   }
+  selectAlternate(): Promise<never> {
+    throw new FlashError('bug', { during: 'an alternate setting, which a USBasp does not have' })
+  }
   reset(): Promise<void> {
     return this.#side.recover()
   }
