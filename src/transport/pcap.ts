@@ -68,9 +68,17 @@ export function pcapUsb(id: number, transfer: UsbPacket): Uint8Array {
 
 /** The whole file, in pieces. */
 export function pcapOf({ events }: Pick<Recorded, 'events'>): Uint8Array<ArrayBuffer>[] {
+  /** Of each serial wire as they were driven last; opening the port, also for another speed, raises both. */
+  const driven = new Map<number, Lines>()
   const pieces = events.map((event, id) => {
     if (event.kind === 'usb') return pcapUsb(id, usbPacket(event))
-    return event.kind === 'reset' || event.kind === 'baud' ? none : serialPacket(event)
+    if (event.kind === 'baud') driven.delete(event.wire)
+    if (event.kind === 'reset' || event.kind === 'baud') return none
+    const before = driven.get(event.wire) ?? { dtr: true, rts: true }
+    const isDriven = event.kind === 'signals' && event.error === undefined
+    const lines = isDriven ? { dtr: event.dtr ?? before.dtr, rts: event.rts ?? before.rts } : before
+    driven.set(event.wire, lines)
+    return serialPacket(event, lines)
   })
   return [pcapHeader(), ...pieces].map((piece) => Uint8Array.from(piece))
 }
@@ -129,10 +137,15 @@ function monitored(
 
 const Serial = { Lines: 0, Sent: 1, Received: 2, Dtr: 0x10, Rts: 0x08 } as const
 
-function serialPacket(event: SerialBytes | SerialLines): Uint8Array {
+interface Lines {
+  readonly dtr: boolean
+  readonly rts: boolean
+}
+
+function serialPacket(event: SerialBytes | SerialLines, { dtr, rts }: Lines): Uint8Array {
   const us = Math.round(event.at * 1000)
   const isLines = event.kind === 'signals'
-  const lines = isLines ? (event.dtr ? Serial.Dtr : 0) | (event.rts ? Serial.Rts : 0) : 0
+  const lines = (dtr ? Serial.Dtr : 0) | (rts ? Serial.Rts : 0)
   const kind = isLines ? Serial.Lines : event.kind === 'sent' ? Serial.Sent : Serial.Received
   const head = new ByteWriter().u32be(Math.floor(us / 1e6)).u32be(us % 1e6)
   const data = isLines ? none : event.bytes

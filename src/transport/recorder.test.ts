@@ -186,19 +186,32 @@ describe('as a file for Wireshark', () => {
 
   test('serial bytes have their direction, and the lines their state', () => {
     const wire = { wire: 1, from: 0, at: 2_000_001 }
-    const [, , , lines, sent, received] = blocks(
+    const sent = { ...wire, kind: 'sent', baud: 9600, length: 2, bytes: Uint8Array.of(0x30, 0x20) } as const
+    const [, , , ...packets] = blocks(
       pcapOf({
         events: [
-          { ...wire, kind: 'signals', dtr: true, rts: false },
-          { ...wire, kind: 'sent', baud: 9600, length: 2, bytes: Uint8Array.of(0x30, 0x20) },
+          { ...wire, kind: 'baud', baud: 9600 },
+          sent,
+          { ...wire, kind: 'signals', rts: false },
+          sent,
+          { ...wire, kind: 'signals', dtr: false, error: 'refused' },
+          { ...wire, wire: 2, kind: 'signals', dtr: false, rts: false },
           { ...wire, kind: 'received', baud: 9600, length: 1, bytes: Uint8Array.of(0x14) },
+          { ...wire, kind: 'baud', baud: 1200 },
+          sent,
         ],
       }),
     )
-    const packet = (block: typeof lines) => hexBytes((block?.body ?? new Uint8Array()).subarray(20), '')
-    expect(packet(lines)).toBe('000007d0000003e800100000')
-    expect(packet(sent)).toBe('000007d0000003e80100000030200000')
-    expect(packet(received)).toBe('000007d0000003e80200000014000000')
+    const at = '000007d0000003e8'
+    expect(packets.map(({ body }) => hexBytes(body.subarray(20), ''))).toEqual([
+      `${at}0118000030200000`,
+      `${at}00100000`,
+      `${at}0110000030200000`,
+      `${at}00100000`,
+      `${at}00000000`,
+      `${at}0210000014000000`,
+      `${at}0118000030200000`,
+    ])
   })
 
   test('is what all links of the devices said, with contents or without', async () => {
