@@ -21,6 +21,8 @@ import {
 
 /** Replies of one millisecond go together: a guest's round trip is mostly acknowledgements. */
 const gatherMs = 1
+/** A host that made no sense has so long to close its side too; closing at once would reset what it still has to read. */
+const drainMs = 5000
 
 export class UsbipServer {
   /** By bus id: the first is 1-1. */
@@ -36,9 +38,10 @@ export class UsbipServer {
       this.#sockets.add(socket)
       socket.on('close', () => this.#sockets.delete(socket))
       socket.on('error', () => undefined) // 'close' follows, and a host that goes away is no failure
-      this.#serve(socket).catch((error: unknown) => {
+      const wire = new Wire(socket)
+      this.#serve(wire).catch((error: unknown) => {
         console.error(`USB/IP: ${String(error)}`)
-        socket.destroy()
+        void wire.hangUp(drainMs)
       })
     })
   }
@@ -53,8 +56,7 @@ export class UsbipServer {
     await new Promise((resolve) => this.#server.close(resolve))
   }
 
-  async #serve(socket: Socket): Promise<void> {
-    const wire = new Wire(socket)
+  async #serve(wire: Wire): Promise<void> {
     const op = await wire.take(opBytes)
     if (!op) return
     const code = parseOp(op)
@@ -63,13 +65,13 @@ export class UsbipServer {
         const twin = port.present?.twin
         return twin ? [{ number: i + 1, twin }] : []
       })
-      socket.end(encodeDevices(present))
+      wire.end(encodeDevices(present))
     } else if (code === Op.RequestImport) {
       const busId = parseBusId((await wire.take(busIdBytes)) ?? new Uint8Array())
       const number = /^1-\d+$/.test(busId) ? Number(busId.slice(2)) : 0
       const plugged = this.ports[number - 1]?.present
-      if (!plugged) socket.end(encodeImport('absent'))
-      else if (this.#imported.has(plugged)) socket.end(encodeImport('busy'))
+      if (!plugged) wire.end(encodeImport('absent'))
+      else if (this.#imported.has(plugged)) wire.end(encodeImport('busy'))
       else {
         this.#imported.add(plugged)
         wire.send(encodeImport({ number, twin: plugged.twin }))
@@ -88,27 +90,30 @@ export class UsbipServer {
       wire.end()
     }
     plugged.gone.addEventListener('abort', leave, { once: true })
-    for (let header = await wire.take(headerBytes); header; header = await wire.take(headerBytes)) {
-      const command = parseCommand(header)
-      if (command.kind === 'unlink') {
-        const target = pending.get(command.target)
-        pending.delete(command.target)
-        target?.abort()
-        wire.send(encodeUnlinked(command, target ? Status.Unlinked : Status.Ok))
-        continue
+    try {
+      for (let header = await wire.take(headerBytes); header; header = await wire.take(headerBytes)) {
+        const command = parseCommand(header)
+        if (command.kind === 'unlink') {
+          const target = pending.get(command.target)
+          pending.delete(command.target)
+          target?.abort()
+          wire.send(encodeUnlinked(command, target ? Status.Unlinked : Status.Ok))
+          continue
+        }
+        const out = command.direction === 'out' ? await wire.take(command.length) : new Uint8Array()
+        if (!out) break
+        const given = new AbortController()
+        pending.set(command.sequence, given)
+        void plugged.submit(command, out, given.signal).then((answered) => {
+          if (!pending.delete(command.sequence) || !answered) return
+          wire.send(encodeSubmitted(command, answered))
+        })
       }
-      const out = command.direction === 'out' ? await wire.take(command.length) : new Uint8Array()
-      if (!out) break
-      const given = new AbortController()
-      pending.set(command.sequence, given)
-      void plugged.submit(command, out, given.signal).then((answered) => {
-        if (!pending.delete(command.sequence) || !answered) return
-        wire.send(encodeSubmitted(command, answered))
-      })
+    } finally {
+      plugged.gone.removeEventListener('abort', leave)
+      for (const given of pending.values()) given.abort()
+      wire.end()
     }
-    plugged.gone.removeEventListener('abort', leave)
-    for (const given of pending.values()) given.abort()
-    wire.end()
   }
 }
 
@@ -158,9 +163,20 @@ class Wire {
   }
 
   /** Says what there is to say and hangs up; the other side's last words are still heard. */
-  end(): void {
+  end(last?: Uint8Array): void {
+    if (last) this.#toSend.push(last)
     this.#flush()
     this.#socket.end()
+  }
+
+  /** And hears them to their end, for so long at most. */
+  async hangUp(mostMs: number): Promise<void> {
+    const timer = setTimeout(() => this.#socket.destroy(), mostMs)
+    this.end()
+    this.#received = Buffer.alloc(0)
+    while (await this.#next());
+    clearTimeout(timer)
+    this.#socket.destroy()
   }
 
   #flush(): void {

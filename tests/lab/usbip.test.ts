@@ -1,12 +1,11 @@
 /** USB/IP as the kernel's documentation has it, byte for byte, and the server over a socket. */
-import { connect, type Socket } from 'node:net'
-import { once } from 'node:events'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest'
-import { fromHex, hexBytes } from '#core/bytes.ts'
+import { fromHex } from '#core/bytes.ts'
 import { EchoUsbTwin } from '#bench/test-twins.ts'
-import type { WireFaults } from '#bench/twin.ts'
+import type { TwinAnswer, UsbDescriptors, WireFaults } from '#bench/twin.ts'
 import { VirtualClock } from '#bench/virtual-clock.ts'
-import { UsbPort } from './usb-port.ts'
+import { ascii, hangUp, Host, packed, word, zeros } from './test-host.ts'
+import { UsbPort, type Transfer } from './usb-port.ts'
 import {
   encodeDevices,
   encodeImport,
@@ -17,10 +16,6 @@ import {
   Status,
 } from './usbip-packets.ts'
 import { UsbipServer } from './usbip-server.ts'
-
-const zeros = (length: number): string => '00'.repeat(length)
-const ascii = (text: string, length: number): string =>
-  hexBytes(new TextEncoder().encode(text), '') + zeros(length - text.length)
 
 /** Linux, Documentation/usb/usbip_protocol.rst: the OP_REP_… tables, for an `EchoUsbTwin` at 1-2. */
 const described = [
@@ -40,7 +35,6 @@ const repliedOut =
   '00000003 00000d06 00000000 00000000 00000000 00000000 00000040 00000000 00000000 00000000 00000000 00000000'
 const repliedIn = repliedOut.replace('d06', 'd05')
 
-const packed = (bytes: Uint8Array) => hexBytes(bytes, '')
 const joined = (text: string) => text.replaceAll(' ', '')
 
 describe('packets', () => {
@@ -107,88 +101,6 @@ describe('packets', () => {
   })
 })
 
-const word = (value: number): string => value.toString(16).padStart(8, '0')
-const sockets: Socket[] = []
-
-/** A host's side of a connection. */
-class Host {
-  readonly #socket: Socket
-  readonly #chunks: AsyncIterator<Buffer, undefined>
-  #received = Buffer.alloc(0)
-  #sequence = 0
-  readonly #reads = new Set<number>()
-
-  private constructor(socket: Socket) {
-    this.#socket = socket
-    this.#chunks = socket[Symbol.asyncIterator]() as AsyncIterator<Buffer, undefined>
-  }
-  static async connect(port: number): Promise<Host> {
-    const socket = connect(port, '127.0.0.1')
-    await once(socket, 'connect')
-    sockets.push(socket)
-    return new Host(socket)
-  }
-
-  send(...hex: string[]): void {
-    this.#socket.write(fromHex(hex.join('')))
-  }
-  end(): void {
-    this.#socket.end()
-  }
-  /** As hex; less than asked for: the server has hung up. */
-  async take(length: number): Promise<string> {
-    while (this.#received.length < length) {
-      const next: IteratorResult<Buffer, undefined> = await this.#chunks.next()
-      if (!next.value) break
-      this.#received = Buffer.concat([this.#received, next.value])
-    }
-    const bytes = this.#received.subarray(0, length)
-    this.#received = this.#received.subarray(length)
-    return packed(bytes)
-  }
-
-  /** Status of the reply. */
-  async import(busId: string): Promise<string> {
-    this.send('0111 8003 00000000', ascii(busId, 32))
-    const reply = await this.take(8)
-    if (reply.endsWith('00000000')) await this.take(312)
-    return reply.slice(8)
-  }
-  /** Gives its sequence number. */
-  submit(direction: 'in' | 'out', endpoint: number, length: number, bytes = '', setup = zeros(8)): number {
-    const sequence = ++this.#sequence
-    const fields = [1, sequence, 0x10001, direction === 'in' ? 1 : 0, endpoint, 0, length, 0, 0, 0]
-    this.send(...fields.map(word), setup, bytes)
-    if (direction === 'in') this.#reads.add(sequence)
-    return sequence
-  }
-  in(length: number): number {
-    return this.submit('in', 1, length)
-  }
-  out(...bytes: number[]): number {
-    return this.submit('out', 2, bytes.length, packed(Uint8Array.from(bytes)))
-  }
-  /** CLEAR_FEATURE(ENDPOINT_HALT). */
-  clearHalt(address: number): number {
-    return this.submit('out', 0, 0, '', `02010000${address.toString(16)}000000`)
-  }
-  unlink(target: number): number {
-    const sequence = ++this.#sequence
-    this.send([2, sequence, 0x10001, 0, 0, target, 0, 0, 0, 0, 0, 0].map(word).join(''))
-    return sequence
-  }
-  /** `submitted 3: 0, 0102` with the status and what came; undefined: the server has hung up. */
-  async reply(): Promise<string | undefined> {
-    const header = Buffer.from(await this.take(48), 'hex')
-    if (header.length < 48) return undefined
-    const field = (at: number) => header.readInt32BE(at)
-    const [command, sequence, status, length] = [field(0), field(4), field(20), field(24)]
-    if (command === 4) return `unlinked ${String(sequence)}: ${String(status)}`
-    const brings = this.#reads.has(sequence) ? await this.take(length) : `${String(length)} taken`
-    return `submitted ${String(sequence)}: ${String(status)}, ${brings}`
-  }
-}
-
 describe('the server', () => {
   const server = new UsbipServer()
   const clock = new VirtualClock()
@@ -205,7 +117,7 @@ describe('the server', () => {
     server.ports = ports = twins.map((twin) => new UsbPort(twin, clock))
   })
   afterEach(() => {
-    for (const socket of sockets.splice(0)) socket.destroy()
+    hangUp()
   })
 
   async function imported(busId = '1-1'): Promise<Host> {
@@ -243,6 +155,28 @@ describe('the server', () => {
     expect(await host.take(1)).toBe('')
     expect(said).toHaveBeenCalledWith('USB/IP: Error: operation 1234 is not known')
     said.mockRestore()
+  })
+
+  it('hangs up on nonsense, and leaves no pipe blocked', async () => {
+    const said = vi.spyOn(console, 'error').mockImplementation(() => undefined)
+    const [twin] = twins
+    let answer: (bytes: Uint8Array) => void = () => undefined
+    Object.assign(twin ?? {}, { bulkIn: () => new Promise<Uint8Array>((resolve) => (answer = resolve)) })
+    const host = await imported()
+    host.in(64)
+    host.out(1)
+    expect(await host.reply()).toBe('submitted 2: 0, 1 taken') // the read is under way
+    host.send(word(5), zeros(44 + 10_000))
+    expect(await host.reply()).toBeUndefined()
+    expect(said).toHaveBeenCalledWith('USB/IP: Error: USB/IP command 5 is not known')
+    said.mockRestore()
+
+    const again = await imported()
+    again.in(64)
+    again.out(1)
+    expect(await again.reply()).toBe('submitted 2: 0, 1 taken')
+    answer(Uint8Array.of(7))
+    expect(await again.reply()).toBe('submitted 1: 0, 07')
   })
 
   it('carries transfers of two devices apart', async () => {
@@ -323,6 +257,82 @@ describe('the server', () => {
     const again = await imported()
     again.out(1)
     expect(await again.reply()).toBe('submitted 1: 0, 1 taken')
+  })
+
+  describe('an interrupt pipe', () => {
+    /** With an endpoint 83 of eight bytes, which says what `press` is given. */
+    class Keypad extends EchoUsbTwin {
+      press: (answer: TwinAnswer) => void = () => undefined
+      override readonly descriptors: UsbDescriptors
+
+      constructor() {
+        super()
+        const { descriptors } = new EchoUsbTwin()
+        const configuration = Uint8Array.from([...descriptors.configuration, 7, 5, 0x83, 3, 8, 0, 10])
+        configuration[2] = configuration.length
+        this.descriptors = { ...descriptors, configuration }
+      }
+      override bulkIn(endpoint: number, length: number): Promise<TwinAnswer> {
+        if (endpoint !== 3) return super.bulkIn(endpoint, length)
+        return new Promise((resolve) => (this.press = resolve))
+      }
+    }
+    const keypad = new Keypad()
+    let port: UsbPort
+    let host: Host
+    let told: Transfer[]
+
+    beforeEach(async () => {
+      port = new UsbPort(keypad, clock)
+      server.ports = [port]
+      told = []
+      port.listen((transfer) => told.push(transfer))
+      host = await imported()
+      host.submit('in', 3, 8)
+      host.out(1) // another pipe does not wait for it
+      expect(await host.reply()).toBe('submitted 2: 0, 1 taken')
+    })
+
+    it('says nothing until the device has something, and then as much as that is', async () => {
+      keypad.press(Uint8Array.of(1, 2, 3))
+      expect(await host.reply()).toBe('submitted 1: 0, 010203')
+      expect(told.map(({ endpoint, isInterrupt }) => [endpoint, isInterrupt])).toEqual([
+        [2, false],
+        [3, true],
+      ])
+    })
+
+    it('gives the next read what came of one that was given up', async () => {
+      host.unlink(1)
+      expect(await host.reply()).toBe('unlinked 3: -104')
+      host.submit('in', 3, 8)
+      keypad.press(Uint8Array.of(4))
+      expect(await host.reply()).toBe('submitted 4: 0, 04')
+    })
+
+    it('stalls until that is cleared', async () => {
+      keypad.press('stall')
+      expect(await host.reply()).toBe('submitted 1: -32, ')
+      host.submit('in', 3, 8)
+      expect(await host.reply()).toBe('submitted 3: -32, ')
+      host.clearHalt(0x83)
+      expect(await host.reply()).toBe('submitted 4: 0, 0 taken')
+      host.submit('in', 3, 8)
+      host.out(1)
+      expect(await host.reply()).toBe('submitted 6: 0, 1 taken')
+      keypad.press(Uint8Array.of(5))
+      expect(await host.reply()).toBe('submitted 5: 0, 05')
+    })
+
+    it('takes no more than was asked for', async () => {
+      keypad.press(new Uint8Array(9))
+      expect(await host.reply()).toBe('submitted 1: -75, ')
+    })
+
+    it('ends with the plug', async () => {
+      port.unplug()
+      expect(await host.reply()).toBeUndefined()
+    })
   })
 
   const faults = (given: WireFaults) => Object.assign(ports[0] ?? {}, { faults: given })
