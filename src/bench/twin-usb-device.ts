@@ -50,7 +50,7 @@ const frames = {
 const stateChangeMs = 1
 const resetMs = 50
 /** For a `lateAt`. */
-const lateMs = 15_000
+export const lateMs = 15_000
 
 /** Audio, HID, mass storage, smart card, video, audio/video, wireless controller. */
 const protectedClasses = new Set([0x01, 0x03, 0x08, 0x0b, 0x0e, 0x10, 0xe0])

@@ -1,15 +1,17 @@
 /** Twins for other programs: a serial twin's line as a TCP socket, and twins over USB/IP. */
 import { once } from 'node:events'
 import { connect, createServer, type AddressInfo, type Socket } from 'node:net'
-import { afterEach, describe, expect, it } from 'vitest'
+import { afterEach, describe, expect, it, vi } from 'vitest'
 import { EchoSerialTwin } from '#bench/test-twins.ts'
 import type { WireFaults } from '#bench/twin.ts'
 import { VirtualClock } from '#bench/virtual-clock.ts'
 import { lineOf, serve, serveLine, type Served } from './serve.ts'
+import { hangUp, Host } from './test-host.ts'
 
 const sockets: Socket[] = []
 const served: Served[] = []
 afterEach(async () => {
+  hangUp()
   for (const socket of sockets.splice(0)) socket.destroy()
   for (const one of served.splice(0)) await one.close()
 })
@@ -73,9 +75,85 @@ describe('a line', () => {
     await once(socket, 'close')
   })
 
+  it('is there again after such a fault, which strikes once', async () => {
+    const twin = new EchoSerialTwin()
+    const one = await line(twin, { unplugAt: 2 })
+    const first = await open(one)
+    expect(await echo(first, 1)).toEqual([1])
+    first.write(Uint8Array.of(2))
+    await once(first, 'close')
+    const again = await open(one)
+    for (const byte of [3, 4, 5]) expect(await echo(again, byte)).toEqual([byte])
+  })
+
+  it('counts faults from each connection, until they strike', async () => {
+    const one = await line(new EchoSerialTwin(), { flipOutAt: 2 })
+    const first = await open(one)
+    expect(await echo(first, 1)).toEqual([1])
+    first.destroy()
+    const again = await open(one)
+    expect(await echo(again, 1)).toEqual([1])
+    expect(await echo(again, 1)).not.toEqual([1])
+    again.destroy()
+    const last = await open(one)
+    for (let i = 0; i < 3; i++) expect(await echo(last, 1)).toEqual([1])
+  })
+
   it('is one of a serial twin', async () => {
     const options = { ids: ['usbasp:attiny13'], port: 0, faults: {} }
     await expect(serveLine(options, 115_200)).rejects.toThrow('usbasp:attiny13 is no serial twin')
+  })
+})
+
+describe('a twin over USB/IP', () => {
+  const log: string[] = []
+  async function serving(faults: WireFaults): Promise<() => Promise<Host>> {
+    log.length = 0
+    const clock = new VirtualClock()
+    const options = {
+      ids: ['usbasp:attiny13'],
+      port: 0,
+      faults,
+      clock,
+      log: (line: string) => log.push(line),
+    }
+    const one = await serve(options)
+    served.push(one)
+    return async () => {
+      const host = await Host.connect(one.port)
+      expect(await host.import('1-1')).toBe('00000000')
+      return host
+    }
+  }
+  /** What a USBasp says that it can do: four bytes, for a tool that asks. */
+  const asked = (host: Host) => {
+    host.submit('in', 0, 4, '', 'c07f000000000400')
+    return host.reply()
+  }
+
+  it('is there again two seconds after a fault has unplugged it, which strikes once', async () => {
+    const attach = await serving({ unplugAt: 2 })
+    const host = await attach()
+    expect(await asked(host)).toMatch(/^submitted 1: 0, /)
+    expect(await asked(host)).toBeUndefined()
+    await vi.waitFor(() =>
+      expect(log).toContain('1-1 usbasp:attiny13 is back as 16c0:05dc, to be attached again'),
+    )
+    const again = await attach()
+    for (const sequence of [1, 2, 3])
+      expect(await asked(again)).toMatch(new RegExp(`^submitted ${String(sequence)}: 0, `))
+  })
+
+  it('counts faults from when it was attached, until they strike', async () => {
+    const attach = await serving({ stallAt: 2 })
+    const first = await attach()
+    expect(await asked(first)).toMatch(/^submitted 1: 0, /)
+    first.end()
+    expect(await first.reply()).toBeUndefined()
+    const again = await attach()
+    expect(await asked(again)).toMatch(/^submitted 1: 0, /)
+    expect(await asked(again)).toBe('submitted 2: -32, ')
+    expect(await asked(again)).toMatch(/^submitted 3: 0, /)
   })
 })
 

@@ -144,6 +144,60 @@ it('counts faults from when they are set', async () => {
   expect(await desk.in(2)).toEqual(ok(1))
 })
 
+describe('bits on the wire', () => {
+  it('flip in what one transfer brings, and in no other', async () => {
+    const desk = new Desk()
+    await desk.out(0x10, 0x20)
+    desk.port.faults = { flipAt: 2 }
+    expect(await desk.in(2)).toEqual(ok(0x10, 0x20))
+    expect(await desk.in(2)).toEqual(ok(0x10, 0x24))
+    expect(await desk.in(2)).toEqual(ok(0x10, 0x20))
+  })
+
+  it('flip in what one transfer sends, which the host cannot see', async () => {
+    const desk = new Desk()
+    desk.port.faults = { flipOutAt: 1 }
+    expect(await desk.out(0x10, 0x20)).toEqual(ok(0x10, 0x20))
+    expect(await desk.in(2)).toEqual(ok(0x10, 0x22))
+    expect(await desk.out(0x10, 0x20)).toEqual(ok(0x10, 0x20))
+    expect(await desk.in(2)).toEqual(ok(0x10, 0x20))
+  })
+})
+
+describe('an answer that is late', () => {
+  it('comes after longer than anybody waits, and so does what is behind it', async () => {
+    const desk = new Desk()
+    await desk.out(1)
+    desk.port.faults = { lateAt: 1 }
+    const from = desk.clock.now()
+    expect(await Promise.all([desk.in(1), desk.in(1)])).toEqual([ok(1), ok(1)])
+    expect(desk.clock.now() - from).toBe(15_000)
+  })
+
+  it('holds up its pipe, and no other, when the host gives it up', async () => {
+    const desk = new Desk()
+    await desk.out(1)
+    desk.port.faults = { lateAt: 1 }
+    const patience = new AbortController()
+    const [late, next] = [desk.in(1, patience.signal), desk.in(1)]
+    await desk.clock.sleep(5000)
+    patience.abort()
+    expect(await late).toBeUndefined()
+    expect(await desk.out(2)).toEqual(ok(2))
+    expect(desk.clock.now()).toBe(5000)
+    expect(await next).toEqual(ok(1)) // what the device had said then
+    expect(desk.clock.now()).toBe(15_000)
+  })
+
+  it('ends with the plug', async () => {
+    const desk = new Desk()
+    desk.port.faults = { lateAt: 1 }
+    const late = desk.in(1)
+    desk.port.unplug()
+    expect(await late).toBeUndefined()
+  })
+})
+
 it('takes the question for the first 64 bytes of the device for a reset, and no other', async () => {
   const desk = new Desk()
   const ask = (type: number, length: number) =>

@@ -4,7 +4,9 @@
  */
 import type { Clock } from '#core/time.ts'
 import type { SetupPacket, TwinAnswer, UsbTwin, WireFaults } from '#bench/twin.ts'
+import { flipped } from '#bench/twin-line.ts'
 import { answerControl, parseConfiguration } from '#bench/twin-usb-descriptors.ts'
+import { lateMs } from '#bench/twin-usb-device.ts'
 import { Status, type Answered, type Submit } from './usbip-packets.ts'
 
 /** One transfer as it went, for traces and counts. `setup` is there on the control pipe. */
@@ -37,6 +39,8 @@ export class UsbPort {
   readonly errors: unknown[] = []
   /** Told when a twin that had detached itself is there again, as the same or as another. */
   onReturn: () => void = () => undefined
+  /** Told when a fault has pulled the plug. */
+  onPulled: () => void = () => undefined
   readonly #whole: UsbTwin
   #plugged: Plugged | undefined
   #faults: WireFaults = {}
@@ -196,16 +200,24 @@ export class Plugged {
     signal: AbortSignal,
   ): Promise<Answered | undefined> {
     const number = isStandard(urb) ? 0 : this.#port.nextTransfer()
-    const { unplugAt, stallAt, shortAt, hangAt } = this.#port.faults
-    if (number !== 0 && number === unplugAt) {
+    const { unplugAt, stallAt, shortAt, hangAt, lateAt, flipAt, flipOutAt } = this.#port.faults
+    const is = (at: number | undefined): boolean => number !== 0 && number === at
+    if (is(unplugAt)) {
       this.#port.unplug()
+      this.#port.onPulled()
       return undefined
     }
-    if (number !== 0 && number === stallAt && urb.endpoint !== 0) this.#halted.add(pipe)
-    const stalls = number !== 0 && (number === stallAt || this.#halted.has(pipe))
-    const hangs = number !== 0 && number === hangAt
-    const answer = await aborting(signal, () =>
-      hangs ? forever() : stalls ? Promise.resolve('stall' as const) : this.#answer(urb, bytes, signal),
+    if (is(stallAt) && urb.endpoint !== 0) this.#halted.add(pipe)
+    const stalls = is(stallAt) || (number !== 0 && this.#halted.has(pipe))
+    const isLate = is(lateAt)
+    const sent = is(flipOutAt) ? flipped(bytes, number) : bytes
+    // A late one holds up its pipe also when the host has given it up.
+    const answer = await aborting(isLate ? this.gone : signal, () =>
+      is(hangAt)
+        ? forever()
+        : stalls
+          ? Promise.resolve('stall' as const)
+          : this.#answer(urb, sent, signal, isLate),
     )
     if (answer === undefined) return undefined
     if (answer === 'stall' || answer === 'silent' || answer === 'broken') {
@@ -213,21 +225,29 @@ export class Plugged {
       return { status: answer === 'stall' ? Status.Stall : Status.Broken, bytes: empty }
     }
     if (urb.direction === 'out') return { status: Status.Ok, bytes }
-    if (answer.length > urb.length) return { status: Status.Babble, bytes: empty }
-    return { status: Status.Ok, bytes: number !== 0 && number === shortAt ? answer.slice(0, -1) : answer }
+    const whole = is(flipAt) ? flipped(answer, number) : answer
+    if (whole.length > urb.length) return { status: Status.Babble, bytes: empty }
+    return { status: Status.Ok, bytes: is(shortAt) ? whole.slice(0, -1) : whole }
   }
 
-  async #answer(urb: Submit, bytes: Uint8Array, signal: AbortSignal): Promise<TwinAnswer> {
-    const answer = await this.#ask(urb, bytes, signal)
+  async #answer(urb: Submit, bytes: Uint8Array, signal: AbortSignal, isLate: boolean): Promise<TwinAnswer> {
+    const answer = await this.#ask(urb, bytes, signal, isLate)
     return answer === 'silent' ? forever() : answer
   }
 
-  async #ask(urb: Submit, bytes: Uint8Array, signal: AbortSignal): Promise<TwinAnswer> {
+  async #ask(urb: Submit, bytes: Uint8Array, signal: AbortSignal, isLate: boolean): Promise<TwinAnswer> {
     const { endpoint, direction, setup, length } = urb
-    if (endpoint === 0) return (await this.#answerKernel(setup)) ?? answerControl(this.twin, setup, bytes)
-    if (direction === 'out') return (await this.twin.bulkOut?.(endpoint, bytes)) ?? 'stall'
-    const reading = this.#reading.get(endpoint) ?? this.twin.bulkIn?.(endpoint, length)
-    if (!reading) return 'stall'
+    const held = async (answer: Promise<TwinAnswer>): Promise<TwinAnswer> => {
+      const said = await answer
+      if (isLate) await this.#port.clock.sleep(lateMs)
+      return said
+    }
+    if (endpoint === 0)
+      return (await this.#answerKernel(setup)) ?? held(answerControl(this.twin, setup, bytes))
+    if (direction === 'out') return this.twin.bulkOut ? held(this.twin.bulkOut(endpoint, bytes)) : 'stall'
+    const asked = this.#reading.get(endpoint) ?? this.twin.bulkIn?.(endpoint, length)
+    if (!asked) return 'stall'
+    const reading = held(asked)
     this.#reading.set(endpoint, reading)
     try {
       return await reading

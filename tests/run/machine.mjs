@@ -4,10 +4,16 @@
  */
 import { spawnSync } from 'node:child_process'
 import { existsSync, readFileSync, statSync } from 'node:fs'
+import { resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
 export const root = fileURLToPath(new URL('../../', import.meta.url))
+/** Where the user stands; npm, too, begins at the root. */
+const stood = process.env.INIT_CWD ?? process.cwd()
 process.chdir(root)
+
+/** A path that the user gave. */
+export const given = (path) => path && resolve(stood, path)
 
 /** Runs a command in the foreground; gives its exit code. */
 export function run(command, args, options = {}) {

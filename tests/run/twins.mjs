@@ -1,18 +1,21 @@
 /**
  * `npm run twins -- --list`: the twins. `npm run twins -- serve ID… [--port 3240] [--fault KIND=N] [--trace FILE]`: shows
  * them to any Linux with vhci-hcd, at 127.0.0.1 only (`usbip attach -r 127.0.0.1 -b 1-1`). `… serve ID --line PORT
- * [--baud 115200] [--fault KIND=N]`: a serial twin's line as a TCP socket; `socat PTY,link=/tmp/tty,rawer
- * TCP:127.0.0.1:PORT` makes a pty of it.
+ * [--baud 115200] [--fault KIND=N]`: a serial twin's line as a TCP socket; `socat PTY,link=/tmp/tty,rawer,wait-slave
+ * TCP:127.0.0.1:PORT` makes a pty of it, once for each program that opens it.
  */
-import { resolve } from 'node:path'
 import { parseArgs } from 'node:util'
-import { installPackages, typescript } from './machine.mjs'
+import { given, installPackages, typescript } from './machine.mjs'
 
 const usage = `Usage: npm run twins -- --list
        npm run twins -- serve ID… [--port 3240] [--fault KIND=N] [--trace FILE.pcapng]
        npm run twins -- serve ID --line PORT [--baud 115200] [--fault KIND=N]
-Only this computer reaches them, at 127.0.0.1. A fault is one of the first twin's Nth transfer, KIND unplug, stall, short or hang.`
-const faultKinds = ['unplug', 'stall', 'short', 'hang']
+Only this computer reaches them, at 127.0.0.1. A fault is one of the first twin's Nth transfer (of a line: the Nth write)
+since it was attached (or connected to), and strikes once. KIND: unplug (for two seconds), stall, short, hang, late, flip, flip-out.`
+const faults = {
+  ...{ unplug: 'unplugAt', stall: 'stallAt', short: 'shortAt', hang: 'hangAt', late: 'lateAt' },
+  ...{ flip: 'flipAt', 'flip-out': 'flipOutAt' },
+}
 
 const asked = understood()
 installPackages()
@@ -26,7 +29,8 @@ if (asked.list) {
 }
 try {
   const { serve, serveLine } = await server.ssrLoadModule('/tests/lab/serve.ts')
-  const { port } = await (asked.baud ? serveLine(asked, asked.baud) : serve({ ...asked, log: console.log }))
+  const options = { ...asked, log: console.log }
+  const { port } = await (asked.baud ? serveLine(options, asked.baud) : serve(options))
   for (const [i, id] of asked.baud ? [] : asked.ids.entries()) console.log(`1-${i + 1} ${id}`)
   console.log(`ready at 127.0.0.1:${port}`)
 } catch (error) {
@@ -59,7 +63,7 @@ function understood() {
       port: number('--port or --line', line ?? port ?? '3240', 0, 65535),
       baud: line === undefined ? undefined : number('--baud', baud ?? '115200', 1, 4_000_000),
       faults: Object.fromEntries(fault.map(faultOf)),
-      trace: trace && resolve(process.env.INIT_CWD ?? '.', trace),
+      trace: given(trace),
     }
   } catch (error) {
     console.error(`${error.message}\n${usage}`)
@@ -74,7 +78,7 @@ function number(name, text, least, most) {
 
 function faultOf(text) {
   const [kind, at = ''] = text.split('=')
-  if (!faultKinds.includes(kind))
-    throw new Error(`--fault ${text}: KIND=N, KIND one of ${faultKinds.join(', ')}`)
-  return [`${kind}At`, number(`--fault ${kind}`, at, 1, Number.MAX_SAFE_INTEGER)]
+  if (!Object.hasOwn(faults, kind))
+    throw new Error(`--fault ${text}: KIND=N, KIND one of ${Object.keys(faults).join(', ')}`)
+  return [faults[kind], number(`--fault ${kind}`, at, 1, Number.MAX_SAFE_INTEGER)]
 }

@@ -2,10 +2,9 @@
  * `npm run witness -- FILE.hex …`: runs USBasp firmware files of yours in an emulator, and holds our driver and
  * our twin against them. Files stay where they are. Exit code 1: something differs.
  */
-import { resolve } from 'node:path'
-import { installPackages, typescript } from './machine.mjs'
+import { given, installPackages, typescript } from './machine.mjs'
 
-const files = process.argv.slice(2).map((file) => resolve(process.env.INIT_CWD ?? '.', file))
+const files = process.argv.slice(2).map(given)
 if (files.length === 0) {
   console.error('Usage: npm run witness -- FILE.hex … (USBasp firmware for ATmega8, 48 or 88 at 12 MHz)')
   process.exit(2)
