@@ -3,7 +3,9 @@
  * the twins. It runs scripts and attaches twins; all else is said by those.
  */
 import { spawn, type ChildProcess } from 'node:child_process'
+import { mkdtempSync, rmSync } from 'node:fs'
 import { createServer, connect, type AddressInfo } from 'node:net'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { kernel } from './kernel.ts'
 
@@ -30,9 +32,12 @@ export class Guest {
   readonly #qemu: ChildProcess
   readonly #ports: ReadonlyMap<number, number>
   readonly #ended: Promise<void>
+  /** Files of this guest alone. */
+  readonly #work: string
 
-  private constructor(qemu: ChildProcess, ports: ReadonlyMap<number, number>) {
+  private constructor(qemu: ChildProcess, ports: ReadonlyMap<number, number>, work: string) {
     this.#qemu = qemu
+    this.#work = work
     this.#ports = ports
     for (const stream of [qemu.stdout, qemu.stderr])
       stream?.on('data', (chunk: Buffer) => {
@@ -44,7 +49,8 @@ export class Guest {
 
   /** `usbipPort`: of this computer. `forwarded`: ports of the guest that `port` gives a port of this computer for. */
   static async boot(usbipPort: number, forwarded: readonly number[], timeoutMs = 240_000): Promise<Guest> {
-    const { image, firstFiles } = kernel()
+    const work = mkdtempSync(join(tmpdir(), 'reflasher-guest-'))
+    const { image, firstFiles } = kernel(work)
     const inside = [scriptPort, ...forwarded]
     const ports = new Map<number, number>()
     for (const port of inside) ports.set(port, await freePort())
@@ -77,7 +83,7 @@ export class Guest {
       ],
       { detached: true },
     )
-    const guest = new Guest(qemu, ports)
+    const guest = new Guest(qemu, ports, work)
     await guest.#ready(timeoutMs)
     return guest
   }
@@ -146,13 +152,14 @@ export class Guest {
   async close(): Promise<void> {
     this.#qemu.kill('SIGKILL')
     await this.#ended
+    rmSync(this.#work, { recursive: true, force: true })
   }
 
   async #ready(timeoutMs: number): Promise<void> {
     const until = Date.now() + timeoutMs
     for (let isUp = false; !isUp;) {
       if (this.hasEnded || Date.now() > until) {
-        this.#qemu.kill('SIGKILL')
+        await this.close()
         throw new Error(`the guest did not start:\n${this.console.slice(-4000)}`)
       }
       await new Promise((resolve) => setTimeout(resolve, 50))
