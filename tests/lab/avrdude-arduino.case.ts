@@ -1,7 +1,7 @@
 /** avrdude, as Debian ships it, on the kernel's own tty: a board by its boot loader, and ArduinoISP. */
 import assert from 'node:assert/strict'
 import { equal } from '#core/bytes.ts'
-import { random, whileHeldOpen, type LabCase } from './lab-case.ts'
+import { whileHeldOpen, type LabCase } from './lab-case.ts'
 
 const tty = (driver: string) => (driver === 'cdc-acm' ? '/dev/ttyACM0' : '/dev/ttyUSB0')
 
@@ -15,7 +15,7 @@ const boards = [
   name: `avrdude, ${id} (${driver}): ${String(flash)} bytes of flash`,
   twins: [{ id }],
   timeoutMs: 600_000,
-  async run({ guest, twins: [twin] }) {
+  async run({ guest, twins: [twin], random }) {
     assert(twin)
     const program = random(flash)
     const above = twin.memory('flash').slice(flash)
@@ -35,7 +35,7 @@ const arduinoIsp: LabCase = {
   name: 'avrdude, stk500:arduino-isp-atmega8: erase, all of the flash, fuse and lock bits',
   twins: [{ id: 'stk500:arduino-isp-atmega8' }],
   timeoutMs: 600_000,
-  async run({ guest, twins: [twin] }) {
+  async run({ guest, twins: [twin], random }) {
     assert(twin)
     const program = random(8192)
     const lfuse = 0xe4

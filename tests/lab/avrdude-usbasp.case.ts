@@ -1,7 +1,7 @@
 /** avrdude, as Debian ships it, through a USBasp: every memory of three chips, and the wrong chip. */
 import assert from 'node:assert/strict'
 import { equal } from '#core/bytes.ts'
-import { random, type LabCase } from './lab-case.ts'
+import type { LabCase } from './lab-case.ts'
 
 /** Fuses as they are to be, each other than before; of the lock those bits that the chip has. */
 const chips = [
@@ -24,7 +24,7 @@ const wholeChips = chips.map(({ id, part, flash, eeprom, fuses, lock, lockMask }
   name: `avrdude, ${id}: flash, EEPROM, fuses and lock bits`,
   twins: [{ id }],
   timeoutMs: 600_000,
-  async run({ guest, twins: [twin] }) {
+  async run({ guest, twins: [twin], random }) {
     assert(twin)
     const [program, values] = [random(flash), random(eeprom)]
     for (const [i, fuse] of fuses.entries())
@@ -53,7 +53,7 @@ const wholeChips = chips.map(({ id, part, flash, eeprom, fuses, lock, lockMask }
 const wrongChip: LabCase = {
   name: 'avrdude, usbasp:atmega328p: refuses the name of another chip',
   twins: [{ id: 'usbasp:atmega328p' }],
-  async run({ guest, twins: [twin] }) {
+  async run({ guest, twins: [twin], random }) {
     assert(twin)
     const before = twin.memory('flash').slice()
     await guest.put('/tmp/flash.bin', random(512))

@@ -15,11 +15,11 @@ const wholeJob = (id: string, imageBytes: number): LabCase => ({
   twins: [{ id }],
   opensSite: true,
   timeoutMs: 1_200_000,
-  async run({ guest, twins: [twin], measure }) {
+  async run({ guest, site, twins: [twin], measure }) {
     assert(twin)
     const before = twin.memory('flash').slice()
     const image = sameImage(before, imageBytes)
-    await using chrome = await Chrome.start(guest)
+    await using chrome = await Chrome.start({ guest, site })
     const story = await chrome.plan(image)
     await measure(writing(image), () => story.writeWhole())
     await certified(chrome, story, twin, before, image)
@@ -32,11 +32,11 @@ const unplugged = (id: string, imageBytes: number): LabCase => ({
   twins: [{ id }],
   opensSite: true,
   timeoutMs: 1_200_000,
-  async run({ guest, twins: [twin] }) {
+  async run({ guest, site, twins: [twin] }) {
     assert(twin)
     const before = twin.memory('flash').slice()
     const image = sameImage(before, imageBytes)
-    await using chrome = await Chrome.start(guest)
+    await using chrome = await Chrome.start({ guest, site })
     const story = await chrome.plan(image)
     await story.writeUntilUnplugged(twin)
     assert(!equal(twin.memory('flash').slice(0, imageBytes), image), 'it was written already')

@@ -23,12 +23,12 @@ const pair: LabCase = {
   twins: [{ id: 'usbasp:pair' }],
   opensSite: true,
   timeoutMs: 900_000,
-  async run({ guest, twins: [twin], measure }) {
+  async run({ guest, site, twins: [twin], measure }) {
     assert(twin)
     const [eeprom, fuses, lock] = (['eeprom', 'fuses', 'lock'] as const).map((id) => twin.memory(id).slice())
     assert(eeprom && fuses && lock)
     const before = { eeprom, fuses, lock }
-    await using chrome = await Chrome.start(guest)
+    await using chrome = await Chrome.start({ guest, site })
     const story = await chrome.backUp()
     const { name, file, flash } = await firmware('1.10')
     await story.bring(name, file)
@@ -72,12 +72,12 @@ const killed: LabCase = {
   twins: [{ id: 'usbasp:attiny13' }],
   opensSite: true,
   timeoutMs: 900_000,
-  async run({ guest, twins: [twin] }) {
+  async run({ guest, site, twins: [twin] }) {
     assert(twin)
     const program = twin.memory('flash').slice()
     program.fill(0x5a, 700, 900)
     const eeprom = twin.memory('eeprom').slice()
-    await using chrome = await Chrome.start(guest)
+    await using chrome = await Chrome.start({ guest, site })
     const story = await chrome.plan(program)
     await story.writeUntilUnplugged(twin)
     await chrome.killPage()
@@ -100,8 +100,8 @@ const chosen: LabCase = {
   twins: [{ id: 'usbasp:attiny13' }],
   opensSite: true,
   timeoutMs: 900_000,
-  async run({ guest }) {
-    await using chrome = await Chrome.start(guest, 'chooser')
+  async run({ guest, site }) {
+    await using chrome = await Chrome.start({ guest, site }, 'chooser')
     const story = await chrome.open()
     await story.sees(story.button(en.bench_choose_usb))
     const known = await chrome.page.evaluate(async () => (await navigator.usb.getDevices()).length)

@@ -2,14 +2,13 @@
  * Chromium in the guest with the built site on http://localhost:8080, driven from here over the DevTools
  * protocol: the real WebUSB and Web Serial on the real kernel.
  */
-import { join } from 'node:path'
 import { expect } from '@playwright/test'
 import { chromium, type Browser, type BrowserContext, type Locator, type Page } from 'playwright'
 import { formatIntelHex } from '#firmware/intel-hex.ts'
 import { Story } from '../e2e/story.ts'
 import { en } from '../e2e/words.ts'
 import type { Guest } from './guest.ts'
-import type { LabTwin } from './lab-case.ts'
+import type { Lab, LabTwin } from './lab-case.ts'
 
 /** Of the guest; to be forwarded. */
 export const devToolsPort = 9222
@@ -67,6 +66,8 @@ export class PatientStory extends Story {
 /** An administrator's policy allows the site all devices; or nobody does, and the browser has a screen with its chooser. */
 type Permission = 'policy' | 'chooser'
 
+type Place = Pick<Lab, 'guest' | 'site'>
+
 /** Starting one takes half a minute, so cases share it. */
 let running: { readonly guest: Guest; readonly permission: Permission; readonly browser: Browser } | undefined
 
@@ -77,15 +78,15 @@ async function endBrowser(guest: Guest): Promise<void> {
   const { browser } = running ?? {}
   running = undefined
   await browser?.close()
-  await guest.run(`pkill -f '${browsers}'
+  await guest.do(`pkill -f '${browsers}'
     for ((i = 0; i < 100; i++)); do
       pgrep -f '${browsers}' >/dev/null || exit 0
       ((i == 50)) && pkill -9 -f '${browsers}'
       sleep 0.2
-    done; exit 1`)
+    done; echo 'the browser does not end:'; pgrep -af '${browsers}'; exit 1`)
 }
 
-async function browserIn(guest: Guest, permission: Permission): Promise<Browser> {
+async function browserIn({ guest, site: folder }: Place, permission: Permission): Promise<Browser> {
   if (running?.guest === guest && running.permission === permission && running.browser.isConnected())
     return running.browser
   await endBrowser(guest)
@@ -105,7 +106,7 @@ ${JSON.stringify(isAllowed ? allowed : {})}
 END
     rm -rf /tmp/chrome
     ${isAllowed ? '' : screen}
-    pgrep -f 'httpd -p' >/dev/null || busybox httpd -p 127.0.0.1:8080 -h ${join(process.cwd(), 'dist')}
+    pgrep -f 'httpd -p' >/dev/null || busybox httpd -p 127.0.0.1:8080 -h ${folder}
     setsid ${process.env['CHROMIUM'] ?? '/usr/bin/chromium'} ${face} ${flags} --user-data-dir=/tmp/chrome \
       --remote-debugging-port=9221 about:blank >/tmp/chrome.log 2>&1 &
     setsid socat TCP-LISTEN:${String(devToolsPort)},bind=10.0.2.15,fork,reuseaddr TCP:127.0.0.1:9221 >/dev/null 2>&1 &
@@ -147,14 +148,14 @@ export class Chrome implements AsyncDisposable {
   }
 
   /** With nothing stored from before. With a chooser, what is on its screen is that of a person; `pick` chooses. */
-  static async start(guest: Guest, permission: Permission = 'policy'): Promise<Chrome> {
-    const browser = await browserIn(guest, permission)
+  static async start(place: Place, permission: Permission = 'policy'): Promise<Chrome> {
+    const browser = await browserIn(place, permission)
     // The offline copy has its own stories, and here it would only cost time.
     const isShared = permission === 'policy'
     const context = isShared
       ? await browser.newContext({ serviceWorkers: 'block' })
       : (browser.contexts()[0] ?? (await browser.newContext()))
-    return new Chrome(guest, context, await newPage(context, context.pages()[0]), isShared)
+    return new Chrome(place.guest, context, await newPage(context, context.pages()[0]), isShared)
   }
 
   /** What this opens is the browser's own chooser; takes the first that it offers. */

@@ -3,13 +3,13 @@ import assert from 'node:assert/strict'
 import { EchoSerialTwin, EchoUsbTwin } from '#bench/test-twins.ts'
 import type { SetupPacket, TwinAnswer, TwinBus, UsbTwin } from '#bench/twin.ts'
 import { ByteReader, equal } from '#core/bytes.ts'
-import { random, type LabCase } from './lab-case.ts'
+import type { LabCase } from './lab-case.ts'
 import { asUsb } from './serial-bridges.ts'
 
 const together: LabCase = {
   name: 'avrdude, usbasp:attiny13 and stk500:uno: both are written at once',
   twins: [{ id: 'usbasp:attiny13' }, { id: 'stk500:uno' }],
-  async run({ guest, twins }) {
+  async run({ guest, twins, random }) {
     const images = [random(1024), random(1024)]
     for (const [i, image] of images.entries()) await guest.put(`/tmp/${String(i)}.bin`, image)
     await guest.do(

@@ -1,5 +1,5 @@
 /** What a case of the lab is, and what it has to work with. */
-import { randomBytes } from 'node:crypto'
+import { createHash } from 'node:crypto'
 import type { ShelfEntry } from '#bench/bench.ts'
 import type { Dials } from '#bench/twin.ts'
 import type { MemoryId } from '#core/programmer.ts'
@@ -7,9 +7,16 @@ import type { Guest } from './guest.ts'
 import type { UsbPort } from './usb-port.ts'
 
 /** In a list, which is its file's default export. */
-export interface LabCase {
+export type LabCase = GuestCase | HereCase
+
+interface AnyCase {
   /** `avrdude, usbasp:pair: flash, EEPROM, fuses and lock bits`: the program, the twin, the job. */
   readonly name: string
+  /** Default: 400 s. */
+  readonly timeoutMs?: number
+}
+
+export interface GuestCase extends AnyCase {
   /** What is plugged in, by `protocol:variant`; the first is 1-1. */
   readonly twins: readonly { readonly id: string; readonly dials?: Dials }[]
   /** Throws when something is not as it should be. */
@@ -18,12 +25,25 @@ export interface LabCase {
   readonly recordAs?: { readonly program: string; readonly name: string }
   /** It is built before. */
   readonly opensSite?: true
-  /** Default: 400 s. */
-  readonly timeoutMs?: number
 }
 
-export interface Lab {
+/** Needs no guest: it reaches its twins in another way. */
+export interface HereCase extends AnyCase {
+  /** Throws when something is not as it should be. */
+  readonly runHere: (here: Here) => Promise<void>
+}
+
+export interface Here {
+  /** The same in every run with the same seed. */
+  readonly random: (length: number) => Uint8Array
+  /** Aborts when it takes too long. */
+  readonly signal: AbortSignal
+}
+
+export interface Lab extends Pick<Here, 'random'> {
   readonly guest: Guest
+  /** The folder that the site was built into. */
+  readonly site: string
   /** What `work` moves over the first twin's wire is what `job` costs this case's program; see `sameImage`. */
   readonly measure: (job: string, work: () => Promise<unknown>) => Promise<void>
   /** In the order of the case. */
@@ -51,7 +71,16 @@ export interface LabTwin {
  */
 export const whileHeldOpen = (tty: string): string => `stty -F ${tty} clocal -hupcl; exec 3<>${tty}; sleep 4`
 
-export const random = (length: number): Uint8Array => Uint8Array.from(randomBytes(length))
+/** Bytes that look random and come again for the same seed, one sequence a case. */
+export function seeded(seed: number, name: string): (length: number) => Uint8Array {
+  let count = 0
+  return (length) =>
+    Uint8Array.from(
+      createHash('shake256', { outputLength: length })
+        .update(`${String(seed)} ${name} ${String(count++)}`)
+        .digest(),
+    )
+}
 
 /** The job that the programs are compared by: this image into this twin, and verified. */
 export const writing = (image: Uint8Array): string => `${String(image.length)} bytes into the flash, verified`

@@ -1,13 +1,16 @@
 /**
- * `npm run lab [-- --only TEXT] [--json FILE] [--trace FILE] [--record] [--keep] [--list]`: unmodified tools and Chromium against our
- * twins, through a real Linux kernel. Installs what it needs and ends with `N passed, N failed`.
+ * `npm run lab [-- --only TEXT] [--seed N] [--json FILE] [--trace FILE] [--record] [--keep] [--list]`: unmodified tools and Chromium
+ * against our twins, through a real Linux kernel. Installs what it needs and ends with `N passed, N failed`.
  */
-import { readdirSync, writeFileSync } from 'node:fs'
+import { randomInt } from 'node:crypto'
+import { readdirSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { createInterface } from 'node:readline/promises'
 import { parseArgs } from 'node:util'
-import { installChromium, installMissing, installPackages, tool, typescript } from './machine.mjs'
+import { given, installChromium, installMissing, installPackages, tool, typescript } from './machine.mjs'
 
-const usage = `Usage: npm run lab -- [--only TEXT] [--json FILE] [--trace FILE.pcapng] [--record] [--keep] [--list]`
+const usage = `Usage: npm run lab -- [--only TEXT] [--seed N] [--json FILE] [--trace FILE.pcapng] [--record] [--keep] [--list]`
 
 const values = understood()
 
@@ -33,42 +36,48 @@ process.once('SIGINT', () => {
   stopping.abort()
 })
 let failed = 1
+/** What the site is built into: of this run alone, as two labs may run at once. */
+const site = join(tmpdir(), `reflasher-site-${process.pid}`)
 try {
   const { runLab } = await server.ssrLoadModule('/tests/lab/lab.ts')
   const files = readdirSync('tests/lab').filter((file) => file.endsWith('.case.ts'))
   const all = []
   for (const file of files) all.push(...(await server.ssrLoadModule(`/tests/lab/${file}`)).default)
   const cases = all.filter(({ name }) => name.toLowerCase().includes((values.only ?? '').toLowerCase()))
-  if (values.list) console.log(cases.map(({ name }) => name).join('\n'))
   if (cases.length === 0) throw new Error(`no case has "${values.only}" in its name; --list names them`)
-  if (values.list) process.exit(0)
-
+  if (values.list) {
+    console.log(cases.map(({ name }) => name).join('\n'))
+    process.exit(0)
+  }
   installMissing(needed)
   installChromium()
   const env = { ...process.env, NODE_ENV: 'production' }
-  if (cases.some(({ opensSite }) => opensSite) && tool('vite', ['build', '--logLevel', 'error'], { env }))
+  const build = ['build', '--outDir', site, '--emptyOutDir', '--logLevel', 'error']
+  if (cases.some(({ opensSite }) => opensSite) && tool('vite', build, { env }))
     throw new Error('the site could not be built')
 
+  const seed = Number(values.seed ?? randomInt(2 ** 32))
+  console.log(`random images have the seed ${seed}`)
   const startedAt = performance.now()
   const results = await runLab({
-    ...{ cases, trace: values.trace, records: values.record, log: console.log },
+    ...{ cases, seed, site, trace: given(values.trace), records: values.record, log: console.log },
     ...{ keep: values.keep ? shell : undefined, signal: stopping.signal },
   })
   const seconds = (performance.now() - startedAt) / 1000
-  console.log(
-    `\nIt took ${(seconds / 60).toFixed(1)} minutes. What each case moved over its first twin's wire:`,
-  )
+  console.log(`\nIt took ${(seconds / 60).toFixed(1)} minutes.`)
   const moved = ({ transfers, bytes }) => `${transfers} transfers, ${bytes} bytes`
-  for (const result of results.filter(({ passed }) => passed))
-    console.log(`${moved(result).padEnd(34)} ${result.name}`)
+  const wired = results.filter(({ passed, twin }) => passed && twin)
+  if (wired.length > 0) console.log("What each case moved over its first twin's wire:")
+  for (const result of wired) console.log(`${moved(result).padEnd(34)} ${result.name}`)
   const rows = measured(results)
-  if (rows.length > 0) console.log('\nThe same job on the same twin:')
+  if (rows.length > 0)
+    console.log('\nThe same job on the same twin (a serial one counts what its bridge made of the line):')
   for (const job of new Set(rows.map(({ job }) => job))) {
     console.log(job)
     for (const row of rows.filter((one) => one.job === job))
       console.log(`  ${row.program.padEnd(10)} ${moved(row)}`)
   }
-  if (values.json) writeFileSync(values.json, JSON.stringify(results, null, 2) + '\n')
+  if (values.json) writeFileSync(given(values.json), JSON.stringify(results, null, 2) + '\n')
   const passed = results.filter(({ passed }) => passed).length
   failed = cases.length - passed
   const missing = cases.length - results.length
@@ -79,6 +88,7 @@ try {
   console.log('0 passed, 1 failed')
 } finally {
   await server.close()
+  rmSync(site, { recursive: true, force: true })
 }
 process.exit(failed ? 1 : 0)
 
@@ -96,6 +106,7 @@ function understood() {
     const { values } = parseArgs({
       options: {
         only: { type: 'string' },
+        seed: { type: 'string' },
         json: { type: 'string' },
         trace: { type: 'string' },
         record: { type: 'boolean' },
@@ -104,6 +115,8 @@ function understood() {
         help: { type: 'boolean' },
       },
     })
+    const { seed } = values
+    if (seed !== undefined && !/^\d{1,10}$/.test(seed)) throw new Error(`--seed ${seed}: a number`)
     if (!values.help) return values
     console.log(usage)
     process.exit(0)
