@@ -1,7 +1,7 @@
 /** What the kernel makes of several devices, and of one that comes back as another. */
 import assert from 'node:assert/strict'
 import { EchoSerialTwin, EchoUsbTwin } from '#bench/test-twins.ts'
-import type { SetupPacket, TwinAnswer, TwinBus, UsbTwin } from '#bench/twin.ts'
+import type { SetupPacket, TwinAnswer, TwinBus, UsbDescriptors, UsbTwin } from '#bench/twin.ts'
 import { ByteReader, equal } from '#core/bytes.ts'
 import type { LabCase } from './lab-case.ts'
 import { asUsb } from './serial-bridges.ts'
@@ -85,4 +85,98 @@ const touched: LabCase = {
   },
 }
 
-export default [together, another, touched]
+/**
+ * A HID device of four-byte reports: none of our twins says anything on an interrupt pipe. (CDC ACM boards and a CH340 have
+ * one, for changes of modem lines that no board connects.)
+ */
+class Keypad implements UsbTwin {
+  readonly link = 'usb'
+  readonly speed = 'full'
+  readonly #report = [
+    ...[0x06, 0, 0xff, 0x09, 1, 0xa1, 1], // a collection of a vendor's own
+    ...[0x15, 0, 0x26, 0xff, 0, 0x75, 8, 0x95, 4, 0x09, 1, 0x81, 2, 0xc0], // four bytes of input
+  ]
+  readonly descriptors: UsbDescriptors = {
+    device: Uint8Array.from([18, 1, 0x10, 1, 0, 0, 0, 8, 0xfe, 0xca, 0xad, 0xde, 0, 1, 0, 0, 0, 1]),
+    configuration: Uint8Array.from([
+      ...[9, 2, 34, 0, 1, 1, 0, 0x80, 50, 9, 4, 0, 0, 1, 3, 0, 0, 0],
+      ...[9, 0x21, 0x11, 1, 0, 1, 0x22, this.#report.length, 0, 7, 5, 0x81, 3, 4, 0, 10],
+    ]),
+    strings: {},
+    missing: 'stall',
+  }
+  #press: ((report: Uint8Array) => void) | undefined
+  readonly #pressed: Uint8Array[] = []
+
+  press(...report: number[]): void {
+    const bytes = Uint8Array.from(report)
+    if (this.#press) this.#press(bytes)
+    else this.#pressed.push(bytes)
+    this.#press = undefined
+  }
+  plugged(): void {
+    this.#pressed.length = 0
+  }
+  reset(): void {
+    this.#pressed.length = 0
+  }
+  control({ request, value }: SetupPacket): Promise<TwinAnswer> {
+    const [getDescriptor, setIdle, reportDescriptor] = [6, 0x0a, 0x22]
+    if (request === getDescriptor && value >> 8 === reportDescriptor)
+      return Promise.resolve(Uint8Array.from(this.#report))
+    return Promise.resolve(request === setIdle ? new Uint8Array() : 'stall')
+  }
+  bulkIn(): Promise<TwinAnswer> {
+    const waiting = this.#pressed.shift()
+    return waiting ? Promise.resolve(waiting) : new Promise((resolve) => (this.#press = resolve))
+  }
+}
+
+const interrupts: LabCase = {
+  name: 'the kernel, a keypad: hears its interrupt pipe, whenever it says something',
+  twins: [{ id: 'usbasp:attiny13' }],
+  async run({ guest, twins: [twin] }) {
+    assert(twin)
+    const keypad = new Keypad()
+    twin.port.plug(keypad)
+    await guest.attach(1)
+    const reading = guest.do(
+      'exec 3</dev/hidraw0; : >/tmp/opened; for i in 1 2 3; do head -c 4 <&3 | od -An -tx1; done',
+    )
+    await guest.do('until [[ -e /tmp/opened ]]; do sleep 0.1; done')
+    for (const report of [
+      [1, 2, 3, 4],
+      [5, 6, 7, 8],
+      [9, 10, 11, 12],
+    ])
+      keypad.press(...report)
+    assert.deepEqual((await reading).trim().split(/\s*\n\s*/), ['01 02 03 04', '05 06 07 08', '09 0a 0b 0c'])
+  },
+}
+
+/** Debian's own `usbip`, which knows our server by the protocol alone. */
+const userTool: LabCase = {
+  name: 'usbip, usbasp:attiny13 and stk500:uno: lists both, lets one go and attaches it again',
+  twins: [{ id: 'usbasp:attiny13' }, { id: 'stk500:uno' }],
+  async run({ guest, twins: [twin], random }) {
+    assert(twin)
+    const list = await guest.do('usbip list -r 10.0.2.100')
+    assert.match(list, /1-1: .*\(16c0:05dc\)/)
+    assert.match(list, /1-2: .*\(2341:0043\)/)
+
+    const isThere = 'grep -qs 05dc /sys/bus/usb/devices/*/idProduct'
+    await guest.do(`usbip detach -p 0 && while ${isThere}; do sleep 0.1; done`)
+    // Whether the one before has let it go, the server knows a moment later.
+    await guest.do(
+      `until usbip attach -r 10.0.2.100 -b 1-1; do sleep 0.2; done
+      until ${isThere}; do sleep 0.1; done; udevadm settle --timeout=10`,
+    )
+    const program = random(256)
+    await guest.put('/tmp/flash.bin', program)
+    await guest.do('avrdude -q -q -c usbasp -p t13 -B 10 -U flash:w:/tmp/flash.bin:r')
+    assert(equal(twin.memory('flash').slice(0, 256), program), 'the flash is not what was written')
+    await guest.do(`usbip detach -p 0 && while ${isThere}; do sleep 0.1; done`)
+  },
+}
+
+export default [together, another, touched, interrupts, userTool]

@@ -25,6 +25,7 @@ const needed = {
   procps: '/usr/bin/pgrep',
   xvfb: '/usr/bin/Xvfb',
   xdotool: '/usr/bin/xdotool',
+  usbip: '/usr/sbin/usbip',
 }
 
 installPackages()
