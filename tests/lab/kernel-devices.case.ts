@@ -160,22 +160,24 @@ const userTool: LabCase = {
   twins: [{ id: 'usbasp:attiny13' }, { id: 'stk500:uno' }],
   async run({ guest, twins: [twin], random }) {
     assert(twin)
+    const program = random(256)
+    await guest.put('/tmp/flash.bin', program)
     const list = await guest.do('usbip list -r 10.0.2.100')
     assert.match(list, /1-1: .*\(16c0:05dc\)/)
     assert.match(list, /1-2: .*\(2341:0043\)/)
-
-    const isThere = 'grep -qs 05dc /sys/bus/usb/devices/*/idProduct'
-    await guest.do(`usbip detach -p 0 && while ${isThere}; do sleep 0.1; done`)
-    // Whether the one before has let it go, the server knows a moment later.
+    // That the one before has let it go, the server knows a moment later.
     await guest.do(
-      `until usbip attach -r 10.0.2.100 -b 1-1; do sleep 0.2; done
-      until ${isThere}; do sleep 0.1; done; udevadm settle --timeout=10`,
+      `isThere() { grep -qs 05dc /sys/bus/usb/devices/*/idProduct; }
+      usbip detach -p 0 || exit 1
+      while isThere; do sleep 0.1; done
+      until usbip attach -r 10.0.2.100 -b 1-1; do sleep 0.2; done
+      until isThere; do sleep 0.1; done
+      udevadm settle --timeout=10
+      avrdude -q -q -c usbasp -p t13 -B 10 -U flash:w:/tmp/flash.bin:r || exit 1
+      usbip detach -p 0 || exit 1
+      while isThere; do sleep 0.1; done`,
     )
-    const program = random(256)
-    await guest.put('/tmp/flash.bin', program)
-    await guest.do('avrdude -q -q -c usbasp -p t13 -B 10 -U flash:w:/tmp/flash.bin:r')
     assert(equal(twin.memory('flash').slice(0, 256), program), 'the flash is not what was written')
-    await guest.do(`usbip detach -p 0 && while ${isThere}; do sleep 0.1; done`)
   },
 }
 

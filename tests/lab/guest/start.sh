@@ -6,7 +6,7 @@ here=$(dirname "$0")
 cd /root || exit 1
 hostname lab
 /lib/systemd/systemd-udevd --daemon
-udevadm trigger --action=add && udevadm settle --timeout=10
+udevadm trigger --action=add --subsystem-match=usb && udevadm settle --timeout=10
 echo 'lab: ready' >/dev/console
 socat TCP-LISTEN:7000,bind=10.0.2.15,fork,reuseaddr EXEC:"/bin/bash $here/run.sh",pipes
 echo o >/proc/sysrq-trigger
