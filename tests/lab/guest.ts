@@ -32,12 +32,9 @@ export class Guest {
   readonly #qemu: ChildProcess
   readonly #ports: ReadonlyMap<number, number>
   readonly #ended: Promise<void>
-  /** Files of this guest alone. */
-  readonly #work: string
 
-  private constructor(qemu: ChildProcess, ports: ReadonlyMap<number, number>, work: string) {
+  private constructor(qemu: ChildProcess, ports: ReadonlyMap<number, number>) {
     this.#qemu = qemu
-    this.#work = work
     this.#ports = ports
     for (const stream of [qemu.stdout, qemu.stderr])
       stream?.on('data', (chunk: Buffer) => {
@@ -50,6 +47,7 @@ export class Guest {
   /** `usbipPort`: of this computer. `forwarded`: ports of the guest that `port` gives a port of this computer for. */
   static async boot(usbipPort: number, forwarded: readonly number[], timeoutMs = 240_000): Promise<Guest> {
     const work = mkdtempSync(join(tmpdir(), 'reflasher-guest-'))
+    process.once('exit', () => rmSync(work, { recursive: true, force: true }))
     const { image, firstFiles } = kernel(work)
     const inside = [scriptPort, ...forwarded]
     const ports = new Map<number, number>()
@@ -83,7 +81,7 @@ export class Guest {
       ],
       { detached: true },
     )
-    const guest = new Guest(qemu, ports, work)
+    const guest = new Guest(qemu, ports)
     await guest.#ready(timeoutMs)
     return guest
   }
@@ -152,7 +150,6 @@ export class Guest {
   async close(): Promise<void> {
     this.#qemu.kill('SIGKILL')
     await this.#ended
-    rmSync(this.#work, { recursive: true, force: true })
   }
 
   async #ready(timeoutMs: number): Promise<void> {

@@ -39,6 +39,7 @@ process.once('SIGINT', () => {
 let failed = 1
 /** What the site is built into: of this run alone, as two labs may run at once. */
 const site = join(tmpdir(), `reflasher-site-${process.pid}`)
+process.once('exit', () => rmSync(site, { recursive: true, force: true }))
 try {
   const { runLab } = await server.ssrLoadModule('/tests/lab/lab.ts')
   const files = readdirSync('tests/lab').filter((file) => file.endsWith('.case.ts'))
@@ -89,7 +90,6 @@ try {
   console.log('0 passed, 1 failed')
 } finally {
   await server.close()
-  rmSync(site, { recursive: true, force: true })
 }
 process.exit(failed ? 1 : 0)
 
