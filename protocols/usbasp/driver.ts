@@ -108,6 +108,12 @@ class Device {
 
 const during = (request: Request): string => `USBasp request ${String(request)}`
 
+/**
+ * Firmware before 2006 has no SETLONGADDRESS, and ignores it in silence. It is as old as SETISPSCK, which can be asked
+ * for: without that one, addresses are taken to have 16 bits.
+ */
+const shortAddressBytes = 0x1_0000
+
 /** What the driver has to know of the firmware's version. */
 interface Quirks {
   readonly speedsHz: readonly number[]
@@ -117,6 +123,7 @@ interface Quirks {
 
 class UsbaspMaster implements IspMaster {
   readonly speedsHz: readonly number[]
+  readonly reachBytes: number
   triedAllSpeeds = false
   readonly #device: Device
   readonly #quirks: Quirks
@@ -126,6 +133,7 @@ class UsbaspMaster implements IspMaster {
     this.#device = device
     this.#quirks = quirks
     this.speedsHz = quirks.speedsHz
+    this.reachBytes = this.speedsHz.length > 0 ? Infinity : shortAddressBytes
   }
 
   async enter(speedHz: number | undefined, ctx: Context): Promise<boolean> {

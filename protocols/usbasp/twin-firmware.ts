@@ -23,6 +23,8 @@ interface Behaviour {
   readonly capabilities: readonly number[]
   /** SETISPSCK is known. */
   readonly choosesSck: boolean
+  /** Knows SETLONGADDRESS; else only 64 KiB can be reached by blocks. */
+  readonly hasLongAddress: boolean
   /** What option 0, or no option, means. */
   readonly automatic: number
   /** ENABLEPROG goes down from the chosen speed until something answers, with a reset pulse each time. */
@@ -44,6 +46,7 @@ interface Behaviour {
 const v103: Behaviour = {
   capabilities: [],
   choosesSck: true,
+  hasLongAddress: true,
   automatic: 10,
   slowsDown: false,
   resync: 'sck',
@@ -64,8 +67,9 @@ const v107: Behaviour = {
   extendedAddress: 0xff,
 }
 
-/** By bcdDevice. 1.02 is LC Technology's factory firmware, which clones come with, and fischl's of 2007. */
+/** By bcdDevice. 1.00 stands for those before 2006, which know requests 1 to 8. 1.02 is LC Technology's factory firmware, which clones come with, and fischl's of 2007. */
 const behaviours: Readonly<Record<string, Behaviour>> = {
+  '1.00': { ...v103, choosesSck: false, hasLongAddress: false, connectMs: 0.13, unconnected: 'hung' },
   '1.02': {
     ...v103,
     choosesSck: false,
@@ -241,6 +245,7 @@ export class UsbaspTwin implements UsbTwin {
   }
 
   #setLongAddress(address: Arguments): Uint8Array {
+    if (!this.#version.hasLongAddress) return empty
     this.#hasLongAddress = true
     this.#address = parseLongAddress(address)
     return empty

@@ -159,10 +159,30 @@ describe.each(twinVersions)('firmware %s', (version) => {
     expect(setup.memory('flash').slice(0, 1024)).toEqual(program)
   })
 
-  it('reaches a target of 1 MHz, unless it is of 2007 and knows one speed only', async () => {
+  it('reaches a target of 1 MHz, unless it is older than 2009 and knows one speed only', async () => {
     const connecting = connect('atmega8', { version, targetHz: 1_000_000 })
-    expect(await failure(connecting)).toBe(version === '1.02 (2007)' ? 'target-missing' : 'none')
+    expect(await failure(connecting)).toBe(
+      ['1.00', '1.02 (2007)'].includes(version) ? 'target-missing' : 'none',
+    )
   })
+
+  it(
+    'tells the second 64 KiB of an ATmega1284P from the first, and writes them',
+    { timeout: 60_000 },
+    async () => {
+      const dials = { chip: 'ATmega1284P', version, targetHz: 16_000_000 }
+      const { patient, ctx, setup } = await connect('atmega328p', dials)
+      const flash = memory(patient, 'flash')
+      await patient.eraseChip?.run(ctx)
+      const [low, high] = [pattern(256, 4), pattern(256, 5)]
+      await flash.program(0, low, ctx)
+      await flash.program(0x1_0000, high, ctx)
+      expect(setup.memory('flash').slice(0, 256)).toEqual(low)
+      expect(setup.memory('flash').slice(0x1_0000, 0x1_0100)).toEqual(high)
+      expect(await flash.read(ctx, 0, 256)).toEqual(low)
+      expect(await flash.read(ctx, 0x1_0000, 256)).toEqual(high)
+    },
+  )
 
   it('says in seconds that there is no target', async () => {
     const setup = shelf.atmega8.make({ version, noTarget: true })

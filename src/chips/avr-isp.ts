@@ -229,7 +229,7 @@ class AvrPatient implements Patient {
   async #readFlash({ address, length }: Range, ctx: Context): Promise<Uint8Array> {
     this.#refuseOutside('flash', address, length, this.#part.flash.bytes)
     const master = this.#master
-    if (master.readFlash)
+    if (master.readFlash && this.#isInReach)
       return exactly(length, await master.readFlash(this.#part, address, length, ctx), reading)
     const bytes = blank(length)
     const selectBank = this.#bankSelector()
@@ -249,7 +249,7 @@ class AvrPatient implements Patient {
     this.#refuseWhenLocked('flash')
     const { pageBytes, ms } = this.#part.flash
     const master = this.#master
-    if (master.programFlash) return master.programFlash(this.#part, address, bytes, ctx)
+    if (master.programFlash && this.#isInReach) return master.programFlash(this.#part, address, bytes, ctx)
     const selectBank = this.#bankSelector()
     for (const page of blocks(address, bytes.length, pageBytes)) {
       ctx.checkpoint()
@@ -262,6 +262,10 @@ class AvrPatient implements Patient {
       }
       ctx.progress.advance(page.length, page.address)
     }
+  }
+
+  get #isInReach(): boolean {
+    return this.#part.flash.bytes <= (this.#master.reachBytes ?? Infinity)
   }
 
   /** Sends Load Extended Address when the 128 KiB bank changes; the chip forgets it, so each call begins anew. */

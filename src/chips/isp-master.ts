@@ -25,6 +25,8 @@ export interface IspMaster {
   leave(ctx: Context): Promise<void>
   /** Told once the chip is known; some programmers must know its pages first. */
   prepare?(part: AvrPart, ctx: Context): Promise<void>
+  /** How far the block paths reach into a flash, in bytes; a larger one is read and written with `execute`. Absent: all. */
+  readonly reachBytes?: number
   /**
    * Block paths; absent ones are done with `execute`. All addresses in bytes. They are given whole ranges,
    * split them as they like, call `ctx.checkpoint` between the pieces and advance `ctx.progress`.
