@@ -77,6 +77,7 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
     'src/host',
     'src/transport/devices.ts',
     'src/transport/replay.ts',
+    'src/transport/report-file.ts',
     'src/chips/avr-fuses.ts',
     'src/chips/avr-parts.ts',
   ],

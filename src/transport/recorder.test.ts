@@ -8,7 +8,8 @@ import { Devices } from './devices.ts'
 import { pcapHeader, pcapOf } from './pcap.ts'
 import { recordedUsb } from './recorded-links.ts'
 import { Recorder, withoutContents, type UsbEvent, type WireEvent } from './recorder.ts'
-import { parseReport, replayed } from './replay.ts'
+import { replayed } from './replay.ts'
+import { parseReport } from './report-file.ts'
 import { reportOf } from './report.ts'
 
 const put = { requestType: 'vendor', recipient: 'device', request: 2, value: 0, index: 0 } as const

@@ -4,7 +4,8 @@ import type { Dials } from '#bench/twin.ts'
 import { VirtualClock } from '#bench/virtual-clock.ts'
 import { FlashError } from '#core/errors.ts'
 import { candidates } from '#jobs/identify.ts'
-import { parseReport, replayed } from '#transport/replay.ts'
+import { replayed } from '#transport/replay.ts'
+import { parseReport } from '#transport/report-file.ts'
 import type { Present } from './bench.svelte.ts'
 
 /** How fast time passes. */
