@@ -84,6 +84,7 @@ export default {
   name: 'Arduino (STK500v1)',
   link: 'serial',
   filters,
+  toTarget: ['isp'], // with the sketch ArduinoISP
   recognise: (seen) => (seen.link === 'serial' ? recognise(seen) : undefined),
   // Of the boot loaders. ArduinoISP: all of these but real firmware.
   proven: {

@@ -21,3 +21,8 @@ export const originalProduct = 'USBasp'
 
 /** What every practice image holds as plain text. */
 export const practiceMark = 'practice image, not a firmware\0\0'
+
+/** Chips that a USBasp was ever made with. */
+export const boards: readonly string[] = ['8', '48', '48P', '88', '88P', '168', '168P', '328', '328P'].map(
+  (name) => `ATmega${name}`,
+)

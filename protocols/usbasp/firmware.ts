@@ -7,7 +7,7 @@ import { hex, hexBytes } from '#core/bytes.ts'
 import { findStrings, findUsbDescriptors, type FoundUsbDescriptor } from '#core/find.ts'
 import type { KnownFirmware, RecogniseFirmware, Segment } from '#core/programmer.ts'
 import { chipsFor, contentEnd } from '#chips/avr-code.ts'
-import { builds, originalMaker, originalProduct, practiceMark } from './builds.ts'
+import { boards, builds, originalMaker, originalProduct, practiceMark } from './builds.ts'
 
 const usbIds: readonly string[] = ['16c0:05dc', '16c0:092f', '03eb:c7b4']
 /** Programmers have their descriptors right behind the vectors; a boot loader sits at the end of flash. */
@@ -15,8 +15,6 @@ const loadersBegin = 0x1000
 const hidClass = 3
 /** The longest of a USBasp has 75. */
 const mostConfigurationBytes = 256
-/** Chips that a USBasp was ever made with. */
-const boards = ['8', '48', '48P', '88', '88P', '168', '168P', '328', '328P'].map((name) => `ATmega${name}`)
 
 const recognise: RecogniseFirmware = (flash, chip, fuses) => {
   const descriptor = findUsbDescriptors(flash).find(({ usbId }) => usbIds.includes(usbId))

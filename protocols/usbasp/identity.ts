@@ -78,6 +78,7 @@ export default {
     { vendorId: 0x03eb, productId: 0xc7b4 },
     { vendorId: 0x03eb, productId: 0xc8b4 },
   ],
+  toTarget: ['isp'],
   recognise(seen): Recognition | undefined {
     if (seen.link !== 'usb') return undefined
     const judgement = judges[usbId(seen.vendorId, seen.productId)]?.(seen)

@@ -17,6 +17,7 @@ const toolDials = [
   'chip',
   'targetHz',
   'noTarget',
+  'halfWritten',
   'locked',
   'stuckBit',
   'flickerBit',

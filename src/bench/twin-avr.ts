@@ -106,6 +106,7 @@ export class TwinAvr implements TwinPatient {
     this.part = (dials.chip === undefined ? undefined : avrPartByName(dials.chip)) ?? part
     const { flash, eeprom, fuses, signature, calibrationBytes } = this.part
     this.flash = filled(flash.bytes, options.flash)
+    if (dials.halfWritten) this.flash.fill(0xff, (options.flash?.length ?? 0) >> 1)
     this.eeprom = filled(eeprom.bytes, options.eeprom)
     this.fuses = filled(3, options.fuses ?? Uint8Array.of(fuses.low, fuses.high, fuses.extended ?? 0xff))
     this.lock = Uint8Array.of((options.lock ?? 0xff) & (dials.locked ? ~(LB1 | LB2) : 0xff))

@@ -90,6 +90,8 @@ export interface Dials {
   stuckBit?: number
   /** One flash bit that flips on every second read: a bad contact. */
   flickerBit?: number
+  /** The target's last write was interrupted: of what its flash should hold, the second half is missing. */
+  halfWritten?: boolean
   /** No target connected. */
   noTarget?: boolean
   /** Which firmware the programmer, or the boot loader, has, of those that its twin knows. */
@@ -131,6 +133,8 @@ export interface TwinSetup {
   /** The patient's memories as they are now, for tests and the bench's inspector: what a job changes. */
   memory(id: MemoryId): Uint8Array
   readonly patient?: TwinPatient
+  /** The same of the programmer's own chip, where a job can change that one too. */
+  readonly itself?: Pick<TwinSetup, 'memory' | 'patient'>
   /** The patient unplugged from the programmer and plugged in by itself: what its flash makes of it, if anything. */
   byItself?(): Twin | undefined
 }

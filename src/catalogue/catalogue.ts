@@ -28,15 +28,22 @@ async function readAll(): Promise<readonly CatalogueEntry[]> {
   return (await Promise.all(families)).flat()
 }
 
-/** What runs on `chip`, newest first; of all families, where none is known, the newest of each first. */
+const byVersion = (a: string, b: string): number => a.localeCompare(b, 'en', { numeric: true })
+
+/**
+ * What runs on `chip`, newest first; of all families, where none is known, the newest of each first. `since`: nothing
+ * that is older.
+ */
 export async function imagesFor(
   family: string | undefined,
   chip: string,
+  since = '',
 ): Promise<readonly CatalogueEntry[]> {
   const fitting = (await catalogue())
+    .filter(({ version }) => byVersion(version, since) >= 0)
     .filter((entry) => family === undefined || entry.family === family)
     .filter((entry) => [entry.chip, ...(entry.alsoFor ?? [])].includes(chip))
-    .sort((a, b) => b.version.localeCompare(a.version, 'en', { numeric: true }))
+    .sort((a, b) => byVersion(b.version, a.version))
   const age = (entry: CatalogueEntry) => fitting.filter((one) => one.family === entry.family).indexOf(entry)
   return fitting.toSorted((a, b) => age(a) - age(b))
 }

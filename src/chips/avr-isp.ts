@@ -88,6 +88,10 @@ class AvrPatient implements Patient {
     this.#calibration = await this.#readCalibration(ctx)
   }
 
+  get speedHz(): number | undefined {
+    return this.#found.speedHz
+  }
+
   get facts(): readonly Fact[] {
     const boots = isProgrammed(this.#part, this.#fuses, 'BOOTRST') && bootSection(this.#part, this.#fuses)
     const { speedHz, part } = this.#found

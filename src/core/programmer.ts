@@ -58,6 +58,8 @@ export interface Identity {
   readonly link: Seen['link']
   /** Given to the browser's chooser. */
   readonly filters: readonly LinkFilter[]
+  /** How it reaches a target behind it, so that it can bring another programmer back; empty: it does not. */
+  readonly toTarget: readonly Way['by'][]
   recognise(seen: Seen): Recognition | undefined
   readonly proven: Proven
 }
@@ -119,6 +121,8 @@ export type NoticeCode =
   | 'programmer-recognised' // the target is itself a programmer
   | 'generic-serial' // a USB-serial bridge says nothing about what is behind it
   | 'other-protocol' // known, but its protocol is not spoken here yet; values: protocol
+  | 'rescue-chip' // a chip that the programmer to be brought back can have; values: name, chip
+  | 'rescue-other-chip' // one that it does not have; values: name, chip, chips
 
 // ---- memories -----------------------------------------------------------------------------------
 
@@ -170,6 +174,8 @@ export interface Patient extends AsyncDisposable {
   readonly kind: string
   /** The chip's name, e.g. `ATmega328P`. */
   readonly chip: string
+  /** At which it answers; absent: the programmer chose. */
+  readonly speedHz?: number | undefined
   readonly facts: readonly Fact[]
   readonly notices: readonly Notice[]
   readonly memories: readonly Memory[]
@@ -248,6 +254,28 @@ export interface Way {
   /** Finds out what is there. `speedHz` undefined: automatic, slowing down until it answers. */
   connect(ctx: Context, speedHz?: number): Promise<Patient>
 }
+
+// ---- programmers that are brought back -----------------------------------------------------------
+
+/** A programmer that its own plug does not reach any more: what a second one, wired to it, has to know of it. */
+export interface Rescue {
+  /** Its rescue sheet. */
+  readonly sheet: string
+  /** The protocol folder whose firmware it runs. */
+  readonly family: string
+  readonly name: string
+  /** How the second one reaches it. */
+  readonly by: Way['by']
+  /** Chips that it is made with. */
+  readonly chips: readonly string[]
+  /** Older firmware does not run on it; absent: all does. */
+  readonly since?: string
+  /** Where its firmware is published. */
+  readonly homes: readonly string[]
+}
+
+/** protocols/x/rescue.ts, default export: all that runs this family's firmware. */
+export type Rescues = readonly Omit<Rescue, 'family'>[]
 
 // ---- firmware as a thing that is known ------------------------------------------------------------
 

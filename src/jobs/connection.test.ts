@@ -24,7 +24,7 @@ test.each<[string, KnownFirmware | undefined, string[]]>([
   const [way] = new TestProgrammer().ways
   if (!way) throw new Error('no way')
   await using patient = await way.connect(new Context())
-  const { notices } = patientView(patient, undefined, held)
+  const { notices } = patientView(patient, undefined, undefined, held)
   expect(notices.map(({ code }) => code)).toEqual(codes)
   expect(notices[0]?.values).toEqual(codes.length ? { name: 'USBasp 1.03' } : undefined)
 })

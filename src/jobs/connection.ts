@@ -4,7 +4,7 @@
  */
 import type { Context } from '#core/context.ts'
 import { FlashError } from '#core/errors.ts'
-import type { KnownFirmware, Notice, Patient, Programmer, Seen, Way } from '#core/programmer.ts'
+import type { KnownFirmware, Notice, Patient, Programmer, Rescue, Seen, Way } from '#core/programmer.ts'
 import type { Origin } from '#store/backups.ts'
 import type { Attached } from '#transport/devices.ts'
 import { candidates, openProgrammer, type Candidate } from './identify.ts'
@@ -29,7 +29,8 @@ export class Connection implements AsyncDisposable {
   /** The protocol folder whose driver has it. */
   readonly family: string | undefined
   readonly way: number
-  readonly speedHz: number | undefined
+  /** From the next time that the way is gone. */
+  speedHz: number | undefined
   readonly #lock: AsyncDisposable | undefined
 
   private constructor(
@@ -106,10 +107,12 @@ export class Connection implements AsyncDisposable {
     const { facts, notices, ways } = this.programmer
     return {
       model: this.model,
+      family: this.family,
       facts,
       notices,
       ways: ways.map(({ to, by, speedsHz }) => ({ to, by, speedsHz })),
       way: this.way,
+      speedHz: this.speedHz,
     }
   }
 
@@ -131,16 +134,28 @@ function lockName({ link, vendorId, productId, ...seen }: Seen): string {
   return ['reflasher', link, vendorId, productId, serial].map((part) => String(part ?? '')).join(':')
 }
 
-/** `firmware`: what it holds, once that was read. */
+/** `rescue`: what it should be. `firmware`: what it holds, once that was read. */
 export function patientView(
   patient: Patient,
   connection: Connection | undefined,
+  rescue?: Rescue,
   firmware?: KnownFirmware,
 ): PatientView {
-  const { kind, chip, facts, unreadable } = patient
+  const { kind, chip, speedHz, facts, unreadable } = patient
   const { to, by } = connection?.ends ?? { to: 'target', by: 'isp' }
-  const notices = [...patient.notices, ...(to === 'target' && firmware ? recognised(firmware) : [])]
-  return { to, by, kind, chip, facts, notices, unreadable, memories: layoutOf(patient).memories }
+  const notices = [
+    ...(rescue ? [isMeant(chip, rescue)] : []),
+    ...patient.notices,
+    ...(to === 'target' && firmware ? recognised(firmware) : []),
+  ]
+  return { to, by, kind, chip, speedHz, facts, notices, unreadable, memories: layoutOf(patient).memories }
+}
+
+/** Whether the chip that was found is one that it has. */
+function isMeant(chip: string, { name, chips }: Rescue): Notice {
+  return chips.includes(chip)
+    ? { code: 'rescue-chip', level: 'info', values: { name, chip } }
+    : { code: 'rescue-other-chip', level: 'warning', values: { name, chip, chips: chips.join(', ') } }
 }
 
 /** A programmer has a plug of its own or answers by name; a boot loader alone makes none. */

@@ -4,7 +4,15 @@ import type { Attached } from '#transport/devices.ts'
 import { Context } from '#core/context.ts'
 import { restorableMemories, ruleFor, wantedFromBackup, wantedFromFile, type Parse } from './choose.ts'
 import { describe } from './describe.ts'
-import { candidates, chooserFilters, identities, openProgrammer, recogniseFirmware } from './identify.ts'
+import {
+  candidates,
+  chooserFilters,
+  findRescue,
+  identities,
+  openProgrammer,
+  recogniseFirmware,
+  secondProgrammers,
+} from './identify.ts'
 import type { Backup } from '#store/backups.ts'
 
 const usb = (changes: Partial<SeenUsb> = {}): SeenUsb => ({
@@ -22,12 +30,34 @@ const usb = (changes: Partial<SeenUsb> = {}): SeenUsb => ({
 const withClass = (classCode: number, subclass = 0) =>
   usb({ interfaces: [{ number: 0, classCode, subclass, protocol: 0 }] })
 
+group('what a second programmer brings back', () => {
+  test.each([
+    ['usbasp', 'usbasp', 'ATmega8'],
+    ['usbisp', 'usbasp', 'ATmega88'],
+    ['arduino', 'stk500', 'ATmega328P'],
+  ])('%s runs the firmware of %s on an %s', async (sheet, family, chip) => {
+    const rescue = await findRescue(sheet)
+    if (!rescue) throw new Error('nobody knows it')
+    expect(rescue.family).toBe(family)
+    expect(rescue.chips).toContain(chip)
+    for (const home of rescue.homes) expect(new URL(home).protocol).toBe('https:')
+    expect(secondProgrammers(rescue).map(({ id }) => id)).toEqual(
+      expect.arrayContaining(['usbasp', 'stk500']),
+    )
+  })
+
+  test('is nothing where no folder says so', async () => {
+    expect(await findRescue('arduino-isp')).toBeUndefined()
+  })
+})
+
 group('candidates', () => {
   const identity = (id: string, confidence: Recognition['confidence'], usable = true): Identity => ({
     id,
     name: id,
     link: 'usb',
     filters: [],
+    toTarget: [],
     recognise: () => ({ model: id, mode: 'application', confidence, usable, facts: [], notices: [] }),
     proven: { identify: [], backup: [], flash: [], verify: [] },
   })

@@ -12,6 +12,8 @@ import type {
   Programmer,
   RecogniseFirmware,
   Recognition,
+  Rescue,
+  Rescues,
   Seen,
   Segment,
 } from '#core/programmer.ts'
@@ -29,7 +31,21 @@ const firmwareFiles = import.meta.glob<RecogniseFirmware>('../../protocols/*/fir
   import: 'default',
 })
 
+const rescueFiles = import.meta.glob<Rescues>('../../protocols/*/rescue.ts', { import: 'default' })
+
 export const identities: readonly Identity[] = Object.values(identityFiles)
+
+/** What this rescue sheet is about, where a second programmer brings it back. */
+export async function findRescue(sheet: string): Promise<Rescue | undefined> {
+  const families = Object.entries(rescueFiles).map(async ([path, load]) =>
+    (await load()).map((one) => ({ ...one, family: path.split('/').at(-2) ?? '' })),
+  )
+  return (await Promise.all(families)).flat().find((one) => one.sheet === sheet)
+}
+
+/** Who can be the second programmer. */
+export const secondProgrammers = ({ by }: Rescue): readonly Identity[] =>
+  identities.filter(({ toTarget }) => toTarget.includes(by))
 
 /** For the browser's chooser. */
 export const chooserFilters = (link: Seen['link']): readonly LinkFilter[] =>

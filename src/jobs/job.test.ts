@@ -4,7 +4,7 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { VirtualClock } from '#bench/virtual-clock.ts'
 import { blank } from '#core/bytes.ts'
 import { FlashError } from '#core/errors.ts'
-import type { MemoryId, Segment } from '#core/programmer.ts'
+import type { MemoryId, Rescue, Segment } from '#core/programmer.ts'
 import { Backups } from '#store/backups.ts'
 import { Certificates } from '#store/certificates.ts'
 import { openDatabase, type Database } from '#store/db.ts'
@@ -13,6 +13,7 @@ import { Keys } from '#store/keys.ts'
 import { verifyCertificate } from './certificate.ts'
 import { wantedFromBackup } from './choose.ts'
 import { Job, type JobServices, type JobView, type Surroundings } from './job.ts'
+import { slowerHz } from './slower.ts'
 import { code, TestChip, TestProgrammer } from './test-patient.ts'
 
 let db: Database
@@ -256,6 +257,117 @@ describe('a chip that cannot be read', () => {
     await job.connect(new TestProgrammer(usedChip(), { byLoader: true }))
     await job.backUp()
     expect(job.view.next).toBe('choose')
+  })
+})
+
+describe('a bad contact', () => {
+  /** One that flickers at this speed and faster. */
+  function flickering(fromHz: number): TestProgrammer {
+    const programmer = new TestProgrammer(usedChip())
+    programmer.before = (_, operation) => {
+      if (operation === 'connect')
+        programmer.flicker = (programmer.speedHz ?? Infinity) >= fromHz ? 50 : undefined
+    }
+    return programmer
+  }
+
+  const at = { memory: 'flash', address: 0, expected: 0, found: 1, count: 1 }
+  const mismatch = new FlashError('backup-mismatch', at)
+
+  test('while backing up is tried again slower, step by step, and the job stays at that speed', async () => {
+    const programmer = flickering(50_000)
+    const job = new Job(services)
+    await job.connect(programmer)
+    await job.backUp()
+    expect(job.view.error?.code).toBe('backup-mismatch')
+    expect(slowerHz(job.view)).toBe(100_000)
+    await job.retrySlower()
+    expect(job.view.error?.code).toBe('backup-mismatch')
+    await job.retrySlower()
+    expect(job.view).toMatchObject({ error: undefined, next: 'choose', patient: { speedHz: 10_000 } })
+    await job.choose(wanted())
+    await job.write([])
+    await job.prove()
+    expect(programmer.speedHz).toBe(10_000)
+    expect(slowerHz({ ...job.view, error: mismatch })).toBeUndefined() // there is none below
+    const stored = await services.certificates.get(job.view.certificateId ?? '')
+    expect((await verifyCertificate(stored?.json ?? '')).certificate.way.speedHz).toBe(10_000)
+  })
+
+  test('while reading back is tried again slower, and what is in the chip already counts', async () => {
+    const programmer = new TestProgrammer(usedChip())
+    const job = await planned(programmer)
+    programmer.before = (_, operation) => {
+      if (operation === 'erase') programmer.flicker = 50
+      if (operation === 'connect') programmer.flicker = undefined
+    }
+    await job.write([])
+    expect(job.view).toMatchObject({
+      halfWritten: true,
+      error: { code: 'verify-mismatch', detail: { likely: 'bad-contact' } },
+    })
+    programmer.operations.length = 0
+    await job.retrySlower()
+    expect(job.view).toMatchObject({ error: undefined, next: 'prove' })
+    expect(programmer.speedHz).toBe(100_000)
+    expect(programmer.operations).not.toContain('erase')
+  })
+
+  test('is not what other errors look like, nor what a worn cell does', async () => {
+    const { programmer, patient } = (await planned(new TestProgrammer(usedChip()))).view
+    const view = { programmer, patient } as JobView
+    const slower = (error: FlashError) => slowerHz({ ...view, error })
+    expect(slower(new FlashError('timeout', { during: 'reading', timeoutMs: 1 }))).toBeUndefined()
+    expect(slower(new FlashError('verify-mismatch', { ...at, likely: 'stuck-bit' }))).toBeUndefined()
+    expect(slower(new FlashError('verify-mismatch', { ...at, likely: 'bad-contact' }))).toBe(100_000)
+    expect(slower(new FlashError('verify-mismatch', { ...at, likely: 'not-written' }))).toBe(100_000)
+  })
+})
+
+describe('bringing a programmer back', () => {
+  const rescue: Rescue = {
+    ...{ sheet: 'usbasp', family: 'usbasp', name: 'USBasp', by: 'isp' },
+    ...{ chips: ['TestChip', 'Other'], homes: [] },
+  }
+  const codes = (job: Job) => job.view.patient?.notices.map(({ code }) => code)
+
+  test('says whether the chip behind the second one is one that it has', async () => {
+    const job = new Job({ ...services, rescue })
+    await job.connect(new TestProgrammer(usedChip()))
+    expect(job.view.rescue).toBe(rescue)
+    expect(codes(job)).toEqual(['rescue-chip'])
+    await job.backUp()
+    expect(codes(job)).toEqual(['rescue-chip'])
+    const other = new Job({ ...services, rescue: { ...rescue, chips: ['Other', 'Another'] } })
+    await other.connect(new TestProgrammer(usedChip()))
+    expect(other.view.patient?.notices).toMatchObject([
+      { code: 'rescue-other-chip', level: 'warning', values: { chip: 'TestChip', chips: 'Other, Another' } },
+    ])
+  })
+
+  test('never takes the second one itself for the patient', async () => {
+    const job = new Job({ ...services, rescue })
+    await job.connect(new TestProgrammer(usedChip(), { byLoader: true }), { way: 0 })
+    expect(job.view).toMatchObject({ error: { code: 'wrong-device' }, patient: undefined, rescue })
+  })
+
+  test('is still what the job is for after a reload', async () => {
+    const programmer = new TestProgrammer(usedChip())
+    const job = new Job({ ...services, rescue })
+    await job.connect(programmer)
+    await job.backUp()
+    await job.choose(wanted())
+    programmer.before = (_, operation) => {
+      if (operation === 'program flash 0x60') programmer.unplug()
+    }
+    await job.write([])
+    const [entry] = await services.backups.journal.list()
+    if (!entry) throw new Error('the journal is empty')
+    const reopened = await Job.reopen(services, entry)
+    expect(reopened.view.rescue).toEqual(rescue)
+    await reopened.resumeAfterReplug(new TestProgrammer(programmer.chip))
+    expect(reopened.view).toMatchObject({ next: 'prove', error: undefined })
+    expect(codes(reopened)).toEqual(['rescue-chip'])
   })
 })
 

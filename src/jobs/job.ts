@@ -8,7 +8,7 @@
  */
 import type { Context, Log } from '#core/context.ts'
 import { FlashError } from '#core/errors.ts'
-import type { KnownFirmware, MemoryId, Patient, Programmer, Unreadable } from '#core/programmer.ts'
+import type { KnownFirmware, MemoryId, Patient, Programmer, Rescue, Unreadable } from '#core/programmer.ts'
 import { systemClock, type Clock } from '#core/time.ts'
 import type { Backup, Backups, Receipt } from '#store/backups.ts'
 import type { Certificates } from '#store/certificates.ts'
@@ -37,6 +37,7 @@ import { isReadable } from './reading.ts'
 import { certificateOf, entryOf, outcomeOf } from './record.ts'
 import { nothingYet, Runner, unnamed } from './runner.ts'
 import { refuseStranger } from './same-unit.ts'
+import { slowerHz } from './slower.ts'
 import type { JobView, Surroundings } from './view.ts'
 
 export * from './view.ts'
@@ -54,6 +55,8 @@ export interface JobServices {
   readonly log?: Log
   /** On the practice bench: backups and certificates then say so. */
   readonly practice?: boolean
+  /** What the job is to bring back. */
+  readonly rescue?: Rescue | undefined
 }
 
 interface Unfinished {
@@ -106,8 +109,9 @@ export class Job {
     const [isPractice, wasPractice] = [services.practice === true, entry.practice === true]
     if (isPractice !== wasPractice)
       throw new FlashError('bug', { during: 'going on with practice on a device, or the other way round' })
-    const job = new Job(services)
     const { backups } = services
+    const { rescue } = entry
+    const job = new Job({ ...services, rescue })
     await backups.receiptFor(entry.backupId)
     const backup = await backups.get(entry.backupId)
     job.#kept = contentsOf(backup)
@@ -122,6 +126,7 @@ export class Job {
       id: entry.id,
       step: 'write',
       done: ['connect', 'back-up', 'choose', 'check', 'plan'],
+      rescue,
       firmware: backup?.firmware,
       backup,
       wanted: entry.wanted,
@@ -139,15 +144,16 @@ export class Job {
 
   /** Opens the programmer, unless it is open already, and finds out what is behind it. */
   connect(source: Attached | Programmer, options: ConnectOptions = {}): Promise<void> {
+    const { rescue } = this.#services
     return this.#runner.run('connect', async (ctx) => {
-      this.#connectOptions = options
+      this.#connectOptions = rescue ? { ...options, ends: { to: 'target', by: rescue.by } } : options
       this.#acknowledged = this.#consents = []
       this.#isRuleChosen = false
       this.#unfinished = undefined
       this.#runner.forget()
       // A half-written patient keeps its entry in the journal; what comes now is another job.
       const id = this.view.halfWritten ? crypto.randomUUID() : this.view.id
-      this.#runner.set({ ...nothingYet, id })
+      this.#runner.set({ ...nothingYet, id, rescue })
       await this.#openAndReach(source, ctx)
       this.#runner.done('connect', 'back-up')
     })
@@ -236,6 +242,19 @@ export class Job {
     else await this.#runner.again?.()
   }
 
+  /** Tries again at the next slower speed, from now on: for bad contacts. */
+  async retrySlower(): Promise<void> {
+    const speedHz = slowerHz(this.view)
+    if (speedHz === undefined || this.view.running) return
+    this.#log(`going on at ${String(speedHz)} Hz`)
+    this.#connectOptions = { ...this.#connectOptions, speedHz }
+    if (this.#connection) {
+      this.#connection.speedHz = speedHz
+      this.#runner.set({ programmer: this.#connection.view })
+    }
+    await this.retry()
+  }
+
   /** The device is back: opens it again and goes on where the job was broken off. */
   async resumeAfterReplug(attached: Attached | Programmer): Promise<void> {
     const { again } = this.#runner
@@ -261,7 +280,7 @@ export class Job {
     // Only met and let go again: nothing is held while the user reads.
     const patient = await this.#meet(ctx.under(steps.reach))
     this.#runner.set({
-      patient: patientView(patient, this.#connection),
+      patient: patientView(patient, this.#connection, this.view.rescue),
       unacknowledged: this.#unacknowledged(patient.unreadable),
     })
     await release(patient, ctx)
@@ -324,7 +343,7 @@ export class Job {
       store.finish()
       this.#kept = this.#present = contentsOf(backup)
       this.#runner.set({
-        patient: patientView(patient, this.#connection, firmware),
+        patient: patientView(patient, this.#connection, this.view.rescue, firmware),
         firmware,
         backup,
         unacknowledged: this.#unacknowledged(unreadable),

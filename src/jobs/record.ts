@@ -44,14 +44,14 @@ export async function outcomeOf(
 
 /** What the journal needs to finish a write that is about to begin. */
 export function entryOf(
-  { id, rule }: JobView,
+  { id, rule, rescue }: JobView,
   backup: Backup,
   wanted: Wanted,
   given: Pick<JournalEntry, 'acknowledged' | 'consents' | 'seen'>,
 ): JournalEntry {
   const { practice, programmer, way, patient } = backup.origin
   return {
-    ...{ id, way, wanted, rule, ...given, ...(practice && { practice }) },
+    ...{ id, way, wanted, rule, ...given, ...(practice && { practice }), ...(rescue && { rescue }) },
     startedAt: new Date().toISOString(),
     programmer: programmer.model,
     patient: { kind: patient.kind, chip: patient.chip },

@@ -13,6 +13,7 @@ import { stepNames, type JobView, type Next, type Running, type StepName } from 
 /** Beside what is running. */
 export const nothingYet: Omit<JobView, 'id' | 'running' | 'step' | 'next'> = {
   done: [],
+  rescue: undefined,
   programmer: undefined,
   patient: undefined,
   firmware: undefined,

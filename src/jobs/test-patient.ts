@@ -46,6 +46,8 @@ export class TestProgrammer implements Programmer {
   flicker: number | undefined
   /** Mask of flash bits that stay 0 after programming, by address. */
   readonly stuck = new Map<number, number>()
+  /** As asked for when its way was gone last. */
+  speedHz: number | undefined
   /** A bootloader: no erase, no fuses, and a reserved range at the top. */
   readonly byLoader: boolean
   #flickers = 0
@@ -66,7 +68,8 @@ export class TestProgrammer implements Programmer {
   }
 
   get ways(): readonly Way[] {
-    const connect = async (ctx: Context) => {
+    const connect = async (ctx: Context, speedHz?: number) => {
+      this.speedHz = speedHz
       await this.operate('connect', ctx)
       return this.#patient()
     }
@@ -101,6 +104,7 @@ export class TestProgrammer implements Programmer {
     return {
       kind: chip.kind,
       chip: chip.chip,
+      speedHz: this.speedHz,
       facts: [{ name: 'chip', value: chip.chip }],
       notices: [],
       memories: ids.map((id) =>

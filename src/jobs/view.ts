@@ -1,7 +1,7 @@
 /** A job as the screen sees it: immutable snapshots and what a job needs from the computer. Types and names only. */
 import type { Phase } from '#core/context.ts'
 import type { FlashError } from '#core/errors.ts'
-import type { Check, Fact, KnownFirmware, Notice, Unreadable, Way } from '#core/programmer.ts'
+import type { Check, Fact, KnownFirmware, Notice, Rescue, Unreadable, Way } from '#core/programmer.ts'
 import type { ProgressEvent } from '#core/progress.ts'
 import type { Backup } from '#store/backups.ts'
 import type { Wanted } from '#store/journal.ts'
@@ -30,11 +30,15 @@ export type OperationName = (typeof operationNames)[number]
 /** The programmer as the screen sees it. */
 export interface ProgrammerView {
   readonly model: string
+  /** The protocol folder whose driver has it. */
+  readonly family: string | undefined
   readonly facts: readonly Fact[]
   readonly notices: readonly Notice[]
   readonly ways: readonly WayView[]
   /** Which of `ways` is gone. */
   readonly way: number
+  /** As it was asked for; undefined: automatic. */
+  readonly speedHz: number | undefined
 }
 
 /** The patient as the screen sees it: no methods. */
@@ -43,6 +47,8 @@ export interface PatientView {
   readonly by: 'isp' | 'bootloader'
   readonly kind: string
   readonly chip: string
+  /** At which it was met; undefined: as the programmer chose. */
+  readonly speedHz: number | undefined
   readonly facts: readonly Fact[]
   readonly notices: readonly Notice[]
   readonly memories: readonly MemoryLayout[]
@@ -107,6 +113,8 @@ export interface JobView {
   readonly step: StepName
   readonly done: readonly StepName[]
   readonly next: Next
+  /** What is to be brought back; undefined: the job is for whatever is found. */
+  readonly rescue: Rescue | undefined
   readonly programmer: ProgrammerView | undefined
   readonly patient: PatientView | undefined
   /** What the patient's flash was recognised as, once it was read. */

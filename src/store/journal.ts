@@ -3,7 +3,7 @@
  * written before the first erase and removed when the patient is whole again, and has all that is needed
  * to finish: which backup holds what must be kept, and what was to be written.
  */
-import type { Contents, KnownFirmware, MemoryId, Seen, Unreadable } from '#core/programmer.ts'
+import type { Contents, KnownFirmware, MemoryId, Rescue, Seen, Unreadable } from '#core/programmer.ts'
 import type { Claims } from '#firmware/image.ts'
 import { changing, reading, type Database } from './db.ts'
 
@@ -47,6 +47,8 @@ export interface JournalEntry {
   readonly seen?: Seen
   readonly way: { readonly to: 'itself' | 'target'; readonly by: string }
   readonly patient: { readonly kind: string; readonly chip: string }
+  /** What the job was to bring back, if that was its purpose. */
+  readonly rescue?: Rescue
   readonly backupId: string
   /** What could not be saved and was acknowledged. */
   readonly acknowledged: readonly Unreadable[]

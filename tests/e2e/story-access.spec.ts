@@ -67,6 +67,7 @@ for (const [language, colorScheme, options] of [
     await look('a link made')
     await visit('rescue', words.rescue_title)
     await visit('rescue/usbasp', words.rescue_usbasp)
+    await visit('rescue/bring-usbasp', words.bring_usbasp)
     await visit('settings', words.settings_title)
     await visit('job', words.job_none)
 

@@ -2,7 +2,7 @@
 import { createContext } from 'svelte'
 import { toFlashError, type FlashError } from '#core/errors.ts'
 import { detectPlatform } from '#host/platform.ts'
-import type { Candidate } from '#jobs/identify.ts'
+import type { Rescue } from '#core/programmer.ts'
 import type { JournalEntry, Wanted } from '#store/journal.ts'
 import { BenchState, type Present } from './bench.svelte.ts'
 import type { JobState } from './job.svelte.ts'
@@ -48,20 +48,17 @@ export class App {
     return this.job?.view.running !== undefined
   }
 
-  /** Begins a job on this device and shows it. */
-  async startJob(
-    { attached, candidates }: Present,
-    candidate: Candidate | undefined = candidates[0],
-  ): Promise<void> {
+  /** Begins a job on this device, perhaps to bring another one back with it, and shows it. */
+  async startJob({ attached, candidates }: Present, rescue?: Rescue): Promise<void> {
     this.error = undefined
     try {
       const [{ JobState }, stores] = await Promise.all([import('./job.svelte.ts'), this.stores()])
       if (this.isBusy) return this.router.go('job')
       await this.job?.close()
-      this.job = new JobState(this.bench, stores, this.wanted)
+      this.job = new JobState(this.bench, stores, this.wanted, rescue)
       this.wanted = undefined
       this.router.go('job')
-      await this.job.connect(attached, candidate)
+      await this.job.connect(attached, candidates[0])
     } catch (error) {
       this.error = toFlashError(error, 'starting a job')
     }

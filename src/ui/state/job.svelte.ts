@@ -3,10 +3,11 @@
  * (`jobs/job.ts`) runs without any screen; progress reaches the screen at its own pace.
  */
 import { Job, type JobServices } from '#jobs/job.ts'
+import { slowerHz } from '#jobs/slower.ts'
 import type { JobView, StepName } from '#jobs/view.ts'
 import type { JournalEntry, Wanted } from '#store/journal.ts'
 import type { Candidate } from '#jobs/identify.ts'
-import type { MemoryId, Seen } from '#core/programmer.ts'
+import type { MemoryId, Rescue, Seen } from '#core/programmer.ts'
 import { systemClock } from '#core/time.ts'
 import { onceDrawn } from '#host/drawn.ts'
 import { whileWriting } from '#host/job-lock.ts'
@@ -47,16 +48,18 @@ export class JobState {
   readonly #pace = new Pace()
   #newest: JobView
   #wanted: Wanted | undefined
+  readonly #rescue: Rescue | undefined
   /** Keys of what was plugged in when the write ended: none of it is the patient by itself. */
   #presentAtEnd: readonly string[] = []
 
-  /** `wanted` is chosen by itself after the backup. */
-  constructor(bench: BenchState, stores: Stores, wanted?: Wanted) {
+  /** `wanted` is chosen by itself after the backup; `rescue` is what the job is to bring back. */
+  constructor(bench: BenchState, stores: Stores, wanted?: Wanted, rescue?: Rescue) {
     this.bench = bench
     this.stores = stores
     this.practising = bench.practice !== undefined
     this.#log = bench.log ??= new SessionLog()
     this.#wanted = wanted
+    this.#rescue = rescue
     this.#job = new Job(this.#services())
     this.view = this.#newest = this.#job.view
   }
@@ -81,6 +84,7 @@ export class JobState {
       clock: this.bench.clock === systemClock ? steadyClock : this.bench.clock,
       log: this.#log.add,
       practice: this.practising,
+      rescue: this.#rescue,
       onChange: (view) => this.#hear(view),
     }
   }
@@ -168,6 +172,10 @@ export class JobState {
   /** The image without its part in the boot loader, which this way cannot write. */
   leaveLoaderOut = (): Promise<void> => this.#job.planWith({ reserved: 'skip' })
   retry = (): Promise<void> => this.#job.retry()
+  get slowerHz(): number | undefined {
+    return slowerHz(this.view)
+  }
+  retrySlower = (): Promise<void> => this.#job.retrySlower()
   async resumeAfterReplug(attached: Attached): Promise<void> {
     this.#meet(attached)
     await this.#job.resumeAfterReplug(attached)

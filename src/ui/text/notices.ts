@@ -53,6 +53,14 @@ const texts = {
     what: name ? m.notice_programmer_recognised_name({ name }) : m.notice_programmer_recognised(),
     help: m.notice_programmer_recognised_help(),
   }),
+  'rescue-chip': ({ name = '', chip = '' }) => ({
+    what: m.notice_rescue_chip({ name, chip }),
+    help: m.notice_rescue_chip_help(),
+  }),
+  'rescue-other-chip': ({ name = '', chip = '', chips = '' }) => ({
+    what: m.notice_rescue_other_chip({ name, chip, chips }),
+    help: m.notice_rescue_other_chip_help(),
+  }),
   'generic-serial': () => ({ what: m.notice_generic_serial(), help: m.notice_generic_serial_help() }),
   'other-protocol': ({ protocol = '' }) => ({
     what: m.notice_other_protocol({ protocol }),

@@ -42,6 +42,7 @@ export const practiceDials: readonly {
   { dial: 'targetHz', value: 1_000_000, label: m.dial_slow },
   { dial: 'locked', value: true, label: m.dial_locked },
   { dial: 'noTarget', value: true, label: m.dial_no_target },
+  { dial: 'halfWritten', value: true, label: m.dial_half_written },
   { dial: 'flickerBit', value: 0x100 * 8 + 3, label: m.dial_flicker },
   { dial: 'stuckBit', value: 0x82 * 8 + 3, label: m.dial_stuck },
   { dial: 'version', value: '1.02', label: m.dial_version },

@@ -2,6 +2,7 @@
  * Rescue sheets as data: signs and what they mean, what is needed, steps with the drawing that belongs to
  * each, what is safe. Facts: USBasp's Readme and schematic, optiboot and ArduinoISP as shipped by Arduino.
  */
+import type { Dials } from '#bench/twin.ts'
 import type { Diagram } from '../parts/wiring.ts'
 import { m } from './generated/messages.js'
 
@@ -22,6 +23,28 @@ export interface Sheet {
   readonly steps: readonly { readonly text: Text; readonly picture?: Picture }[]
   readonly safe: readonly Text[]
   readonly unsafe: readonly Text[]
+  /** How a second programmer brings it back; absent: none is needed. */
+  readonly bring?: {
+    readonly title: Text
+    /** By the protocol folder of the second one. */
+    readonly tools: Readonly<Record<string, Tool>>
+  }
+}
+
+/** A second programmer and what it brings back. */
+export interface Tool {
+  readonly diagram: Diagram
+  readonly steps: readonly Text[]
+  /** Both together on the shelf of the practice bench. */
+  readonly practice: { readonly id: string; readonly dials: Dials }
+}
+
+/** Second programmers as people know them; another one is called by its protocol's name. */
+export const toolTexts: Readonly<
+  Record<string, { readonly name: Text; readonly help: Text; readonly sheet?: SheetId }>
+> = {
+  usbasp: { name: m.bring_tool_usbasp, help: m.bring_tool_usbasp_help },
+  stk500: { name: m.bring_tool_arduino, help: m.bring_tool_arduino_help, sheet: 'arduino-isp' },
 }
 
 export type SheetId = 'usbasp' | 'arduino' | 'arduino-isp' | 'usbisp'
@@ -49,6 +72,21 @@ export const sheets: Readonly<Record<SheetId, Sheet>> = {
     ],
     safe: [m.rescue_usbasp_safe_open, m.rescue_usbasp_safe_again],
     unsafe: [m.rescue_usbasp_unsafe_fuses, m.rescue_usbasp_unsafe_locked],
+    bring: {
+      title: m.bring_usbasp,
+      tools: {
+        usbasp: {
+          diagram: 'usbasp-self',
+          steps: [m.bring_unplug, m.rescue_usbasp_step_j2, m.rescue_usbasp_step_cable],
+          practice: { id: 'usbasp:pair', dials: { halfWritten: true } },
+        },
+        stk500: {
+          diagram: 'uno-usbasp',
+          steps: [m.bring_unplug, m.rescue_usbasp_step_j2, m.bring_wire_uno_isp10],
+          practice: { id: 'stk500:arduino-isp-atmega8', dials: {} },
+        },
+      },
+    },
   },
   arduino: {
     title: m.rescue_arduino,
@@ -69,6 +107,21 @@ export const sheets: Readonly<Record<SheetId, Sheet>> = {
     ],
     safe: [m.rescue_arduino_safe_upload, m.rescue_arduino_safe_fuses],
     unsafe: [m.rescue_arduino_unsafe_isp],
+    bring: {
+      title: m.bring_arduino,
+      tools: {
+        usbasp: {
+          diagram: 'usbasp-isp6',
+          steps: [m.bring_unplug, m.bring_wire_shield, m.bring_wire_usbasp_isp6, m.bring_wire_j1],
+          practice: { id: 'usbasp:atmega328p', dials: { halfWritten: true } },
+        },
+        stk500: {
+          diagram: 'uno-as-isp',
+          steps: [m.bring_unplug, m.bring_wire_shield, m.bring_wire_uno_isp6],
+          practice: { id: 'stk500:arduino-isp-atmega328p', dials: {} },
+        },
+      },
+    },
   },
   'arduino-isp': {
     title: m.rescue_arduino_isp,
@@ -83,7 +136,7 @@ export const sheets: Readonly<Record<SheetId, Sheet>> = {
     steps: [
       { text: m.rescue_arduino_isp_step_load },
       { text: m.rescue_arduino_isp_step_wire, picture: { diagram: 'uno-as-isp', highlight: 'RST' } },
-      { text: m.rescue_arduino_isp_step_usbasp },
+      { text: m.rescue_arduino_isp_step_usbasp, picture: { diagram: 'uno-usbasp' } },
       { text: m.rescue_arduino_isp_step_connect },
     ],
     safe: [m.rescue_arduino_isp_safe_read],
@@ -100,15 +153,37 @@ export const sheets: Readonly<Record<SheetId, Sheet>> = {
     need: [m.rescue_usbisp_need_tool, m.rescue_usbisp_need_wire],
     steps: [
       { text: m.rescue_usbisp_step_open },
-      { text: m.rescue_usbisp_step_bridge },
-      { text: m.rescue_usbisp_step_cable, picture: { diagram: 'usbasp-isp10' } },
+      { text: m.rescue_usbisp_step_bridge, picture: { diagram: 'usbasp-usbisp', highlight: 'UP' } },
+      { text: m.rescue_usbisp_step_cable, picture: { diagram: 'usbasp-usbisp' } },
       { text: m.rescue_usbisp_step_locked },
       { text: m.rescue_usbisp_step_firmware },
       { text: m.rescue_usbisp_step_prove },
     ],
     safe: [m.rescue_usbisp_safe_again],
     unsafe: [m.rescue_usbisp_unsafe_back],
+    bring: {
+      title: m.bring_usbisp,
+      tools: {
+        usbasp: {
+          diagram: 'usbasp-usbisp',
+          steps: [m.rescue_usbisp_step_open, m.rescue_usbisp_step_bridge, m.rescue_usbisp_step_cable],
+          practice: { id: 'usbasp:pair', dials: { chip: 'ATmega88', locked: true } },
+        },
+        stk500: {
+          diagram: 'uno-usbisp',
+          steps: [
+            ...[m.bring_unplug, m.rescue_usbisp_step_open, m.rescue_usbisp_step_bridge],
+            m.bring_wire_uno_isp10,
+          ],
+          practice: { id: 'stk500:arduino-isp-atmega8', dials: { chip: 'ATmega88', locked: true } },
+        },
+      },
+    },
   },
 }
+
+/** How what a job is to bring back is reached. */
+export const bringing = (sheet: string | undefined): Sheet['bring'] =>
+  isSheet(sheet) ? sheets[sheet].bring : undefined
 
 export const isSheet = (id: string | undefined): id is SheetId => id !== undefined && id in sheets

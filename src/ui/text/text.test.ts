@@ -361,6 +361,8 @@ describe('a notice', () => {
     'programmer-recognised': [{}, { name: 'USBasp 1.04' }],
     'generic-serial': [{}],
     'other-protocol': [{ protocol: 'STK500v2' }],
+    'rescue-chip': [{ name: 'USBasp', chip: 'ATmega8' }],
+    'rescue-other-chip': [{ name: 'USBasp', chip: 'ATtiny13', chips: 'ATmega8, ATmega88' }],
   }
   test.each(Object.keys(values) as NoticeCode[])('%s is told in both languages', (code) => {
     for (const gaps of values[code]) {
