@@ -64,6 +64,23 @@ describe('listing', () => {
   })
 })
 
+test('a link waits on the clock that was handed in before the first was opened', async () => {
+  const { clock, usb, devices } = bench(true)
+  usb.plug(new EchoUsbTwin()).faults = { hangAt: 1 }
+  const waits: number[] = []
+  devices.clock = new (class extends VirtualClock {
+    override after(ms: number, run: () => void) {
+      waits.push(ms)
+      return clock.after(ms, run)
+    }
+  })()
+  const [attached] = await devices.list()
+  const link = attached?.link === 'usb' ? await attached.open() : undefined
+  const setup = { requestType: 'vendor', recipient: 'device', request: 1, value: 0, index: 0 } as const
+  await expect(link?.controlIn(setup, 4, { timeoutMs: 700 })).rejects.toMatchObject({ code: 'timeout' })
+  expect(waits).toContain(700)
+})
+
 describe('asking', () => {
   test('gives the device that was chosen, and lists it from then on', async () => {
     const { devices, usb, serial } = bench()

@@ -42,8 +42,9 @@ export const browserSource = (): Source => ({
 export class Devices {
   /** Which of the two this browser has. */
   readonly can: { readonly usb: boolean; readonly serial: boolean }
+  /** What everything that waits for these devices waits on; links as it is when the first of them is opened. */
+  clock: Clock
   readonly #source: Source
-  readonly #clock: Clock
   /** Hears all that goes over the links, from the first that is opened. */
   recording: RecordedLinks | undefined
   readonly #keys = new WeakMap<object, string>()
@@ -53,7 +54,7 @@ export class Devices {
 
   constructor(source: Source, clock: Clock = systemClock) {
     this.#source = source
-    this.#clock = clock
+    this.clock = clock
     this.can = { usb: source.usb !== undefined, serial: source.serial !== undefined }
   }
 
@@ -74,14 +75,14 @@ export class Devices {
    */
   async request(api: 'usb' | 'serial', filters: readonly LinkFilter[]): Promise<Attached | undefined> {
     const { usb, serial } = this.#source
-    const askedAt = this.#clock.now()
+    const askedAt = this.clock.now()
     try {
       if (api === 'usb' && usb) return this.#usb(await usb.requestDevice({ filters: [...filters] }), usb)
       if (api === 'serial' && serial)
         return this.#serial(await serial.requestPort({ filters: filters.flatMap(asPortFilters) }))
     } catch (error) {
       const { fromChooser } = await import('./access.ts')
-      const translated = fromChooser(error, api, this.#clock.now() - askedAt)
+      const translated = fromChooser(error, api, this.clock.now() - askedAt)
       if (!translated) return undefined
       throw translated
     }
@@ -101,7 +102,7 @@ export class Devices {
 
   async #recording(): Promise<RecordedLinks> {
     const { RecordedLinks } = await import('./recorded-links.ts')
-    return (this.recording ??= new RecordedLinks(this.#clock))
+    return (this.recording ??= new RecordedLinks(this.clock))
   }
 
   #usb(device: USBDevice, usb: USB): AttachedUsb {

@@ -1,6 +1,9 @@
 /** The clock of jobs in a tab that is hidden, with a real worker. */
 import { afterEach, expect, test, vi } from 'vitest'
 import { steadyClock } from '#host/steady-clock.ts'
+import { BenchState } from '#ui/state/bench.svelte.ts'
+import { JobState } from '#ui/state/job.svelte.ts'
+import type { Stores } from '#ui/state/stores.ts'
 
 const hidden = vi.spyOn(document, 'hidden', 'get')
 const pageTimers = vi.spyOn(globalThis, 'setTimeout')
@@ -35,6 +38,26 @@ test('where no worker can be started a hidden tab waits by its own timers', asyn
   )
   hidden.mockReturnValue(true)
   await another.sleep(10)
+})
+
+test('in a hidden tab a device that does not answer is given up in time', async () => {
+  const device = {
+    ...{ vendorId: 0x16c0, productId: 0x05dc, deviceClass: 0xff, productName: 'USBasp' },
+    ...{ deviceVersionMajor: 1, deviceVersionMinor: 0, deviceVersionSubminor: 4 },
+    ...{ configurations: [], opened: true, open: () => Promise.resolve() },
+    controlTransferIn: () => new Promise(() => undefined),
+  }
+  vi.spyOn(navigator.usb, 'getDevices').mockResolvedValue([device as unknown as USBDevice])
+  const bench = new BenchState()
+  new JobState(bench, {} as Stores)
+  await vi.waitUntil(() => bench.present.length > 0)
+  const attached = bench.present[0]?.attached
+  const link = attached?.link === 'usb' ? await attached.open() : undefined
+
+  hidden.mockReturnValue(true)
+  pageTimers.mockImplementation((() => 0) as never)
+  const setup = { requestType: 'vendor', recipient: 'device', request: 1, value: 0, index: 0 } as const
+  await expect(link?.controlIn(setup, 4, { timeoutMs: 30 })).rejects.toMatchObject({ code: 'timeout' })
 })
 
 test('what was called off does not strike, and the others do', async () => {

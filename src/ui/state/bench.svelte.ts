@@ -3,7 +3,7 @@
  * computer or the practice bench. Switching between the two is one substitution at the very bottom.
  */
 import { toFlashError, type FlashError } from '#core/errors.ts'
-import { systemClock, type Clock } from '#core/time.ts'
+import type { Clock } from '#core/time.ts'
 import type { Candidate } from '#jobs/identify.ts'
 import { browserSource, Devices, type Attached } from '#transport/devices.ts'
 import type { Practice } from './practice.svelte.ts'
@@ -43,7 +43,10 @@ export class BenchState {
 
   /** What everything that waits for a device must wait on. */
   get clock(): Clock {
-    return this.practice?.bench.clock ?? systemClock
+    return this.#devices.clock
+  }
+  set clock(clock: Clock) {
+    this.#devices.clock = clock
   }
 
   /** Of several at once the newest counts. */

@@ -57,6 +57,7 @@ export class JobState {
     this.bench = bench
     this.stores = stores
     this.practising = bench.practice !== undefined
+    if (bench.clock === systemClock) bench.clock = steadyClock // in a hidden tab too nobody waits for longer
     this.#log = bench.log ??= new SessionLog()
     this.#wanted = wanted
     this.#rescue = rescue
@@ -81,7 +82,7 @@ export class JobState {
         ...browserSurroundings,
         guarded: (work) => browserSurroundings.guarded(() => whileWriting(this.#job.view.id, work)),
       },
-      clock: this.bench.clock === systemClock ? steadyClock : this.bench.clock,
+      clock: this.bench.clock,
       log: this.#log.add,
       practice: this.practising,
       rescue: this.#rescue,
