@@ -141,7 +141,8 @@ describe('each API has one home', () => {
       .map(({ path }) => path)
 
   test('navigator, document and window stay in transport, host and the screens', () => {
-    expect(uses(/\bnavigator\./, ['src/transport', 'src/host'])).toEqual([])
+    expect(uses(/\bnavigator\.(?!locks)/, ['src/transport', 'src/host'])).toEqual([])
+    expect(uses(/\bnavigator\.locks/, ['src/host', 'src/worker'])).toEqual([])
     expect(
       uses(/\b(document|window)\./, [
         'src/transport',

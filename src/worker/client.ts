@@ -6,7 +6,7 @@
 import { FlashError, fromPlainError, toFlashError } from '#core/errors.ts'
 import { systemClock, within, type Clock } from '#core/time.ts'
 import type { ParseOptions } from '#firmware/file-format.ts'
-import type { Call, Reply, Request, Results, Write } from './messages.ts'
+import type { Begun, Call, Reply, Request, Results, Write } from './messages.ts'
 import type { Compared, Parsed } from './work.ts'
 
 export type { Compared, Parsed } from './work.ts'
@@ -22,6 +22,8 @@ export interface WorkerClientOptions {
   readonly clock?: Clock
   /** How long a cancelled call may take to say so before its worker is ended; default 250. */
   readonly graceMs?: number
+  /** How long a call may wait for its worker to begin; default 30 000. */
+  readonly startMs?: number
   /** How long a worker without work is kept; default 30 000. */
   readonly idleMs?: number
 }
@@ -30,16 +32,19 @@ export class WorkerClient {
   readonly #spawn: WorkerClientOptions['spawn']
   readonly #clock: Clock
   readonly #graceMs: number
+  readonly #startMs: number
   readonly #idleMs: number
   #worker: Worker | undefined
   #resting = new AbortController()
   #turn: Promise<unknown> = Promise.resolve()
   #calls = 0
 
-  constructor({ spawn, clock = systemClock, graceMs = 250, idleMs = 30_000 }: WorkerClientOptions) {
+  constructor(options: WorkerClientOptions) {
+    const { spawn, clock = systemClock, graceMs = 250, startMs = 30_000, idleMs = 30_000 } = options
     this.#spawn = spawn
     this.#clock = clock
     this.#graceMs = graceMs
+    this.#startMs = startMs
     this.#idleMs = idleMs
   }
 
@@ -88,8 +93,9 @@ export class WorkerClient {
     this.#resting.abort()
     const worker = (this.#worker ??= spawn())
     const id = ++this.#calls
-    const answer = this.#answer(worker, id)
-    worker.postMessage({ id, ...call } satisfies Request)
+    const life = crypto.randomUUID()
+    const answer = this.#answer(worker, id, life)
+    worker.postMessage({ id, ...call, life } satisfies Request)
     try {
       const reply = await within(answer, this.#clock, call.call, undefined, signal)
       if ('error' in reply) throw fromPlainError(reply.error)
@@ -102,21 +108,35 @@ export class WorkerClient {
     }
   }
 
-  #answer(worker: Worker, id: number): Promise<Reply> {
+  #answer(worker: Worker, id: number, life: string): Promise<Reply> {
     return new Promise((resolve, reject) => {
       const done = new AbortController()
       const listen = { signal: done.signal }
-      const fail = (event: Event) => {
+      const fail = (message: string) => {
         done.abort()
         this.#drop(worker)
-        const message = event instanceof ErrorEvent ? event.message : `worker: ${event.type}`
         reject(new FlashError('bug', { during: 'the worker' }, { message }))
       }
-      worker.addEventListener('error', fail, listen)
-      worker.addEventListener('messageerror', fail, listen)
+      const begun = new AbortController()
+      const failAfter = (ms: number, message: string, signal: AbortSignal) =>
+        this.#clock.sleep(ms, signal).then(
+          () => fail(message),
+          () => undefined, // it did what it should
+        )
+      const hear = (event: Event) =>
+        fail(event instanceof ErrorEvent ? event.message : `worker: ${event.type}`)
+      worker.addEventListener('error', hear, listen)
+      worker.addEventListener('messageerror', hear, listen)
+      void failAfter(this.#startMs, 'worker: it does not begin', AbortSignal.any([begun.signal, done.signal]))
+      begun.signal.addEventListener('abort', () => {
+        // Its answer may still be on the way when it lets go of the lock.
+        const ended = () => failAfter(this.#graceMs, 'worker: it has ended', done.signal)
+        navigator.locks.request(life, listen, ended).catch(() => undefined) // it answered first
+      })
       worker.addEventListener(
         'message',
-        ({ data }: MessageEvent<Reply>) => {
+        ({ data }: MessageEvent<Reply | Begun>) => {
+          if ('begun' in data) return data.begun === id ? begun.abort() : undefined
           if (data.id !== id) return
           done.abort()
           resolve(data)

@@ -30,8 +30,13 @@ export interface Compare {
 
 export type Call = Parse | Write | Compare
 
-/** `cancel` is answered by the reply to the call it cancels. */
-export type Request = { readonly id: number } & (Call | { readonly call: 'cancel' })
+/**
+ * `cancel` is answered by the reply to the call it cancels. `life`: a Web Lock that the worker holds as long as it works
+ * on the call; who gets it before the answer knows that the worker ended without a word.
+ */
+export type Request = { readonly id: number } & (
+  (Call & { readonly life: string }) | { readonly call: 'cancel' }
+)
 
 /** What each call gives. */
 export interface Results {
@@ -43,3 +48,8 @@ export interface Results {
 export type Reply = { readonly id: number } & (
   { readonly result: Results[keyof Results] } | { readonly error: PlainError }
 )
+
+/** The worker holds the call's lock. */
+export interface Begun {
+  readonly begun: number
+}

@@ -142,7 +142,7 @@ describe('the worker', () => {
     cancel('reading')
     await expect(parsed).rejects.toMatchObject({ code: 'cancelled', detail: { during: 'reading' } })
     expect((await client.parse(small())).image.segments).toEqual([{ address: 0, bytes: Uint8Array.of(7) }])
-    expect(heard[1]).toMatchObject({ error: { code: 'cancelled' } }) // the worker gave up by itself
+    expect(heard[3]).toMatchObject({ error: { code: 'cancelled' } }) // it had begun, and gave up by itself
     expect(started()).toBe(1)
   })
 
@@ -175,6 +175,40 @@ describe('the worker', () => {
     await expect(client.parse(new File(['x'], 'a.hex'))).rejects.toMatchObject({ code: 'bug' })
     expect(broken.alive.size).toBe(0)
     await expect(client.parse(new File(['x'], 'a.hex'))).rejects.toMatchObject({ code: 'bad-file' })
+  })
+
+  it.each([
+    ['before it has started', 'bug'],
+    ['when it is asked', 'bug'],
+    ['when it has begun', 'bug'],
+    ['when it has answered', undefined],
+  ] as const)('that is killed %s is missed and replaced', async (when, code) => {
+    const killed = workers()
+    const good = workers()
+    let messages = 0
+    const client = new WorkerClient({
+      startMs: 4000,
+      spawn: () => {
+        if (killed.started() > 0) return good.spawn()
+        const victim = killed.spawn()
+        const kill = () => victim.terminate()
+        if (when === 'before it has started') kill()
+        if (when === 'when it is asked') void until(() => killed.asked.length > 0).then(kill)
+        victim.addEventListener('message', () => {
+          if (++messages === (code ? 1 : 2)) kill()
+        })
+        return victim
+      },
+    })
+    const file = new File([formatIntelHex([{ address: 0, bytes: noise(4 << 20) }])], 'a.hex')
+    const parsed = client.parse(file)
+    if (code) await expect(parsed).rejects.toMatchObject({ name: 'FlashError', code })
+    else expect((await parsed).image.segments[0]?.bytes).toHaveLength(4 << 20)
+    const again = client.parse(small())
+    if (!code) await expect(again).rejects.toMatchObject({ code: 'bug' }) // it was dead, and is found so
+    const { image } = await (code ? again : client.parse(small()))
+    expect(image.segments).toEqual([{ address: 0, bytes: Uint8Array.of(7) }])
+    expect([killed.started(), good.started()]).toEqual([1, 1])
   })
 
   it('without work is dropped', async () => {

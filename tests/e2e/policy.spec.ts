@@ -55,9 +55,12 @@ test('the worker for files starts under the policy', async ({ page }) => {
   const file = siteFiles.find((name) => /^assets\/worker-.*\.js$/.test(name)) ?? ''
   const answer = await page.evaluate(async (url) => {
     const worker = new Worker(url, { type: 'module' })
-    worker.postMessage({ id: 1, call: 'parse', file: new Blob(['abc']), name: 'a.bin', options: {} })
-    const { data } = await new Promise<MessageEvent<unknown>>((resolve, reject) => {
-      worker.onmessage = resolve
+    const file = new Blob(['abc'])
+    worker.postMessage({ id: 1, call: 'parse', file, name: 'a.bin', options: {}, life: 'of the call' })
+    const { data } = await new Promise<MessageEvent<object>>((resolve, reject) => {
+      worker.onmessage = (event: MessageEvent<object>) => {
+        if ('id' in event.data) resolve(event)
+      }
       worker.onerror = reject
     })
     return data
