@@ -110,8 +110,11 @@ const programmer = (targetName: string): TwinVariant => ({
   make: (dials = {}) => {
     const target = new TwinAvr(avrPartNamed(targetName), { dials, eeprom: Uint8Array.of(1, 2, 3, 4) })
     const version = dials.version === undefined ? undefined : parseVersion(dials.version)
-    const { twin } = make(unoBoard, {}, { target, version })
-    return { twin, patient: target, memory: (id) => target.memory(id) }
+    const { twin, chip } = make(unoBoard, {}, { target, version })
+    return {
+      ...{ twin, patient: target, memory: (id) => target.memory(id) },
+      itself: { patient: twin, memory: (id) => chip.memory(id) },
+    }
   },
 })
 

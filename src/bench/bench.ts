@@ -93,6 +93,8 @@ export class Plugged {
   readonly memory: (id: MemoryId) => Uint8Array
   /** How its power can fail; undefined: there is no chip. */
   readonly patient: TwinPatient | undefined
+  /** The programmer's own chip, where it can be the patient. */
+  readonly itself: TwinSetup['itself']
   /** Whether the patient could be plugged in alone. */
   readonly runsByItself: boolean
   readonly #byItself: () => Twin | undefined
@@ -112,6 +114,7 @@ export class Plugged {
     this.link = setup.twin.link
     this.memory = (id) => setup.memory(id)
     this.patient = setup.patient
+    this.itself = setup.itself
     this.runsByItself = setup.byItself !== undefined
     this.#byItself = () => setup.byItself?.()
     this.#insert = insert

@@ -91,7 +91,7 @@ export async function disturbedJob(
   await rig.certified()
   expect(rig.wrong.join('; '), where).toBe('')
   for (const [id, bytes] of goal === 'planned' ? planned : rig.former)
-    expect(equal(bytes, rig.plugged.memory(id)), `${where}, then ${codes.join()}: ${id} as ${goal}`).toBe(
+    expect(equal(bytes, rig.subject.memory(id)), `${where}, then ${codes.join()}: ${id} as ${goal}`).toBe(
       true,
     )
   const left = await rig.page.services.backups.journal.list()
@@ -144,12 +144,12 @@ function arm(rig: JobRig, fault: JobFault | DiskFault, at: number): void {
       if (fault === 'flip-out' && !rig.job.view.halfWritten) plugged.faults = {}
     }
     if (fault === 'power') inTheMiddle(rig, count - at, () => void losePower(rig))
-    if (fault === 'brown-out') inTheMiddle(rig, count - at, () => plugged.patient?.brownOut())
+    if (fault === 'brown-out') inTheMiddle(rig, count - at, () => rig.subject.patient?.brownOut())
   }
 }
 
 /** In the middle of what the chip writes during this transfer; else at its end, when the next one begins. */
-function inTheMiddle({ clock, plugged: { patient } }: JobRig, passed: number, happen: () => void): void {
+function inTheMiddle({ clock, subject: { patient } }: JobRig, passed: number, happen: () => void): void {
   if (!patient || passed < 0 || passed > 1) return
   let hasHappened = false
   const once = () => {

@@ -5,7 +5,7 @@
  */
 import { IDBFactory } from 'fake-indexeddb'
 import { PracticeBench, type Plugged } from '#bench/bench.ts'
-import type { Dials } from '#bench/twin.ts'
+import type { Dials, TwinPatient } from '#bench/twin.ts'
 import { VirtualClock } from '#bench/virtual-clock.ts'
 import { equal } from '#core/bytes.ts'
 import type { ErrorCode } from '#core/errors.ts'
@@ -15,7 +15,7 @@ import { Clock } from '#core/time.ts'
 import { verifyCertificate } from '#jobs/certificate.ts'
 import { sha256 } from '#firmware/hash.ts'
 import { wantedFromBackup } from '#jobs/choose.ts'
-import { Job, type JobServices, type JobView, type Wanted } from '#jobs/job.ts'
+import { Job, type ConnectOptions, type JobServices, type JobView, type Wanted } from '#jobs/job.ts'
 import type { Memories } from '#jobs/plan.ts'
 import { Backups, type Backup } from '#store/backups.ts'
 import { Certificates } from '#store/certificates.ts'
@@ -28,10 +28,17 @@ import { Rising } from './rising.ts'
 export interface Scene {
   readonly id: string
   readonly dials: Dials
+  /** The patient is the programmer's own chip, not what is behind it. */
+  readonly itself?: true
   /** Absent: as it comes from the shelf. */
   readonly holds?: Memories | undefined
   /** In the store at the beginning, and to be restored; absent: a few bytes are changed. */
   readonly restores?: Backup | undefined
+}
+
+/** Whose memories a job changes, and how its power fails. */
+interface Subject extends Pick<Plugged, 'memory'> {
+  readonly patient?: TwinPatient | undefined
 }
 
 /** Time as a page has it: none any more when the page is gone. */
@@ -63,8 +70,8 @@ interface Page {
 
 /** The memories of a twin that a job reads or changes. */
 const memoryIds: readonly MemoryId[] = ['flash', 'eeprom', 'fuses', 'lock']
-export const contentOf = (plugged: Plugged): Memories =>
-  new Map(memoryIds.map((id) => [id, plugged.memory(id).slice()]))
+export const contentOf = ({ memory }: Pick<Plugged, 'memory'>): Memories =>
+  new Map(memoryIds.map((id) => [id, memory(id).slice()]))
 
 /** More presses than that, and the job goes round in circles. */
 const mostPresses = 12
@@ -76,6 +83,8 @@ export class JobRig {
   readonly bench: PracticeBench
   readonly scene: Scene
   readonly plugged: Plugged
+  /** Whose memories the job is about. */
+  readonly subject: Subject
   /** What the device held at the beginning. */
   readonly former: Memories
   /** What must never be, and was. */
@@ -106,8 +115,11 @@ export class JobRig {
     this.plugged = plugged
     this.#database = database
     this.#witness = witness
-    for (const [id, bytes] of scene.holds ?? []) plugged.memory(id).set(bytes)
-    this.former = contentOf(plugged)
+    const subject = scene.itself ? plugged.itself : plugged
+    if (!subject) throw new Error(`${scene.id} cannot be flashed itself`)
+    this.subject = subject
+    for (const [id, bytes] of scene.holds ?? []) subject.memory(id).set(bytes)
+    this.former = contentOf(subject)
   }
 
   static async setUp(scene: Scene): Promise<JobRig> {
@@ -169,7 +181,7 @@ export class JobRig {
   }
 
   content(): Memories {
-    return contentOf(this.plugged)
+    return contentOf(this.subject)
   }
 
   async newJob(): Promise<void> {
@@ -194,7 +206,7 @@ export class JobRig {
   async #pressOnce(): Promise<void> {
     const { job } = this
     const { next, plan } = job.view
-    if (next === 'connect') await job.connect(await this.#device())
+    if (next === 'connect') await job.connect(await this.#device(), this.#way)
     else if (next === 'back-up') await job.backUp()
     else if (next === 'choose' || next === 'choose-again') await job.choose(this.#wanted(job.view))
     else if (next === 'write') await job.write(plan?.consequences.map(({ id }) => id) ?? [])
@@ -202,6 +214,10 @@ export class JobRig {
     else if (next === 'retry') await job.retry()
     else if (next === 'replug') await job.resumeAfterReplug(await this.#device())
     else throw new Error(`nobody knows what to do: ${next}`)
+  }
+
+  get #way(): ConnectOptions {
+    return this.scene.itself ? { ends: { to: 'itself', by: 'bootloader' } } : {}
   }
 
   async #device(): Promise<Attached> {
@@ -261,14 +277,14 @@ export class JobRig {
 
   /** A backup that was just stored against the chip: bits that do not exist read as 1. */
   #compare(id: MemoryId, bytes: Uint8Array): void {
-    const real = this.plugged.memory(id).subarray(0, bytes.length)
+    const real = this.subject.memory(id).subarray(0, bytes.length)
     if (!equal(real, bytes)) this.wrong.push(`a backup with another ${id} than the chip has`)
   }
 
   /** To be called at every transfer: nothing changes before its backup and the journal have it. */
   watch(): void {
     if (this.#evidence) return
-    const isSame = [...this.former].every(([id, bytes]) => equal(this.plugged.memory(id), bytes))
+    const isSame = [...this.former].every(([id, bytes]) => equal(this.subject.memory(id), bytes))
     if (!isSame) this.#evidence = this.#askForEvidence()
   }
 
@@ -293,7 +309,7 @@ export class JobRig {
     if (signature !== 'valid' || certificate.proof.kind !== 'read-again')
       this.wrong.push(`a certificate that is ${signature}, by ${certificate.proof.kind}`)
     for (const { id, sha256: said, length } of certificate.after.memories)
-      if (said !== (await sha256(this.plugged.memory(id).slice(0, length))))
+      if (said !== (await sha256(this.subject.memory(id).slice(0, length))))
         this.wrong.push(`a certificate with another ${id} than the chip has`)
   }
 }
