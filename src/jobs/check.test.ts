@@ -150,7 +150,7 @@ describe('the chip', () => {
       'the firmware probably is for others',
       {},
       firmware('1', { chips: ['ATmega88'], confidence: 'likely' }),
-      'warning',
+      'warning other-chip',
     ],
     ['nobody says anything', {}, undefined, ''],
   ])('when %s', (_, source, found, expected) => {
@@ -227,8 +227,8 @@ test.each([
 
 test.each([
   [1e9, 'passed free'],
-  [1000, 'warning'],
-  [undefined, 'passed'],
+  [1000, 'warning low'],
+  [undefined, 'warning'],
 ])('room for %s bytes', (storageRoom, expected) => {
   expect(verdict('storage-room', { storageRoom })).toBe(expected)
 })

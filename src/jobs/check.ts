@@ -120,7 +120,9 @@ function checkChip(chip: string, { source, firmware }: Wanted): Check[] {
   const values = { expected: chip, found: claims.join(', ') }
   const isMeant = claims.some((claim) => claim.toLowerCase() === chip.toLowerCase())
   const isSure = source.chip !== undefined || firmware?.confidence === 'certain'
-  return [check('chip-matches', isMeant ? 'passed' : isSure ? 'refused' : 'warning', values)]
+  if (isMeant) return [check('chip-matches', 'passed', values)]
+  if (isSure) return [check('chip-matches', 'refused', values)]
+  return [check('chip-matches', 'warning', { why: 'other-chip', ...values })]
 }
 
 /** A link may say whose firmware it is and by which way it goes there. */
@@ -243,9 +245,9 @@ function checkBattery(battery: CheckRequest['battery']): Check {
 const neededBytes = 1 << 20
 
 function checkRoom(free: number | undefined): Check {
-  if (free === undefined) return check('storage-room', 'passed')
+  if (free === undefined) return check('storage-room', 'warning')
   const values = { available: `${String(Math.floor(free / 1e6))} MB` }
   return free >= neededBytes
     ? check('storage-room', 'passed', { why: 'free', ...values })
-    : check('storage-room', 'warning', values)
+    : check('storage-room', 'warning', { why: 'low', ...values })
 }

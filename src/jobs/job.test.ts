@@ -383,6 +383,25 @@ describe('an unplug', () => {
     expect(job.view.error).toBeUndefined()
   })
 
+  test('is on the certificate as what ended the write, and coming back as connecting', async () => {
+    const programmer = new TestProgrammer(usedChip())
+    const job = await planned(programmer)
+    programmer.before = (_, operation) => {
+      if (operation === 'erase') programmer.unplug()
+    }
+    await job.write([])
+    await job.resumeAfterReplug(new TestProgrammer(programmer.chip))
+    await job.prove()
+    const stored = await services.certificates.get(job.view.certificateId ?? '')
+    const { certificate } = await verifyCertificate(stored?.json ?? '')
+    expect(certificate.steps.slice(3).map(({ name, error }) => [name, error])).toEqual([
+      ['write', 'device-gone'],
+      ['connect', undefined],
+      ['write', undefined],
+      ['prove', undefined],
+    ])
+  })
+
   test('while backing up begins the backup again', async () => {
     const programmer = new TestProgrammer(usedChip())
     const job = new Job(services)

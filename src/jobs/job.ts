@@ -35,7 +35,7 @@ import { layoutOf, planFlash, planLines, type Memories, type Plan, type PlanRule
 import { proofFor, proveByReading, proveRunning, refuseBystander, type ProofResult } from './prove.ts'
 import { isReadable } from './reading.ts'
 import { certificateOf, entryOf, outcomeOf } from './record.ts'
-import { nothingYet, Runner, unnamed } from './runner.ts'
+import { nothingYet, notYet, Runner, unnamed } from './runner.ts'
 import { refuseStranger } from './same-unit.ts'
 import { slowerHz } from './slower.ts'
 import type { JobView, Surroundings } from './view.ts'
@@ -259,7 +259,8 @@ export class Job {
   async resumeAfterReplug(attached: Attached | Programmer): Promise<void> {
     const { again } = this.#runner
     if (this.view.running) return
-    await this.#runner.run(this.view.step, (ctx) => this.#openAndReach(attached, ctx))
+    const { step } = this.view
+    await this.#runner.run(step, (ctx) => this.#openAndReach(attached, ctx), undefined, 'connect')
     if (this.view.error) this.#runner.again = again
     else await again?.()
   }
@@ -550,7 +551,8 @@ export class Job {
       await this.#readPresent(ctx.under(read))
       if (await this.#isRefused()) throw new FlashError('bug', { during: 'going on with what is refused' })
       const plan = this.#plan()
-      if (plan.consequences.every(({ id }) => this.#consents.includes(id))) await this.#write(ctx.under(rest))
+      if (!plan.consequences.every(({ id }) => this.#consents.includes(id))) return notYet
+      return this.#write(ctx.under(rest))
     })
   }
 

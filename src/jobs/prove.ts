@@ -13,7 +13,8 @@ import { describe } from './describe.ts'
 import { candidates, openProgrammer, recogniseFirmware } from './identify.ts'
 import type { Connect } from './flash.ts'
 import type { Memories } from './plan.ts'
-import { isReadable, readWhole } from './reading.ts'
+import { isReadable, mismatch, readWhole } from './reading.ts'
+import { likelyCause } from './verify.ts'
 
 export type ProofWanted = 'plug-in-by-itself' | 'read-again'
 
@@ -122,7 +123,7 @@ function tell(facts: readonly Fact[]): string {
 /**
  * Goes the way anew and reads again what was written. The target ran meanwhile and may have written its
  * EEPROM, so that is compared only when nothing else was written.
- * @throws `target-changed`, `not-proven` with both hashes, and whatever the patient throws
+ * @throws `target-changed`, `verify-mismatch`, and whatever the patient throws
  */
 export async function proveByReading(
   connect: Connect,
@@ -144,16 +145,19 @@ export async function proveByReading(
   for (const id of compared) {
     const memory = patient.memories.find((one) => one.id === id)
     if (!memory || !isReadable(memory)) throw new FlashError('read-protected', { memory: id })
-    found.set(id, await readWhole(memory, ctx.under(reads[id].expect(memory.length))))
+    const bytes = await readWhole(memory, ctx.under(reads[id].expect(memory.length)))
+    const wanted = expected.get(id) ?? new Uint8Array()
+    const wrong = mismatch(id, memory.address, wanted, bytes)
+    const likely = likelyCause(wanted, bytes)
+    if (wrong) throw new FlashError('verify-mismatch', { ...wrong, ...(likely && { likely }) })
+    found.set(id, bytes)
     reads[id].finish()
   }
-  const wanted = await hashOf(compared, expected)
-  const there = await hashOf(compared, found)
-  if (wanted !== there) throw new FlashError('not-proven', { expected: wanted, found: there })
   const flash = found.get('flash')
   const firmware = flash && (await recogniseFirmware([{ address: 0, bytes: flash }], patient.chip, ctx.log))
   const named: Fact[] = firmware ? [{ name: 'firmware', value: nameOf(firmware.name, firmware.version) }] : []
-  return { kind: 'read-again', expected: wanted, found: there, facts: [...patient.facts, ...named] }
+  const hash = await hashOf(compared, found)
+  return { kind: 'read-again', expected: hash, found: hash, facts: [...patient.facts, ...named] }
 }
 
 async function hashOf(ids: readonly MemoryId[], memories: Memories): Promise<string> {

@@ -44,6 +44,10 @@ export interface RunnerServices {
   readonly presence: () => Presence
 }
 
+/** What work ends with that has something to ask first: then it is not on the record. */
+export const notYet = Symbol('not yet')
+type Work = (ctx: Context) => Promise<unknown>
+
 export class Runner {
   readonly #services: RunnerServices
   #view: JobView = {
@@ -90,17 +94,21 @@ export class Runner {
     this.set({ done: stepNames.slice(0, stepNames.indexOf(step) + 1), step: next })
   }
 
-  /** Resolves when the step has ended, well or not. `again`: how to try it again, when not by itself. */
+  /**
+   * Resolves when the step has ended, well or not. `again`: how to try it again, when not by itself. `as`: what was done
+   * is another step than the one on the screen.
+   */
   async run(
     step: StepName,
-    work: (ctx: Context) => Promise<void>,
+    work: Work,
     again = (): Promise<void> => this.run(step, work),
+    as = step,
   ): Promise<void> {
     if (this.#view.running) {
       this.#services.log(`${step} was asked for during ${this.#view.running.step}`)
       return
     }
-    this.#ended = this.#runAlone(step, work, again)
+    this.#ended = this.#runAlone(step, work, again, as)
     await this.#ended
   }
 
@@ -114,11 +122,7 @@ export class Runner {
     return this.#ended
   }
 
-  async #runAlone(
-    step: StepName,
-    work: (ctx: Context) => Promise<void>,
-    again: () => Promise<void>,
-  ): Promise<void> {
+  async #runAlone(step: StepName, work: Work, again: () => Promise<void>, as: StepName): Promise<void> {
     const { clock, log } = this.#services
     const { signal, cancel } = cancelSource()
     this.#cancel = () => cancel(step)
@@ -132,14 +136,15 @@ export class Runner {
     const progress = Progress.root(this.#listener()).steps({ [step]: 1 } as Record<StepName, number>)[step]
     const onPhase = (phase: Phase) => this.#running({ phase })
     let error: FlashError | undefined
+    let result: unknown
     try {
-      await work(new Context({ signal, progress, clock, log, onPhase }))
+      result = await work(new Context({ signal, progress, clock, log, onPhase }))
       progress.finish()
     } catch (caught) {
       error = toFlashError(caught, step)
       log(`${step}: ${error.message}`)
     }
-    this.#record = [...this.#record, stepOf(step, this.#startedAt, error)]
+    if (result !== notYet) this.#record = [...this.#record, stepOf(as, this.#startedAt, error)]
     this.again = error && again
     this.#cancel = undefined
     this.set({ running: undefined, error })

@@ -84,6 +84,7 @@ const checks: Record<CheckCode, Texts> = {
       refused: m.check_chip_refused,
       'unknown-chip': m.check_chip_unknown,
       sister: m.check_chip_sister,
+      'other-chip': m.check_chip_other,
     },
   },
   'device-matches': {
@@ -245,6 +246,7 @@ const checks: Record<CheckCode, Texts> = {
       warning: m.check_room_warning,
       refused: m.check_room_refused,
       free: m.check_room_free,
+      low: m.check_room_low,
     },
   },
   'backup-proven': {

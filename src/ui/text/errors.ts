@@ -195,8 +195,9 @@ const texts = {
     now: [m.error_size_now()],
   }),
 
-  'verify-mismatch': (detail) => ({
+  'verify-mismatch': (detail, situation) => ({
     happened: m.error_verify(mismatch(detail)),
+    ...(situation.written && { safe: [m.safe_differs(), ...backupText(situation)].join(' ') }),
     now: [afterCause[detail.likely ?? 'bad-contact']()],
   }),
   'backup-mismatch': (detail) => ({
@@ -208,17 +209,15 @@ const texts = {
       m.error_backup_now_running(),
     ],
   }),
-  'backup-corrupt': ({ name, why }) => {
-    const reason = corruptions[why]?.() ?? why
-    return {
-      happened:
-        name === 'archive'
-          ? m.error_corrupt_archive({ why: reason })
-          : m.error_corrupt({ name, why: reason }),
-      safe: m.safe_import(),
-      now: [m.error_corrupt_now()],
-    }
-  },
+  'backup-corrupt': ({ name, why }, { about }) => ({
+    happened:
+      name === 'archive'
+        ? m.error_corrupt_archive({ why: corruption(why) })
+        : m.error_corrupt({ name, why: corruption(why) }),
+    ...(about === 'library'
+      ? { safe: m.safe_import(), now: [m.error_corrupt_now()] }
+      : { now: [m.error_corrupt_now_job()] }),
+  }),
   'not-proven': ({ expected, found, why }) => ({
     happened: why ? notThePatient[why]() : m.error_not_proven({ expected, found }),
     safe: m.safe_written(),
@@ -365,7 +364,7 @@ export function badFileText(detail: BadFileDetail): string {
   return places.length ? m.error_file({ reason, place: places.join(', ') }) : m.error_file_plain({ reason })
 }
 
-/** What `store/archive.ts` finds wrong with an entry; a reason that is not here is shown as it is. */
+/** What `store/archive.ts` and `store/backups.ts` find wrong; a reason that is not here is shown as it is. */
 const corruptions: Readonly<Record<string, () => string>> = {
   missing: m.corrupt_missing,
   'not there': m.corrupt_missing,
@@ -381,6 +380,13 @@ const corruptions: Readonly<Record<string, () => string>> = {
   unreadable: m.corrupt_unreadable,
   'not JSON': m.corrupt_not_json,
   schema: m.corrupt_schema,
+}
+
+function corruption(why: string): string {
+  const [, kind, id] = /^(no|hash of) ([a-z]+)$/.exec(why) ?? []
+  if (kind === undefined || id === undefined) return corruptions[why]?.() ?? why
+  const memory = memoryName(id)
+  return kind === 'no' ? m.corrupt_no_memory({ memory }) : m.corrupt_hash_of({ memory })
 }
 
 const list = (words: readonly string[]): string => words.join(', ')
@@ -442,14 +448,18 @@ function hostOf(url: string): string {
   return URL.canParse(url) ? new URL(url).host : url
 }
 
-function safeText({ backupAt, halfWritten, written = false, about }: Situation): string {
+function safeText(situation: Situation): string {
+  const { halfWritten, written = false, about } = situation
   if (about === 'library') return m.safe_library()
   if (about === 'file') return m.safe_file()
-  const backup = backupAt === undefined ? undefined : m.safe_backup({ time: moment(backupAt) })
+  const [backup] = backupText(situation)
   if (halfWritten) return `${m.safe_half()} ${backup ?? m.safe_half_no_backup()}`
   const device = written ? m.safe_written() : m.safe_nothing_written()
   return backup === undefined ? device : `${device} ${backup}`
 }
+
+const backupText = ({ backupAt }: Situation): string[] =>
+  backupAt === undefined ? [] : [m.safe_backup({ time: moment(backupAt) })]
 
 export function errorText(error: FlashError, situation: Situation): ErrorText {
   const tell = texts[error.code] as Teller<ErrorCode>
@@ -459,7 +469,7 @@ export function errorText(error: FlashError, situation: Situation): ErrorText {
   const restore = halfWritten && backupAt !== undefined ? [m.now_restore({ time: moment(backupAt) })] : []
   return {
     happened,
-    safe: safe ?? safeText(situation),
+    safe: safe === undefined || halfWritten ? safeText(situation) : safe, // half-written comes before all else
     now: [...now, ...after, ...restore, ...(report ? [m.now_report()] : [])],
     copy,
     details: details || (report ? error.message : undefined),
