@@ -8,7 +8,7 @@
  * looks at the vector before it starts an application then stays in charge of an unfinished write. On loaders
  * that do not look no order helps, and through ISP none is needed: those are reached by the reset pin.
  */
-import { equal, hexBytes } from '#core/bytes.ts'
+import { equal, hexBytes, lengthBeforeBlank } from '#core/bytes.ts'
 import type { Context } from '#core/context.ts'
 import { FlashError } from '#core/errors.ts'
 import type { Memory, MemoryId, Patient, Range } from '#core/programmer.ts'
@@ -102,9 +102,9 @@ function weights(plan: Plan) {
 // ---- is it still the same -------------------------------------------------------------------------
 
 /**
- * Small memories and an EEPROM that will be written whole; of the flash the first page, the last one and the last
- * that is not blank. Another chip of the same kind, or one that somebody flashed meanwhile, differs there or is
- * caught by the verify. True: it is the same, but for its EEPROM.
+ * Small memories and an EEPROM that will be written whole; of the flash some pages from its first to its last. Another
+ * chip of the same kind, or one that somebody flashed meanwhile, differs there, unless it differs in a few bytes only.
+ * True: it is the same, but for its EEPROM.
  */
 async function hasNewEeprom(
   patient: Patient,
@@ -137,10 +137,14 @@ function whereDifferent(id: MemoryId, expected: Uint8Array, found: Uint8Array) {
   return { expected: tell(expected), found: tell(found) }
 }
 
+/** So many pages, evenly over what is not blank. */
+const spread = 16
+
 function samples({ address, length, pageBytes }: Memory, before: Uint8Array): Range[] {
   if (length <= 16) return [{ address, length }]
-  const lastUsed = before.findLastIndex((byte) => byte !== 0xff)
-  const offsets = [0, Math.max(0, lastUsed), length - 1].map((at) => at - (at % pageBytes))
+  const lastUsed = Math.max(0, lengthBeforeBlank(before) - 1)
+  const within = Array.from({ length: spread }, (_, i) => Math.floor((lastUsed * i) / (spread - 1)))
+  const offsets = [...within, length - 1].map((at) => at - (at % pageBytes))
   return [...new Set(offsets)].map((offset) => ({
     address: address + offset,
     length: Math.min(pageBytes, length - offset),

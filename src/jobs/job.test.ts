@@ -461,6 +461,23 @@ describe('an unplug', () => {
     }
   })
 
+  test('and a program that has counted in its EEPROM meanwhile loses neither count', async () => {
+    const programmer = new TestProgrammer(usedChip())
+    const job = await planned(programmer)
+    programmer.before = (_, operation) => {
+      if (operation.startsWith('program eeprom')) programmer.unplug()
+    }
+    await job.write([])
+    expect(job.view.halfWritten).toBe(true)
+    programmer.chip.at('eeprom').set([0x10], 20)
+    await job.resumeAfterReplug(new TestProgrammer(programmer.chip))
+    expect(job.view).toMatchObject({ next: 'prove', halfWritten: false, error: undefined })
+    expect(programmer.chip.at('eeprom')).toEqual(usedChip().at('eeprom'))
+    const saved = await Promise.all((await services.backups.list()).map(({ id }) => services.backups.get(id)))
+    const counts = saved.map((backup) => backup?.memories.find(({ id }) => id === 'eeprom')?.bytes[20])
+    expect(counts.sort()).toEqual([0x10, usedChip().at('eeprom')[20]].sort())
+  })
+
   test('and another chip plugged in instead is not written to', async () => {
     const programmer = new TestProgrammer(usedChip())
     const job = await planned(programmer)

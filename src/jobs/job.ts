@@ -527,6 +527,15 @@ export class Job {
 
   /** The patient's program wrote its EEPROM after the backup: now that it stands still, that is saved too. */
   readonly #renew = async (patient: Patient, ctx: Context) => {
+    const renewed = await this.#saveEeprom(patient, ctx)
+    this.#kept = contentsOf(renewed.backup)
+    this.#present = new Map([...this.#present, ...[...this.#kept].filter(([id]) => id === 'eeprom')])
+    this.#runner.set({ backup: renewed.backup })
+    return { plan: this.#plan(), safety: this.#safety(renewed.receipt) }
+  }
+
+  /** Another backup, the same but for the EEPROM as it is now. */
+  async #saveEeprom(patient: Patient, ctx: Context): ReturnType<Backups['add']> {
     const { backup } = this.view
     const eeprom = patient.memories.filter(isReadable).find(({ id }) => id === 'eeprom')
     if (!backup || !eeprom) throw new FlashError('bug', { during: 'saving an EEPROM that is not there' })
@@ -534,13 +543,8 @@ export class Job {
     await refuseSilence(patient, backup, ctx)
     const { origin, firmware, unreadable } = backup
     const memories = backup.memories.map((memory) => (memory.id === 'eeprom' ? { ...memory, bytes } : memory))
-    const { backups } = this.#services
-    const renewed = await backups.add({ origin, firmware, unreadable, memories })
     this.#log('the EEPROM has changed since the backup, and is saved anew')
-    this.#kept = contentsOf(renewed.backup)
-    this.#present = new Map([...this.#present, ['eeprom', bytes]])
-    this.#runner.set({ backup: renewed.backup })
-    return { plan: this.#plan(), safety: this.#safety(renewed.receipt) }
+    return this.#services.backups.add({ origin, firmware, unreadable, memories })
   }
 
   /** After an interruption: what is in the patient now is read, planned again against the same backup, and finished. */
@@ -562,7 +566,10 @@ export class Job {
     try {
       const { memories } = await readOnce(patient, ctx)
       const present = new Map(memories.map(({ id, bytes }): [MemoryId, Uint8Array] => [id, bytes]))
-      refuseStranger(present, this.#sources(patient), this.#unfinished?.wrong)
+      const sources = this.#sources(patient)
+      const [, expected] = sources
+      const hasNewEeprom = refuseStranger(present, sources, this.#unfinished?.wrong, expected?.get('flash'))
+      if (hasNewEeprom) await this.#saveEeprom(patient, ctx)
       this.#present = present
     } finally {
       await release(patient, ctx)

@@ -6,8 +6,7 @@ import { refuseStranger } from './same-unit.ts'
 const memory = (id: MemoryId, ...bytes: number[]): Memories => new Map([[id, Uint8Array.from(bytes)]])
 const refusal = (...given: Parameters<typeof refuseStranger>): string | undefined => {
   try {
-    refuseStranger(...given)
-    return undefined
+    return refuseStranger(...given) ? 'new EEPROM' : undefined
   } catch (error) {
     return (error as { code: string }).code
   }
@@ -27,6 +26,17 @@ describe('what was read back instead of what was written', () => {
     expect(refusal(memory('eeprom', 0x55, 0x33), [kept, expected], dead)).toBe('target-changed')
     expect(refusal(dead, [kept, expected], dead)).toBeUndefined()
   })
+})
+
+test("an EEPROM that nobody knows is its program's own once that runs, and a stranger's before", () => {
+  const of = (flash: number, eeprom: number): Memories =>
+    new Map([...memory('flash', flash), ...memory('eeprom', eeprom)])
+  const [kept, expected] = [of(0x12, 0x0f), of(0x56, 0x0f)]
+  const written = expected.get('flash')
+  expect(refusal(of(0x56, 0x10), [kept, expected], new Map(), written)).toBe('new EEPROM')
+  expect(refusal(of(0x56, 0x0f), [kept, expected], new Map(), written)).toBeUndefined()
+  expect(refusal(of(0x12, 0x10), [kept, expected], new Map(), written)).toBe('target-changed')
+  expect(refusal(of(0xff, 0x10), [kept, expected], new Map(), written)).toBe('target-changed')
 })
 
 test('a flash on its way from the old to the new is the same unit, another one is not', () => {
