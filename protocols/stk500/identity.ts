@@ -69,7 +69,8 @@ function recognise({ vendorId, productId }: SeenSerial): Recognition | undefined
     usable: protocol === undefined,
     facts: [
       { name: 'usb-id', value: usbId(vendorId, productId) },
-      { name: 'protocol', value: protocol ?? 'STK500v1' },
+      // of a bridge nobody knows what is behind it
+      ...(confidence === 'possible' ? [] : [{ name: 'protocol', value: protocol ?? 'STK500v1' } as const]),
     ],
     notices: protocol
       ? [{ code: 'other-protocol', level: 'warning', values: { protocol } }]

@@ -80,7 +80,10 @@ async function enterLoader(session: Session, { baud }: Answering, ctx: Context):
 class LoaderPatient implements Patient {
   readonly kind: string
   readonly chip: string
-  readonly notices: readonly Notice[] = [{ code: 'bootloader-no-fuses', level: 'info' }]
+  get notices(): readonly Notice[] {
+    const values = this.#hasEeprom ? { values: { eeprom: 'yes' } } : {}
+    return [{ code: 'bootloader-no-fuses', level: 'info', ...values }]
+  }
   readonly #session: Session
   readonly #loader: Answering
   readonly #part: AvrPart

@@ -117,7 +117,7 @@ export type NoticeCode =
   | 'no-sck-choice'
   | 'slow-sck-used' // the target answered only at a slower clock
   | 'locked' // lock bits prevent reading
-  | 'bootloader-no-fuses' // a boot loader gives no fuses, lock bits, EEPROM
+  | 'bootloader-no-fuses' // a boot loader gives no fuses and lock bits; values: eeprom, where it gives that
   | 'programmer-recognised' // the target is itself a programmer
   | 'generic-serial' // a USB-serial bridge says nothing about what is behind it
   | 'other-protocol' // known, but its protocol is not spoken here yet; values: protocol

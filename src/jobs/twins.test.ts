@@ -236,7 +236,7 @@ describe('another kind of device after a replug', () => {
 
   test('is opened by its own driver, and said to be no ISP programmer', async () => {
     const { view } = await replugged('stk500:uno')
-    expect(view.error?.detail).toEqual({ expected: 'ISP programmer', found: 'Arduino Uno' })
+    expect(view.error?.detail).toEqual({ expected: 'Programmer (ISP)', found: 'Arduino Uno' })
     expect(view.error?.code).toBe('wrong-device')
   })
 

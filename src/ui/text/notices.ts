@@ -45,9 +45,9 @@ const texts = {
     prevents === 'writing'
       ? { what: m.notice_locked_writing(), help: m.notice_locked_writing_help() }
       : { what: m.notice_locked(), help: m.notice_locked_help() },
-  'bootloader-no-fuses': () => ({
-    what: m.notice_bootloader_no_fuses(),
-    help: m.notice_bootloader_no_fuses_help(),
+  'bootloader-no-fuses': ({ eeprom }) => ({
+    what: eeprom ? m.notice_bootloader_eeprom() : m.notice_bootloader_no_fuses(),
+    help: eeprom ? m.notice_bootloader_eeprom_help() : m.notice_bootloader_no_fuses_help(),
   }),
   'programmer-recognised': ({ name }) => ({
     what: name ? m.notice_programmer_recognised_name({ name }) : m.notice_programmer_recognised(),

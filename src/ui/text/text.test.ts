@@ -357,7 +357,7 @@ describe('a notice', () => {
       { lock: '0xfc', prevents: 'reading' },
       { lock: '0xfe', prevents: 'writing' },
     ],
-    'bootloader-no-fuses': [{}],
+    'bootloader-no-fuses': [{}, { eeprom: 'yes' }],
     'programmer-recognised': [{}, { name: 'USBasp 1.04' }],
     'generic-serial': [{}],
     'other-protocol': [{ protocol: 'STK500v2' }],
