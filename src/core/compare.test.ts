@@ -95,6 +95,15 @@ describe('the likely cause', () => {
   const image = Uint8Array.from({ length: 256 }, (_, at) => (at * 7 + (at >> 3)) & 0xff)
   const changed = (change: (byte: number, at: number) => number) => image.map(change)
 
+  test('of what was blank before is that', () => {
+    expect(
+      likelyCause(
+        changed((byte, at) => (at < 64 ? 0xff : byte)),
+        image,
+      ),
+    ).toBe('was-blank')
+  })
+
   test.each([
     ['equal', image],
     ['length', image.subarray(0, 200)],

@@ -106,17 +106,19 @@ const wordsDiffer = (left: DataView, right: DataView, at: number): boolean =>
     (left.getInt32(at + 28, true) ^ right.getInt32(at + 28, true))) !==
   0
 
-export type Cause = 'equal' | 'length' | 'blank' | 'erased-bits' | 'shifted' | 'one-bit' | 'line' | 'other'
+export type Cause =
+  'equal' | 'length' | 'blank' | 'was-blank' | 'erased-bits' | 'shifted' | 'one-bit' | 'line' | 'other'
 
 /**
  * What most likely made `b` out of `a`. Evidence is counted over the differing bytes that both have:
- * blank: `b` is FF there · erased-bits: `b` lacks ones of `a` (no erase before) · shifted: `b` is `a`
+ * blank: `b` is FF there · was-blank: `a` is · erased-bits: `b` lacks ones of `a` (no erase before) · shifted: `b` is `a`
  * moved by up to four bytes · one-bit: a single bit in the whole · line: the same bit each time.
  */
 export function likelyCause(a: Uint8Array, b: Uint8Array): Cause {
   const shared = Math.min(a.length, b.length)
   let count = 0
   let blank = 0
+  let wasBlank = 0
   let cleared = 0
   let bits = 0
   let ones = 0
@@ -126,12 +128,14 @@ export function likelyCause(a: Uint8Array, b: Uint8Array): Cause {
     if (from === to) continue
     count++
     if (to === 0xff) blank++
+    if (from === 0xff) wasBlank++
     if ((from & to) === to) cleared++
     bits |= from ^ to
     if (((from ^ to) & ((from ^ to) - 1)) === 0) ones++
   }
   if (count === 0) return a.length === b.length ? 'equal' : 'length'
   if (blank === count) return 'blank'
+  if (wasBlank === count && count > 1) return 'was-blank'
   if (count === 1 && ones === 1) return 'one-bit'
   if (ones === count && (bits & (bits - 1)) === 0) return 'line'
   if (count >= 16 && isShifted(a, b, shared)) return 'shifted'

@@ -37,6 +37,7 @@ export const likelyCause = (expected: Uint8Array, found: Uint8Array): LikelyCaus
 const causes: Partial<Record<Cause, LikelyCause>> = {
   blank: 'not-written',
   'erased-bits': 'not-erased',
+  'was-blank': 'not-erased',
   'one-bit': 'stuck-bit',
   line: 'stuck-bit',
 }
