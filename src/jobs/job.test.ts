@@ -753,8 +753,25 @@ describe('after the tab was closed in the middle of a write', () => {
     await first.write([])
     const [entry] = await services.backups.journal.list()
     if (!entry) throw new Error('the journal is empty')
-    await services.backups.remove(entry.backupId)
+    await db.delete('backups', entry.backupId)
     await expect(Job.reopen(services, entry)).rejects.toMatchObject({ code: 'backup-corrupt' })
+  })
+
+  test('and the backup rotted while the device was fetched, it says so and writes nothing', async () => {
+    const programmer = new TestProgrammer(usedChip())
+    const first = await planned(programmer)
+    programmer.before = (_, operation) => {
+      if (operation === 'program flash 0x60') programmer.unplug()
+    }
+    await first.write([])
+    const [entry] = await services.backups.journal.list()
+    if (!entry) throw new Error('the journal is empty')
+    const job = await Job.reopen(services, entry)
+    await db.put('memories', { backupId: entry.backupId, id: 'flash', bytes: blank(512) })
+    const before = programmer.chip.snapshot()
+    await job.resumeAfterReplug(new TestProgrammer(programmer.chip))
+    expect(job.view).toMatchObject({ halfWritten: true, error: { code: 'backup-corrupt' } })
+    expect(programmer.chip.memories).toEqual(before)
   })
 })
 

@@ -553,7 +553,11 @@ export class Job {
       if (!this.view.halfWritten) return this.#write(ctx)
       const { read, [unnamed]: rest } = ctx.progress.steps({ read: 1, [unnamed]: 3 })
       await this.#readPresent(ctx.under(read))
-      if (await this.#isRefused()) throw new FlashError('bug', { during: 'going on with what is refused' })
+      if (await this.#isRefused()) {
+        const { backup } = this.view
+        if (backup) await this.#services.backups.receiptFor(backup.id, backup.sha256) // says what is wrong with it
+        throw new FlashError('bug', { during: 'going on with what is refused' })
+      }
       const plan = this.#plan()
       if (!plan.consequences.every(({ id }) => this.#consents.includes(id))) return notYet
       return this.#write(ctx.under(rest))

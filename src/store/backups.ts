@@ -195,11 +195,14 @@ export class Backups {
     return this.#change(id, { note: note.slice(0, longest.note) })
   }
 
-  /** Undefined: it was not there. */
+  /** Undefined: it was not there. @throws `backup-needed` while the journal has a write that needs it */
   async remove(id: string): Promise<RemovedBackup | undefined> {
     const backup = await this.get(id)
     if (!backup) return undefined
-    await changing('removing a backup', this.#db, bothStores, async (all) => {
+    await changing('removing a backup', this.#db, [...bothStores, 'journal'], async (all) => {
+      const writes = await all.objectStore('journal').getAll()
+      if (writes.some(({ backupId }) => backupId === id))
+        throw new FlashError('backup-needed', { name: backup.name })
       await all.objectStore('backups').delete(id)
       await all.objectStore('memories').delete(IDBKeyRange.bound([id], [id, []]))
     })

@@ -4,7 +4,7 @@ import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import { Backups, type BackupDraft } from './backups.ts'
 import { Certificates, type StoredCertificate } from './certificates.ts'
 import { openDatabase, storing, upgrades, type Database } from './db.ts'
-import { Journal } from './journal.ts'
+import { Journal, type JournalEntry } from './journal.ts'
 import { Keys, verifySignature } from './keys.ts'
 
 let db: Database
@@ -36,6 +36,24 @@ const draft = (changes: Partial<BackupDraft> = {}): BackupDraft => ({
   unreadable: [],
   ...changes,
 })
+
+/** A write that was not seen to end. */
+const interrupted: JournalEntry = {
+  id: 'job',
+  startedAt: '2026-01-01T00:00:00.000Z',
+  programmer: 'USBasp',
+  way: { to: 'target', by: 'isp' },
+  patient: { kind: 'avr:1e9307', chip: 'ATmega8' },
+  backupId: 'b',
+  acknowledged: [],
+  rule: { outside: 'keep', reserved: 'refuse' },
+  consents: [],
+  wanted: {
+    contents: new Map([['flash', [{ address: 0, bytes: Uint8Array.of(1) }]]]),
+    source: { kind: 'file', name: 'x.hex', version: undefined, sha256: '', sizeBytes: 1 },
+    firmware: undefined,
+  },
+}
 
 /** Changes stored bytes behind the store's back, as a failing disk would. */
 async function rot(id: string): Promise<void> {
@@ -108,6 +126,21 @@ describe('a backup', () => {
     if (!removed) throw new Error('nothing was removed')
     await backups.restoreRemoved(removed)
     expect(await backups.get(backup.id)).toEqual(backup)
+  })
+
+  test('that an interrupted write needs is not removed until that write is forgotten', async () => {
+    const backups = new Backups(db)
+    const { backup } = await backups.add(draft())
+    const { backup: other } = await backups.add(draft())
+    await backups.journal.open({ ...interrupted, backupId: backup.id })
+    await expect(backups.remove(backup.id)).rejects.toMatchObject({
+      code: 'backup-needed',
+      detail: { name: backup.name },
+    })
+    await expect(backups.receiptFor(backup.id, backup.sha256)).resolves.toBeDefined()
+    await expect(backups.remove(other.id)).resolves.toBeDefined()
+    await backups.journal.close(interrupted.id)
+    await expect(backups.remove(backup.id)).resolves.toBeDefined()
   })
 
   test('two of the same bytes have the same hash, whatever the order of their memories', async () => {
@@ -267,24 +300,8 @@ test('certificates are kept as issued, newest first', async () => {
 
 test('the journal remembers a write that was not seen to end', async () => {
   const journal = new Journal(db)
-  const entry = {
-    id: 'job',
-    startedAt: '2026-01-01T00:00:00.000Z',
-    programmer: 'USBasp',
-    way: { to: 'target' as const, by: 'isp' },
-    patient: { kind: 'avr:1e9307', chip: 'ATmega8' },
-    backupId: 'b',
-    acknowledged: [],
-    rule: { outside: 'keep' as const, reserved: 'refuse' as const },
-    consents: [],
-    wanted: {
-      contents: new Map([['flash' as const, [{ address: 0, bytes: Uint8Array.of(1) }]]]),
-      source: { kind: 'file' as const, name: 'x.hex', version: undefined, sha256: '', sizeBytes: 1 },
-      firmware: undefined,
-    },
-  }
-  await journal.open(entry)
-  expect(await journal.list()).toEqual([entry])
+  await journal.open(interrupted)
+  expect(await journal.list()).toEqual([interrupted])
   await journal.close('job')
   expect(await journal.list()).toEqual([])
 })

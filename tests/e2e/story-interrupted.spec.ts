@@ -35,6 +35,38 @@ test('an interrupted write is told at the next visit, and all that is kept of it
   expect(parseIntelHex(files['write/flash.hex'] ?? new Uint8Array()).segments).not.toEqual([])
 })
 
+test('the backup of an interrupted write cannot be deleted before the write is forgotten', async ({
+  page,
+  story,
+}) => {
+  await page.addInitScript({ content: axe })
+  await story.openBench()
+  await story.plugIn(en.practice_uno)
+  await story.backUp()
+  await story.take('Blink 2 practice image for ATmega328P')
+  await story.consent()
+  await story.breakTransfer(en.fault_unplug, 60)
+  await story.write()
+  await story.sees(story.heading(like(en.error_gone_writing)))
+
+  await story.openBench()
+  const refused = { happened: en.error_needed, safe: en.safe_not_deleted, now: en.error_needed_now }
+  await story.link(en.interrupted_backup).click()
+  await story.button(en.entry_delete).click()
+  await story.told(refused)
+  await story.link(`← ${en.library_all}`).click()
+  await story.button(like(en.library_delete)).click()
+  await story.told(refused)
+  expect(await objections(page, {})).toEqual([])
+
+  await story.link(en.nav_bench).click()
+  await story.button(en.interrupted_forget).click()
+  await expect(story.button(en.interrupted_forget)).toBeHidden()
+  await story.link(en.nav_library).click()
+  await story.button(like(en.library_delete)).click()
+  await story.reads(like(en.library_deleted))
+})
+
 test('the history of jobs is saved as a table and whole', async ({ page, story }) => {
   await story.openBench()
   await story.plugIn(en.practice_uno)

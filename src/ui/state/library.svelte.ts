@@ -54,12 +54,16 @@ export class LibraryState {
     return (await this.#try('checking a backup', ({ backups }) => backups.receiptFor(id))) !== undefined
   }
 
-  remove = (id: string): Promise<void> =>
-    this.#try('removing a backup', async ({ backups }) => {
+  /** Whether it is gone now; if not, `error` says why. */
+  remove = async (id: string): Promise<boolean> => {
+    const done = await this.#try('removing a backup', async ({ backups }) => {
       this.removed = await backups.remove(id)
       this.said = this.removed ? m.library_deleted({ name: this.removed.backup.name }) : ''
       await this.refresh()
+      return true
     })
+    return done ?? false
+  }
 
   undo = (): Promise<void> =>
     this.#try('bringing a backup back', async ({ backups }) => {

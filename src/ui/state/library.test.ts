@@ -6,6 +6,7 @@ import { exportAll, readArchive } from '#store/archive.ts'
 import { Backups, type BackupDraft } from '#store/backups.ts'
 import { Certificates } from '#store/certificates.ts'
 import { openDatabase, type Database } from '#store/db.ts'
+import type { JournalEntry } from '#store/journal.ts'
 import { overwriteGetLocale } from '#ui/text/generated/runtime.js'
 import { LibraryState } from './library.svelte.ts'
 import type { Stores } from './stores.ts'
@@ -22,6 +23,22 @@ const draft: BackupDraft = {
   firmware: undefined,
   memories: [{ id: 'flash', address: 0, bytes: new Uint8Array(8192).fill(0x5a) }],
   unreadable: [],
+}
+
+const interrupted: Omit<JournalEntry, 'backupId'> = {
+  id: 'job',
+  startedAt: '2026-01-01T00:00:00.000Z',
+  programmer: 'USBasp',
+  way: { to: 'target', by: 'isp' },
+  patient: { kind: 'avr:1e9307', chip: 'ATmega8' },
+  acknowledged: [],
+  wanted: {
+    contents: new Map(),
+    source: { kind: 'file', name: 'x.hex', version: undefined, sha256: '', sizeBytes: 1 },
+    firmware: undefined,
+  },
+  rule: { outside: 'keep', reserved: 'refuse' },
+  consents: [],
 }
 
 let db: Database
@@ -48,6 +65,16 @@ test('what was deleted comes back whole, and says so', async () => {
   expect(library.entries?.map(({ sha256 }) => sha256)).toEqual([backup.sha256])
   expect(await library.verify(backup.id)).toBe(true)
   expect(library.removed).toBeUndefined()
+})
+
+test('what an interrupted write needs stays, and it says why', async () => {
+  const { backup } = await backups.add(draft)
+  await backups.journal.open({ ...interrupted, backupId: backup.id })
+  await library.refresh()
+  expect(await library.remove(backup.id)).toBe(false)
+  expect(library.error?.code).toBe('backup-needed')
+  expect(library.removed).toBeUndefined()
+  expect(library.entries?.map(({ id }) => id)).toEqual([backup.id])
 })
 
 test('a search shows what matches, also while it is typed', async () => {

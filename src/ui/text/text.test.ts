@@ -152,6 +152,7 @@ const details: { [C in ErrorCode]: readonly ErrorDetails[C][] } = {
     { name: '001-ATmega8/flash.bin', why: 'hash' },
     { name: 'archive', why: 'not a ZIP file' },
   ],
+  'backup-needed': [{ name: 'ATmega8' }],
   'not-proven': [
     { expected: 'USBasp 1.04', found: 'USBasp 1.02' },
     { expected: 'USBasp 1.04', found: 'USBasp 1.04', why: 'tool' },
