@@ -32,6 +32,7 @@ export class App {
   /** What could not be done outside a job. */
   error: FlashError | undefined = $state.raw()
   #stores: Promise<Stores> | undefined
+  #turn = Promise.resolve()
 
   stores(): Promise<Stores> {
     this.#stores ??= import('./stores.ts')
@@ -49,33 +50,27 @@ export class App {
   }
 
   /** Begins a job on this device, perhaps to bring another one back with it, and shows it. */
-  async startJob({ attached, candidates }: Present, rescue?: Rescue): Promise<void> {
-    this.error = undefined
-    try {
+  startJob({ attached, candidates }: Present, rescue?: Rescue): Promise<void> {
+    return this.#inTurn('starting a job', async () => {
       const [{ JobState }, stores] = await Promise.all([import('./job.svelte.ts'), this.stores()])
-      if (this.isBusy) return this.router.go('job')
-      await this.job?.close()
-      this.job = new JobState(this.bench, stores, this.wanted, rescue)
+      await this.#closeJob()
+      const job = (this.job = new JobState(this.bench, stores, this.wanted, rescue))
       this.wanted = undefined
       this.router.go('job')
-      await this.job.connect(attached, candidates[0])
-    } catch (error) {
-      this.error = toFlashError(error, 'starting a job')
-    }
+      void job.connect(attached, candidates[0]).then(() => {
+        if (!job.view.programmer) this.wanted ??= job.giveBack()
+      })
+    })
   }
 
   /** Goes on with a write that another session did not finish. */
-  async reopenJob(entry: JournalEntry): Promise<void> {
-    this.error = undefined
-    try {
+  reopenJob(entry: JournalEntry): Promise<void> {
+    return this.#inTurn('continuing a job', async () => {
       const [{ JobState }, stores] = await Promise.all([import('./job.svelte.ts'), this.stores()])
-      if (this.isBusy) return this.router.go('job')
-      await this.job?.close()
+      await this.#closeJob()
       this.job = await JobState.reopen(this.bench, stores, entry)
       this.router.go('job')
-    } catch (error) {
-      this.error = toFlashError(error, 'continuing a job')
-    }
+    })
   }
 
   /** What was chosen outside the job at hand: it takes it, now or after its backup; if not, the next one does. */
@@ -91,25 +86,39 @@ export class App {
   }
 
   /** To the practice bench at this speed, or back to real devices. A job stays with its device, so it ends. */
-  async moveTo(practiceSpeed: number | undefined): Promise<void> {
-    if (this.isBusy) return this.router.go('job')
-    this.error = undefined
-    try {
-      const job = this.job
-      this.job = undefined
-      await job?.close()
+  moveTo(practiceSpeed: number | undefined): Promise<void> {
+    return this.#inTurn('changing benches', async () => {
+      await this.#closeJob()
       if (practiceSpeed === undefined) this.bench.stopPractice()
       else await this.bench.startPractice(practiceSpeed)
-    } catch (error) {
-      this.error = toFlashError(error, 'changing benches')
-    }
+    })
   }
 
   /** Back to the bench. */
-  endJob = async (): Promise<void> => {
-    const job = this.job
-    this.router.go('bench')
+  endJob = (): Promise<void> =>
+    this.#inTurn('ending a job', () => {
+      this.router.go('bench')
+      return this.#closeJob()
+    })
+
+  /** One after another: of two clicks the second finds what the first began. */
+  #inTurn(during: string, change: () => Promise<void>): Promise<void> {
+    return (this.#turn = this.#turn.then(async () => {
+      if (this.isBusy) return this.router.go('job')
+      this.error = undefined
+      try {
+        await change()
+      } catch (error) {
+        this.error = toFlashError(error, during)
+      }
+    }))
+  }
+
+  /** What it was given and has not taken yet waits for the next one. */
+  async #closeJob(): Promise<void> {
+    const { job } = this
     this.job = undefined
+    this.wanted ??= job?.giveBack()
     await job?.close()
   }
 }

@@ -166,6 +166,13 @@ export class JobState {
     return isDue ? this.choose(wanted) : undefined
   }
 
+  /** What still waits for a backup, and is then this job's no more. */
+  giveBack(): Wanted | undefined {
+    const wanted = this.#wanted
+    this.#wanted = undefined
+    return wanted
+  }
+
   choose = (wanted: Wanted): Promise<void> => this.#job.choose(wanted)
   write = (consents: readonly string[]): Promise<void> => this.#job.write(consents)
   prove = (attached?: Attached): Promise<void> => this.#job.prove(attached, this.#presentAtEnd)
