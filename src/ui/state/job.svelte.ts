@@ -80,6 +80,8 @@ export class JobState {
       ...{ backups, certificates, keys },
       surroundings: {
         ...browserSurroundings,
+        // a twin has the ids of a device, and must not lock it
+        lock: (name) => browserSurroundings.lock(this.practising ? `practice:${name}` : name),
         guarded: (work) => browserSurroundings.guarded(() => whileWriting(this.#job.view.id, work)),
       },
       clock: this.bench.clock,

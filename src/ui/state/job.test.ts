@@ -91,7 +91,9 @@ test('only what was plugged in since the write is asked for the proof', async ()
   vi.spyOn(browserSurroundings, 'battery').mockResolvedValue(undefined)
   vi.spyOn(browserSurroundings, 'storageRoom').mockResolvedValue(undefined)
   vi.spyOn(browserSurroundings, 'persist').mockResolvedValue(true)
-  vi.spyOn(browserSurroundings, 'lock').mockResolvedValue({ [Symbol.asyncDispose]: () => Promise.resolve() })
+  const lock = vi
+    .spyOn(browserSurroundings, 'lock')
+    .mockResolvedValue({ [Symbol.asyncDispose]: () => Promise.resolve() })
   onTestFinished(() => {
     vi.unstubAllGlobals()
     vi.restoreAllMocks()
@@ -105,12 +107,14 @@ test('only what was plugged in since the write is asked for the proof', async ()
     log: new SessionLog(),
     clock: bench.clock,
     present: await present(),
+    practice: {},
   } as unknown as BenchState
   const job = new JobState(state, stores())
   const [tool] = await devices.list()
   if (!tool) throw new Error('no tool')
   await job.connect(tool)
   expect(job.view.error).toBeUndefined()
+  expect(lock).toHaveBeenCalledWith(expect.stringMatching(/^practice:/)) // no device's
   await job.backUp()
   const image = (await practiceImages('usbasp')).find(({ id }) => id === 'usbasp-1.10-atmega8')
   if (!image) throw new Error('no image')
