@@ -757,6 +757,26 @@ describe('after the tab was closed in the middle of a write', () => {
     await expect(Job.reopen(services, entry)).rejects.toMatchObject({ code: 'backup-corrupt' })
   })
 
+  test('and another backup stands where its own was, it says so', async () => {
+    const programmer = new TestProgrammer(usedChip())
+    const first = await planned(programmer)
+    programmer.before = (_, operation) => {
+      if (operation === 'program flash 0x60') programmer.unplug()
+    }
+    await first.write([])
+    const [entry] = await services.backups.journal.list()
+    const other = (await planned(new TestProgrammer(usedChip({ eeprom: code(12, 50) })))).view.backup
+    if (!entry || !other) throw new Error('nothing was left behind')
+    const [stored] = (await services.backups.list()).filter(({ id }) => id === other.id)
+    if (!stored) throw new Error('not stored')
+    await db.put('backups', { ...stored, id: entry.backupId })
+    for (const { id, bytes } of other.memories)
+      await db.put('memories', { backupId: entry.backupId, id, bytes })
+    await expect(Job.reopen(services, entry)).rejects.toMatchObject({ code: 'backup-corrupt' })
+    Reflect.deleteProperty(entry, 'backupSha256') // as older ones are, which cannot tell
+    await expect(Job.reopen(services, entry)).resolves.toBeDefined()
+  })
+
   test('and the backup rotted while the device was fetched, it says so and writes nothing', async () => {
     const programmer = new TestProgrammer(usedChip())
     const first = await planned(programmer)

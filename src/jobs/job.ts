@@ -103,7 +103,7 @@ export class Job {
   /**
    * A job from the journal: its write began and was not seen to end. It waits for its device
    * (`resumeAfterReplug`) and then goes on from what is really in the patient.
-   * @throws `backup-corrupt` when the backup that is needed for that is gone
+   * @throws `backup-corrupt` when the backup that is needed for that is gone, or another one
    */
   static async reopen(services: JobServices, entry: JournalEntry): Promise<Job> {
     const [isPractice, wasPractice] = [services.practice === true, entry.practice === true]
@@ -112,7 +112,7 @@ export class Job {
     const { backups } = services
     const { rescue } = entry
     const job = new Job({ ...services, rescue })
-    await backups.receiptFor(entry.backupId)
+    await backups.receiptFor(entry.backupId, entry.backupSha256)
     const backup = await backups.get(entry.backupId)
     job.#kept = contentsOf(backup)
     job.#acknowledged = entry.acknowledged

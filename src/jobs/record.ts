@@ -56,6 +56,7 @@ export function entryOf(
     programmer: programmer.model,
     patient: { kind: patient.kind, chip: patient.chip },
     backupId: backup.id,
+    backupSha256: backup.sha256,
   }
 }
 

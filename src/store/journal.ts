@@ -50,6 +50,8 @@ export interface JournalEntry {
   /** What the job was to bring back, if that was its purpose. */
   readonly rescue?: Rescue
   readonly backupId: string
+  /** Of that backup as it was then; older entries do not say. */
+  readonly backupSha256?: string
   /** What could not be saved and was acknowledged. */
   readonly acknowledged: readonly Unreadable[]
   readonly wanted: Wanted

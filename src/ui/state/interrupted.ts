@@ -19,7 +19,7 @@ export async function saveWrite(backups: Backups, entry: JournalEntry): Promise<
   const { exportWrite } = await import('#store/archive.ts')
   const time = entry.startedAt.slice(0, 16).replace(/[T:]/g, '-')
   const backup = await backups
-    .receiptFor(entry.backupId)
+    .receiptFor(entry.backupId, entry.backupSha256)
     .then(() => backups.get(entry.backupId))
     .catch(noneWhenDamaged)
   saveFile(`reflasher-interrupted-${time}.zip`, await exportWrite(entry, backup))
