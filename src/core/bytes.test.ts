@@ -17,6 +17,8 @@ test('hex text and bytes are inverse', () => {
 test.each([
   ['0g', 1],
   ['123', 3],
+  ['00 1g', 4],
+  [' 00\n11 2', 8],
 ])('hex text %s is refused at offset %i', (text, offset) => {
   expect(() => fromHex(text)).toThrow(
     expect.objectContaining({

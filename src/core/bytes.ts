@@ -22,7 +22,7 @@ export const versionText = ([major, minor, sub]: readonly [number, number, numbe
 /** The inverse of `hexBytes`; ignores white space, throws `bad-file` on anything else. */
 export function fromHex(text: string): Uint8Array {
   const digits = text.replace(/\s+/g, '')
-  const wrong = /[^0-9a-f]/i.exec(digits)?.index ?? (digits.length % 2 ? digits.length : -1)
+  const wrong = /[^0-9a-f\s]/i.exec(text)?.index ?? (digits.length % 2 ? text.length : -1)
   if (wrong >= 0) throw new FlashError('bad-file', { format: 'hex', why: 'bad-digit', offset: wrong })
   return Uint8Array.from({ length: digits.length / 2 }, (_, i) =>
     parseInt(digits.slice(i * 2, i * 2 + 2), 16),
