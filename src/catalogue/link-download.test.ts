@@ -117,6 +117,31 @@ describe('downloading what a link promises', () => {
     expect(clock.now()).toBeGreaterThanOrEqual(30_000)
   })
 
+  it('gives up a source that trickles, whatever its pauses, and lets a slow line have its time', async () => {
+    const clock = new VirtualClock()
+    const trickle = (length: number, everyMs: number) =>
+      new Response(
+        new ReadableStream<Uint8Array>({
+          async pull(controller) {
+            await clock.sleep(everyMs)
+            controller.enqueue(new Uint8Array(length))
+          },
+        }),
+      )
+    const { fetch } = network({
+      'https://slow.org/': trickle(1, 20_000),
+      'https://line.org/': trickle(400, 9000),
+    })
+    const outcome = async (url: string) =>
+      downloadFirmware(await link(url), fetch, undefined, undefined, clock)
+    await expect(outcome('https://slow.org/')).rejects.toMatchObject({
+      code: 'download-blocked',
+      detail: { why: 'timeout' },
+    })
+    expect(clock.now()).toBeLessThan(120_000)
+    await expect(outcome('https://line.org/')).rejects.toMatchObject({ code: 'size-mismatch' }) // all of it came
+  })
+
   it('can be cancelled, and then asks no other source', async () => {
     const { asked, fetch } = network({ 'https://a.org/': 'hang' })
     const { signal, cancel } = cancelSource()

@@ -19,6 +19,8 @@ export type BlockedReason =
   | `http-${number}`
 
 const silenceMs = 30_000
+/** Beside the first answer; no line that firmware comes by is slower. */
+const slowestBytesPerMs = 1
 
 /**
  * Tries the sources in order; the first whose bytes are right wins. `fetch` is handed in.
@@ -71,10 +73,12 @@ async function download(
 ): Promise<Uint8Array> {
   const spent = new AbortController()
   const signal = cancelled ? AbortSignal.any([cancelled, spent.signal]) : spent.signal
-  /** Not longer than `silenceMs`; any failure of the network as `download-blocked`. */
+  const endMs = clock.now() + silenceMs + size / slowestBytesPerMs
+  /** Not longer than `silenceMs`, nor beyond `endMs`; any failure of the network as `download-blocked`. */
   const wait = async <T>(work: Promise<T>, why: BlockedReason): Promise<T> => {
+    const leftMs = Math.max(0, endMs - clock.now())
     try {
-      return await within(work, clock, 'downloading', silenceMs, cancelled)
+      return await within(work, clock, 'downloading', Math.min(silenceMs, leftMs), cancelled)
     } catch (error) {
       cancelled?.throwIfAborted()
       throw blocked(url, error instanceof FlashError && error.is('timeout') ? 'timeout' : why, error)
@@ -94,6 +98,7 @@ async function download(
     while (reader) {
       const { done, value } = await wait(reader.read(), 'interrupted')
       if (done) break
+      if (clock.now() > endMs) throw blocked(url, 'timeout') // its pieces come without a pause
       received += value.length
       if (received > size) throw new FlashError('size-mismatch', { expected: size, found: received })
       parts.push(value)
