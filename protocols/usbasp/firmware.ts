@@ -96,7 +96,8 @@ const hasHidUart = (flash: readonly Segment[]): boolean =>
   flash.some(({ bytes }) =>
     bytes.some((byte, at) => {
       const isConfiguration = byte === 9 && bytes[at + 1] === 2 && bytes[at + 5] === 1
-      const length = isConfiguration ? (bytes[at + 2] ?? 0) | ((bytes[at + 3] ?? 0) << 8) : 0
+      if (!isConfiguration) return false // as nearly every byte
+      const length = (bytes[at + 2] ?? 0) | ((bytes[at + 3] ?? 0) << 8)
       return interfaceClasses(bytes.subarray(at, at + Math.min(length, mostConfigurationBytes))).includes(
         hidClass,
       )
