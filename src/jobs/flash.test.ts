@@ -325,6 +325,22 @@ describe('at every single operation', () => {
       expect(programmer.operations.at(-1)).toBe(cancelAt === 1 ? 'connect' : 'release')
     }
   })
+
+  test('a cancel while a chip is met anew, now that its lock bits are erased, lets it go', async () => {
+    const programmer = new TestProgrammer(usedChip({ lock: Uint8Array.of(0xc0) }))
+    const { plan, receipt, ctx } = await prepared(programmer)
+    const patient = await way(programmer)(ctx)
+    const safety = acknowledge(atRisk(patient.unreadable, patient), receipt)
+    programmer.operations.length = 0
+    const { signal, cancel } = cancelSource()
+    programmer.before = (count, operation) => {
+      if (count > 1 && operation === 'connect') cancel()
+    }
+    await expect(write(programmer, plan, safety, new Context({ clock, signal }))).rejects.toMatchObject({
+      code: 'cancelled',
+    })
+    expect(programmer.operations.slice(-2)).toEqual(['connect', 'release'])
+  })
 })
 
 describe('reading for a backup', () => {

@@ -62,7 +62,8 @@ export async function flash(options: FlashOptions, ctx: Context): Promise<void> 
         const old = patient
         patient = undefined
         await release(old, ctx)
-        patient = await ctx.critical((critical) => connect(critical))
+        // kept at once: a cancel that came meanwhile ends `critical` without a result
+        patient = await ctx.critical(async (critical) => (patient = await connect(critical)))
       }
     }
     steps.erase.finish()
