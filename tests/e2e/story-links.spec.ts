@@ -104,6 +104,22 @@ test('a link with the right hash is written, and the certificate names it as the
   expect(hashesOf(certificate, 'flash').after).toBe(sha256(flash))
 })
 
+test('a download that takes too long for somebody is stopped, and can be begun again', async ({
+  page,
+  story,
+}) => {
+  await page.route(source, () => undefined) // the server never answers
+  await page.goto(linkTo())
+  await story.button(en.link_take).click()
+  await story.button(en.job_stop).click()
+  await expect(story.button(en.link_take)).toBeFocused()
+  await expect(story.main.getByRole('alert')).toBeHidden()
+  await page.unroute(source)
+  await serve(page, file)
+  await page.keyboard.press('Enter')
+  await story.reads(en.link_ready)
+})
+
 test('another file than the link means is refused, and nothing is offered', async ({ page, story }) => {
   await serve(page, otherFile)
   await page.goto(linkTo())

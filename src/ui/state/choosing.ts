@@ -40,8 +40,8 @@ export const fromPractice = ({ name, chip, version, ...image }: PracticeImage): 
     version,
   })
 
-export async function fromLink(link: FirmwareLink, part?: string): Promise<Wanted> {
-  return linked(link, await downloadFirmware(link, fetch.bind(globalThis)), 'link', part)
+export async function fromLink(link: FirmwareLink, part?: string, signal?: AbortSignal): Promise<Wanted> {
+  return linked(link, await downloadFirmware(link, fetch.bind(globalThis), signal), 'link', part)
 }
 
 /** The user downloaded what the browser may not: it must be the very file that the link means. */
@@ -57,9 +57,9 @@ export async function fromOffered(
   return linked(link, { bytes }, kind, part)
 }
 
-export async function fromCatalogue(entry: CatalogueEntry): Promise<Wanted> {
+export async function fromCatalogue(entry: CatalogueEntry, signal: AbortSignal): Promise<Wanted> {
   const link = catalogueLink(entry)
-  return linked(link, await downloadFirmware(link, fetch.bind(globalThis)), 'catalogue')
+  return linked(link, await downloadFirmware(link, fetch.bind(globalThis), signal), 'catalogue')
 }
 
 /** A catalogue entry says the same things as a link. */
