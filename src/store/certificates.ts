@@ -39,10 +39,4 @@ export class Certificates {
     )
     return certificates.sort((a, b) => b.issuedAt.localeCompare(a.issuedAt))
   }
-
-  async remove(id: string): Promise<void> {
-    await changing('removing a certificate', this.#db, ['certificates'], (all) =>
-      all.objectStore('certificates').delete(id),
-    )
-  }
 }

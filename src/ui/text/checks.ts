@@ -71,8 +71,8 @@ function gapsOf(values: Values): Gaps {
 
 interface Texts {
   readonly title: Sentence
-  /** By `why`, or by result. */
-  readonly says: Readonly<Record<Check['result'], Sentence>> & Readonly<Record<string, Sentence>>
+  /** By `why`, or by result; what no check gives has none. */
+  readonly says: Readonly<Partial<Record<string, Sentence>>>
 }
 
 const checks: Record<CheckCode, Texts> = {
@@ -119,7 +119,6 @@ const checks: Record<CheckCode, Texts> = {
     title: m.check_size,
     says: {
       passed: m.check_size_passed,
-      warning: m.check_size_warning,
       refused: m.check_size_refused,
     },
   },
@@ -201,7 +200,7 @@ const checks: Record<CheckCode, Texts> = {
   },
   'known-bad': {
     title: m.check_bad,
-    says: { passed: m.check_bad_passed, warning: m.check_bad_warning, refused: m.check_bad_refused },
+    says: { passed: m.check_bad_passed, warning: m.check_bad_warning },
   },
   'same-device': {
     title: m.check_device,
@@ -221,7 +220,7 @@ const checks: Record<CheckCode, Texts> = {
   },
   'image-matches-hash': {
     title: m.check_hash,
-    says: { passed: m.check_hash_passed, warning: m.check_hash_warning, refused: m.check_hash_refused },
+    says: { passed: m.check_hash_passed, refused: m.check_hash_refused },
   },
   'host-battery': {
     title: m.check_battery,
@@ -237,14 +236,13 @@ const checks: Record<CheckCode, Texts> = {
   },
   'other-tab': {
     title: m.check_tab,
-    says: { passed: m.check_tab_passed, warning: m.check_tab_warning, refused: m.check_tab_refused },
+    says: { passed: m.check_tab_passed },
   },
   'storage-room': {
     title: m.check_room,
     says: {
       passed: m.check_room_passed,
       warning: m.check_room_warning,
-      refused: m.check_room_refused,
       free: m.check_room_free,
       low: m.check_room_low,
     },
@@ -287,7 +285,7 @@ const consequences: Record<Consequence['code'], Sentence> = {
 export function checkText({ code, result, values }: Check): CheckText {
   const { title, says } = checks[code]
   const gaps = gapsOf(values)
-  const say = (values['why'] === undefined ? undefined : says[values['why']]) ?? says[result]
+  const say = (values['why'] === undefined ? undefined : says[values['why']]) ?? says[result] ?? title
   return { title: title(gaps), text: say(gaps) }
 }
 

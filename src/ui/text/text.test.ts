@@ -416,30 +416,56 @@ describe('a check', () => {
     ...{ 'storage-room': true, 'backup-proven': true, 'nothing-to-do': true },
   }
 
-  test.each(Object.keys(codes) as CheckCode[])('%s has a title and a sentence for every result', (code) => {
-    const fuse =
-      code === 'fuse-danger'
-        ? {
-            bit: 'CKSEL',
-            from: 'crystal',
-            to: 'external-clock',
-            danger: 'clock',
-            before: '0xff',
-            after: '0xf0',
-          }
-        : {}
-    const told = new Set<string>()
-    for (const why of [undefined, ...(whys[code] ?? [])])
-      for (const result of ['passed', 'warning', 'refused'] as const) {
-        const check: Check = { code, result, values: { ...evidence, ...fuse, ...(why && { why }) } }
-        inBoth(() => checkText(check).title)
-        const { en, de } = inBoth(() => checkText(check).text)
-        expect(de).not.toBe(en)
-        expect(en).not.toContain('–')
-        if (why) told.add(en)
-      }
-    expect(told.size, 'every reason has its own sentence').toBe(whys[code]?.length ?? 0)
+  /** Results that a check never has. */
+  const never: Partial<Record<CheckCode, readonly Check['result'][]>> = {
+    'size-fits': ['warning'],
+    'known-bad': ['refused'],
+    'image-matches-hash': ['warning'],
+    'other-tab': ['warning', 'refused'],
+    'storage-room': ['refused'],
+  }
+  const checkers = import.meta.glob<string>(['../../jobs/check.ts', '../../chips/avr-check.ts'], {
+    query: '?raw',
+    import: 'default',
+    eager: true,
   })
+
+  test.each(Object.entries(never))('%s is never %s', (code, results) => {
+    const lines = Object.values(checkers).flatMap((text) => text.split('\n'))
+    const telling = lines.filter((line) => line.includes(`'${code}'`)).join('\n')
+    expect(telling).toContain('passed')
+    for (const result of results) expect(telling).not.toContain(`'${result}'`)
+  })
+
+  test.each(Object.keys(codes) as CheckCode[])(
+    '%s has a title and a sentence for every result it can have',
+    (code) => {
+      const fuse =
+        code === 'fuse-danger'
+          ? {
+              bit: 'CKSEL',
+              from: 'crystal',
+              to: 'external-clock',
+              danger: 'clock',
+              before: '0xff',
+              after: '0xf0',
+            }
+          : {}
+      const told = new Set<string>()
+      for (const why of [undefined, ...(whys[code] ?? [])])
+        for (const result of ['passed', 'warning', 'refused'] as const) {
+          if (never[code]?.includes(result)) continue
+          const check: Check = { code, result, values: { ...evidence, ...fuse, ...(why && { why }) } }
+          inBoth(() => checkText(check).title)
+          const { en, de } = inBoth(() => checkText(check).text)
+          expect(en, 'more than the title').not.toBe(checkText(check).title)
+          expect(de).not.toBe(en)
+          expect(en).not.toContain('–')
+          if (why) told.add(en)
+        }
+      expect(told.size, 'every reason has its own sentence').toBe(whys[code]?.length ?? 0)
+    },
+  )
 
   test('evidence that is not given shows as a dash, not as a hole', () => {
     const { text } = checkText({ code: 'chip-matches', result: 'refused', values: {} })
