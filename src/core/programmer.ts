@@ -50,7 +50,7 @@ export interface Recognition {
 
 export type Mode = 'application' | 'bootloader'
 
-/** protocols/x/identity.ts, loaded at start, small. */
+/** protocols/x/identity.ts, small: loaded when there is somebody to recognise, or a chooser to open. */
 export interface Identity {
   /** The folder's name. */
   readonly id: string

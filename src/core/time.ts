@@ -1,6 +1,7 @@
 /**
  * Time as something that is handed in, so that tests and `npm run bench` run on a virtual clock.
- * Nothing outside this file calls `setTimeout` for waiting on a device.
+ * Nothing calls `setTimeout` for waiting on a device but clocks: this one, the virtual one, and the worker of
+ * `host/steady-clock.ts`.
  */
 import { FlashError } from './errors.ts'
 

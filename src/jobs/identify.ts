@@ -1,6 +1,6 @@
 /**
- * Who is who: the protocol folders found by glob, and nobody else knows them. Identities are loaded at
- * the start, drivers and firmware recognisers when they are needed.
+ * Who is who: the protocol folders found by glob, and nobody else knows them. Identities come with this file,
+ * which is loaded when there is somebody to recognise; drivers and firmware recognisers when they are needed.
  */
 import type { Context, Log } from '#core/context.ts'
 import { FlashError } from '#core/errors.ts'
