@@ -51,26 +51,17 @@ export class App {
 
   /** Begins a job on this device, perhaps to bring another one back with it, and shows it. */
   startJob({ attached, candidates }: Present, rescue?: Rescue): Promise<void> {
-    return this.#inTurn('starting a job', async () => {
-      const [{ JobState }, stores] = await Promise.all([import('./job.svelte.ts'), this.stores()])
-      await this.#closeJob()
-      const job = (this.job = new JobState(this.bench, stores, this.wanted, rescue))
+    return this.#begin(({ JobState }, stores) => {
+      const job = new JobState(this.bench, stores, this.wanted, rescue)
       this.wanted = undefined
-      this.router.go('job')
-      void job.connect(attached, candidates[0]).then(() => {
-        if (!job.view.programmer) this.wanted ??= job.giveBack()
-      })
+      void job.begin(attached, candidates[0]).then((left) => (this.wanted ??= left))
+      return job
     })
   }
 
   /** Goes on with a write that another session did not finish. */
   reopenJob(entry: JournalEntry): Promise<void> {
-    return this.#inTurn('continuing a job', async () => {
-      const [{ JobState }, stores] = await Promise.all([import('./job.svelte.ts'), this.stores()])
-      await this.#closeJob()
-      this.job = await JobState.reopen(this.bench, stores, entry)
-      this.router.go('job')
-    })
+    return this.#begin(({ JobState }, stores) => JobState.reopen(this.bench, stores, entry))
   }
 
   /** What was chosen outside the job at hand: it takes it, now or after its backup; if not, the next one does. */
@@ -87,7 +78,7 @@ export class App {
 
   /** To the practice bench at this speed, or back to real devices. A job stays with its device, so it ends. */
   moveTo(practiceSpeed: number | undefined): Promise<void> {
-    return this.#inTurn('changing benches', async () => {
+    return this.#inTurn(async () => {
       await this.#closeJob()
       if (practiceSpeed === undefined) this.bench.stopPractice()
       else await this.bench.startPractice(practiceSpeed)
@@ -96,20 +87,31 @@ export class App {
 
   /** Back to the bench. */
   endJob = (): Promise<void> =>
-    this.#inTurn('ending a job', () => {
+    this.#inTurn(() => {
       this.router.go('bench')
       return this.#closeJob()
     })
 
+  #begin(
+    make: (code: typeof import('./job.svelte.ts'), stores: Stores) => JobState | Promise<JobState>,
+  ): Promise<void> {
+    return this.#inTurn(async () => {
+      const [code, stores] = await Promise.all([import('./job.svelte.ts'), this.stores()])
+      await this.#closeJob()
+      this.job = await make(code, stores)
+      this.router.go('job')
+    })
+  }
+
   /** One after another: of two clicks the second finds what the first began. */
-  #inTurn(during: string, change: () => Promise<void>): Promise<void> {
+  #inTurn(change: () => Promise<void>): Promise<void> {
     return (this.#turn = this.#turn.then(async () => {
       if (this.isBusy) return this.router.go('job')
       this.error = undefined
       try {
         await change()
       } catch (error) {
-        this.error = toFlashError(error, during)
+        this.error = toFlashError(error)
       }
     }))
   }
@@ -118,8 +120,8 @@ export class App {
   async #closeJob(): Promise<void> {
     const { job } = this
     this.job = undefined
-    this.wanted ??= job?.giveBack()
-    await job?.close()
+    const left = await job?.close()
+    this.wanted ??= left
   }
 }
 

@@ -117,6 +117,12 @@ export class JobState {
     })
   }
 
+  /** The first device of this job. Resolves with what it was given, when that does not open. */
+  async begin(attached: Attached, candidate?: Candidate): Promise<Wanted | undefined> {
+    await this.connect(attached, candidate)
+    return this.view.programmer ? undefined : this.#giveBack()
+  }
+
   /** Another way or speed on the same device. */
   async reconnect(way: number, speedHz?: number): Promise<void> {
     if (this.#attached) await this.connect(this.#attached, this.#candidate, way, speedHz)
@@ -169,7 +175,7 @@ export class JobState {
   }
 
   /** What still waits for a backup, and is then this job's no more. */
-  giveBack(): Wanted | undefined {
+  #giveBack(): Wanted | undefined {
     const wanted = this.#wanted
     this.#wanted = undefined
     return wanted
@@ -192,7 +198,11 @@ export class JobState {
   }
 
   stop = (): void => this.#job.stop()
-  close = (): Promise<void> => this.#job.close()
+  /** Resolves with what it was given and has not taken. */
+  async close(): Promise<Wanted | undefined> {
+    await this.#job.close()
+    return this.#giveBack()
+  }
 
   /** What the map of a memory shows in the step on the screen: what is going on, or what came of that step. */
   statesOf(id: MemoryId): Omit<MapView, 'id'> | undefined {
