@@ -81,3 +81,26 @@ test('the history of jobs is saved as a table and whole', async ({ page, story }
   const whole = Buffer.from((await story.saved(story.button(en.library_history_json))).bytes).toString()
   expect((JSON.parse(whole) as { certificates: unknown[] }).certificates).toHaveLength(1)
 })
+
+test('a write that was stopped midway is not called a plan of which nothing is written', async ({
+  story,
+}) => {
+  await story.openBench(1)
+  await story.plugIn(en.practice_usbasp_pair)
+  await story.backUp()
+  await story.take('USBasp 1.10 practice image for ATmega8')
+  await story.reads(en.plan_what)
+  await story.consent()
+  await story.write()
+  await story.press(story.button(en.write_stop))
+  await story.told({ happened: en.error_cancelled, safe: en.safe_half, now: en.error_cancelled_now_half })
+  await story.press(story.step(en.step_plan))
+  await story.reads(en.plan_begun)
+  await story.press(story.step(en.step_choose))
+  await story.reads(like(`${en.choose_held} ${en.choose_half}`))
+  await story.press(story.button(like(en.job_back_to)))
+  await story.press(story.button(en.job_continue))
+  await story.sees(story.heading(en.prove_by_itself))
+  await story.press(story.step(en.step_plan))
+  await story.reads(en.plan_over)
+})
