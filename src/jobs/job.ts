@@ -233,13 +233,14 @@ export class Job {
     this.#runner.stop()
   }
 
-  /** Tries again what failed or was stopped. A write goes on from what is in the patient now. */
-  async retry(): Promise<void> {
+  /** Tries again what failed or was stopped, or chooses `instead`. A write goes on from what is in the patient now. */
+  async retry(instead?: Wanted): Promise<void> {
     const { error } = this.view
     const source = this.#source
     // After trouble on the wire the link may be spent; opening the device anew ends it.
-    if (error?.is(...wireTrouble) && source && !('ways' in source)) await this.resumeAfterReplug(source)
-    else await this.#runner.again?.()
+    if (error?.is(...wireTrouble) && source && !('ways' in source))
+      await this.resumeAfterReplug(source, instead)
+    else await (instead ? this.choose(instead) : this.#runner.again?.())
   }
 
   /** Tries again at the next slower speed, from now on: for bad contacts. */
@@ -255,9 +256,9 @@ export class Job {
     await this.retry()
   }
 
-  /** The device is back: opens it again and goes on where the job was broken off. */
-  async resumeAfterReplug(attached: Attached | Programmer): Promise<void> {
-    const { again } = this.#runner
+  /** The device is back: opens it again and goes on where the job was broken off, or chooses `instead`. */
+  async resumeAfterReplug(attached: Attached | Programmer, instead?: Wanted): Promise<void> {
+    const again = instead ? () => this.choose(instead) : this.#runner.again
     if (this.view.running) return
     const { step } = this.view
     await this.#runner.run(step, (ctx) => this.#openAndReach(attached, ctx), undefined, 'connect')

@@ -104,3 +104,66 @@ test('a write that was stopped midway is not called a plan of which nothing is w
   await story.press(story.step(en.step_plan))
   await story.reads(en.plan_over)
 })
+
+test('a write that is continued says what it waits for, and the practice bench can plug it in', async ({
+  page,
+  story,
+}) => {
+  await page.addInitScript({ content: axe })
+  await story.openBench(1)
+  await story.plugIn(en.practice_usbasp_pair)
+  await story.backUp()
+  await story.take('USBasp 1.10 practice image for ATmega8')
+  await story.consent()
+  await story.write()
+  await story.press(story.button(en.write_stop))
+  await story.told({ happened: en.error_cancelled, safe: en.safe_half, now: en.error_cancelled_now_half })
+  await page.evaluate(() => (location.hash = '#/'))
+  await story.plugIn(en.practice_uno)
+
+  await story.openBench()
+  await story.press(story.button(en.interrupted_continue))
+  await story.reads(like(en.job_waits_for, { programmer: 'USBasp' }))
+  await expect(page.getByText(en.wait)).toHaveCount(0)
+  await story.press(story.button(en.job_plugged_in))
+  await story.reads(en.job_not_there)
+  await story.press(story.step(en.step_plan))
+  await story.reads(en.plan_later)
+  await page.evaluate(() => (location.hash = '#/'))
+  await story.sees(story.heading(like(en.job_open, { name: 'ATmega8' })))
+  await story.press(story.link(en.job_open_back))
+
+  await story.press(story.step(en.step_write))
+  expect(await objections(page, {})).toEqual([])
+  await story.press(story.button(en.practice_usbasp_pair))
+  await story.reads(en.job_is_back)
+  await story.press(story.button(en.job_continue))
+  await story.sees(story.heading(en.prove_by_itself))
+})
+
+test('what was unplugged midway is waited for, and its backup can be restored instead', async ({
+  page,
+  story,
+}) => {
+  await story.openBench()
+  await story.plugIn(en.practice_usbasp_pair)
+  await story.backUp()
+  await story.take('USBasp 1.10 practice image for ATmega8')
+  await story.consent()
+  await story.breakTransfer(en.fault_unplug, 120)
+  await story.write()
+  await story.told({ happened: en.error_gone_writing, safe: en.safe_half, now: en.now_restore })
+  await story.press(story.button(en.job_plugged_in))
+  await story.reads(en.job_not_there)
+  await story.press(story.button(en.practice_replug))
+  await story.told({ happened: en.error_gone_back, safe: en.safe_half, now: en.error_cancelled_now_half })
+  await expect(page.getByText(en.job_not_there)).toHaveCount(0)
+  await story.press(story.button(like(en.job_restore)))
+  await story.planned()
+  await story.reads(en.plan_rest)
+  await story.consent()
+  await story.write()
+  await story.sees(story.heading(en.prove_by_itself))
+  await story.press(story.step(en.step_choose))
+  await story.reads(/USBasp practice image .*1\.0\d/)
+})

@@ -5,8 +5,10 @@
 import { Job, type JobServices } from '#jobs/job.ts'
 import { slowerHz } from '#jobs/slower.ts'
 import type { JobView, StepName } from '#jobs/view.ts'
+import type { Backup } from '#store/backups.ts'
 import type { JournalEntry, Wanted } from '#store/journal.ts'
 import type { Candidate } from '#jobs/identify.ts'
+import type { FlashError } from '#core/errors.ts'
 import type { MemoryId, Rescue, Seen } from '#core/programmer.ts'
 import { systemClock } from '#core/time.ts'
 import { onceDrawn } from '#host/drawn.ts'
@@ -32,6 +34,8 @@ export class JobState {
   view: JobView = $state.raw() as JobView
   /** A step that was opened again; undefined: the one at hand. */
   opened: StepName | undefined = $state()
+  /** What was brought last and cannot be read: nothing was chosen by it. */
+  refused: { readonly error: FlashError; readonly name: string } | undefined = $state.raw()
   readonly bench: BenchState
   readonly stores: Stores
   readonly practising: boolean
@@ -90,6 +94,12 @@ export class JobState {
       rescue: this.#rescue,
       onChange: (view) => this.#hear(view),
     }
+  }
+
+  /** What a half-written chip can go back to; undefined when that is what is being written. */
+  get wayBack(): Backup | undefined {
+    const { halfWritten, backup, wanted } = this.view
+    return halfWritten && wanted?.source.backupId !== backup?.id ? backup : undefined
   }
 
   get link(): Attached['link'] | undefined {
@@ -187,14 +197,14 @@ export class JobState {
   finishUnproven = (): Promise<void> => this.#job.finishUnproven()
   /** The image without its part in the boot loader, which this way cannot write. */
   leaveLoaderOut = (): Promise<void> => this.#job.planWith({ reserved: 'skip' })
-  retry = (): Promise<void> => this.#job.retry()
+  retry = (instead?: Wanted): Promise<void> => this.#job.retry(instead)
   get slowerHz(): number | undefined {
     return slowerHz(this.view)
   }
   retrySlower = (): Promise<void> => this.#job.retrySlower()
-  async resumeAfterReplug(attached: Attached): Promise<void> {
+  async resumeAfterReplug(attached: Attached, instead?: Wanted): Promise<void> {
     this.#meet(attached)
-    await this.#job.resumeAfterReplug(attached)
+    await this.#job.resumeAfterReplug(attached, instead)
   }
 
   stop = (): void => this.#job.stop()

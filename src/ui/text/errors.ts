@@ -32,6 +32,8 @@ export interface Situation {
   readonly backupAt?: string | undefined
   /** From the first erase to the end of the verify. */
   readonly halfWritten: boolean
+  /** What was unplugged is plugged in again. */
+  readonly isBack?: boolean
   /** True once everything was written and read back. */
   readonly written?: boolean
   /** Dangerous changes of fuses that may have been written: what a chip that falls silent then is most likely due to. */
@@ -95,10 +97,16 @@ const texts = {
           ...busyHelp(api, platform),
         },
 
-  'device-gone': (_, { halfWritten }) => ({
-    happened: halfWritten ? m.error_gone_writing() : m.error_gone(),
-    now: [m.error_gone_now(), m.error_gone_now_loose()],
-  }),
+  'device-gone': (_, { halfWritten, isBack }) =>
+    isBack
+      ? {
+          happened: m.error_gone_back(),
+          now: [halfWritten ? m.error_cancelled_now_half() : m.error_gone_back_now()],
+        }
+      : {
+          happened: halfWritten ? m.error_gone_writing() : m.error_gone(),
+          now: [m.error_gone_now(), m.error_gone_now_loose()],
+        },
   timeout: ({ timeoutMs }) => ({
     happened: m.error_timeout({ seconds: count(timeoutMs / 1000) }),
     now: [m.now_replug(), m.now_cable()],
@@ -469,8 +477,9 @@ const backupText = ({ backupAt }: Situation): string[] =>
 export function errorText(error: FlashError, situation: Situation): ErrorText {
   const tell = texts[error.code] as Teller<ErrorCode>
   const { happened, safe, now, copy = [], details, report = false } = tell(error.detail, situation)
-  const { halfWritten, backupAt } = situation
-  const after = halfWritten && error.code !== 'cancelled' ? [m.now_continue()] : []
+  const { halfWritten, backupAt, isBack = false } = situation
+  const isSaid = error.is('cancelled') || (error.is('device-gone') && isBack)
+  const after = halfWritten && !isSaid ? [m.now_continue()] : []
   const restore = halfWritten && backupAt !== undefined ? [m.now_restore({ time: moment(backupAt) })] : []
   return {
     happened,

@@ -179,6 +179,8 @@ const situations: readonly Situation[] = [
   { platform, halfWritten: false, backupAt },
   { platform, halfWritten: true, backupAt },
   { platform, halfWritten: true },
+  { platform, halfWritten: true, isBack: true, backupAt },
+  { platform, halfWritten: false, isBack: true },
   { platform, halfWritten: false, backupAt, written: true },
   { platform, halfWritten: false, about: 'library' },
   { platform, halfWritten: false, about: 'file' },
