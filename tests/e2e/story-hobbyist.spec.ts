@@ -33,6 +33,7 @@ test('from the first page to the certificate of an updated USBasp in eight click
   await story.write()
   await expect(story.heading(en.prove_by_itself)).toBeVisible()
   await story.button(en.practice_by_itself).click()
+  await expect(story.heading(like(en.prove_here, { name: 'USBasp' }))).toBeVisible()
   await story.button(en.prove_ask).click()
   await expect(story.heading(like(en.prove_runs))).toBeVisible()
   await story.openCertificate()
