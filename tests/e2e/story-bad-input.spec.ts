@@ -108,10 +108,10 @@ async function cannotWrite(story: Story): Promise<void> {
 }
 
 /** What cannot be read is told in an alert that says what to do. */
-async function refusesUnread(story: Story, told: BadFile['told']): Promise<void> {
+async function refusesUnread(story: Story, { name, told }: Pick<BadFile, 'name' | 'told'>): Promise<void> {
   const alert = story.main.getByRole('alert')
   await expect(alert).toHaveCount(1)
-  for (const text of told) await expect(alert.getByRole('heading')).toContainText(text)
+  for (const text of [name, ...told]) await expect(alert.getByRole('heading')).toContainText(text)
   await expect(alert.getByRole('definition').first()).toHaveText(en.safe_file)
   await expect(alert.getByRole('definition').last()).not.toBeEmpty()
   await cannotWrite(story)
@@ -134,7 +134,7 @@ test('no bad file can be written, each is told with its reason and place, and a 
   for (const { name, content, told } of unreadable)
     await test.step(name, async () => {
       await story.bring(name, content)
-      await refusesUnread(story, told)
+      await refusesUnread(story, { name, told })
     })
 
   await test.step('a file of 1 GiB', async () => {
@@ -143,13 +143,16 @@ test('no bad file can be written, each is told with its reason and place, and a 
     await file.truncate(2 ** 30) // sparse: it takes no room
     await file.close()
     await page.getByLabel(en.drop_file).setInputFiles(path)
-    await refusesUnread(story, [en.file_too_large, found('1024 MiB'), expected('192 MiB')])
+    await refusesUnread(story, {
+      name: 'huge.hex',
+      told: [en.file_too_large, found('1024 MiB'), expected('192 MiB')],
+    })
   })
 
   await test.step('a binary that is larger than the chip', async () => {
     await story.bring('large.bin', new Uint8Array(0x2001).fill(0x5a))
     await story.button(like(en.choose_use, { name: 'large.bin' })).click()
-    await expect(story.heading(en.choose_refused)).toBeVisible()
+    await expect(story.heading(like(en.choose_refused, { name: 'large.bin' }))).toBeVisible()
     await story.reads(like(en.check_size_refused, { excess: '1', beyond: '0x2000' }))
     await cannotWrite(story)
   })
@@ -157,7 +160,7 @@ test('no bad file can be written, each is told with its reason and place, and a 
   for (const { name, content, told } of unfit)
     await test.step(name, async () => {
       await story.bring(name, content)
-      await expect(story.heading(en.choose_refused)).toBeVisible()
+      await expect(story.heading(like(en.choose_refused, { name }))).toBeVisible()
       for (const text of told) await story.reads(text)
       await cannotWrite(story)
       await takesGood(story)
@@ -179,6 +182,29 @@ test('no bad file can be written, each is told with its reason and place, and a 
     name: 'usbasp.hex',
     sha256: sha256(Buffer.from(good)),
   })
+})
+
+test('one refusal takes the place of the one before, and what was chosen is kept only by name', async ({
+  story,
+}) => {
+  await story.openBench()
+  await story.plugIn(en.practice_usbasp_pair)
+  await story.backUp()
+  await story.bring('other-chip.hex', hexFile(otherChip))
+  await expect(story.heading(like(en.choose_refused, { name: 'other-chip.hex' }))).toBeVisible()
+  await story.bring('empty.hex', '')
+  await refusesUnread(story, { name: 'empty.hex', told: [en.file_empty] })
+  await expect(story.heading(like(en.choose_refused))).toBeHidden()
+
+  await takesGood(story)
+  await story.button(en.plan_other).click()
+  await story.bring('page.hex', '<!doctype html>')
+  await refusesUnread(story, { name: 'page.hex', told: [en.file_web_page] })
+  await expect(story.button(like(en.job_back_to))).toBeHidden()
+  await expect(story.main.locator('button.primary:visible')).toHaveCount(0)
+  await story.button(like(en.job_keep)).click()
+  await story.planned()
+  await expect(story.main.getByRole('alert')).toBeHidden()
 })
 
 test('Images tells the same of the same files, without a device', async ({ page, story }) => {

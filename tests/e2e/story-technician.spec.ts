@@ -252,7 +252,7 @@ test('an image for another chip is refused with the reason', async ({ story }) =
   await story.backUp()
   await story.page.getByText(en.choose_practice_others, { exact: true }).first().click()
   await story.button(like(en.offer_take_this, { title: 'Blink 2 practice image for ATmega168' })).click()
-  await expect(story.heading(en.choose_refused)).toBeVisible()
+  await expect(story.heading(like(en.choose_refused))).toBeVisible()
   await story.reads(like(en.check_chip_refused, { found: 'ATmega168', expected: 'ATmega328P' }))
   await expect(story.button(en.plan_write)).toBeHidden()
 })
