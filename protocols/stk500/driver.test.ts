@@ -95,7 +95,7 @@ describe('finding out what is there', () => {
     expect(factOf(programmer, 'mode')).toBe('application')
     expect(factOf(programmer, 'firmware-version')).toBe('1.18')
     expect(programmer.ways.map(({ to }) => to)).toEqual(['target', 'itself'])
-    expect(programmer.notices.map(({ code }) => code)).toEqual(['no-sck-choice'])
+    expect(programmer.notices).toMatchObject([{ code: 'no-sck-choice', values: { fixed: 'sketch' } }])
   })
 
   test('a capacitor that keeps the sketch running does not matter', async () => {

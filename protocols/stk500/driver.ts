@@ -47,7 +47,7 @@ class Arduino implements Programmer {
       ...(loader ? [{ ...loaderFact(loader.speaker), source: 'GET_PARAMETER' }] : []),
       ...(part ? [{ name: 'chip', value: part.name, source: 'READ_SIGN' } as const] : []),
     ]
-    this.notices = programmer ? [{ code: 'no-sck-choice', level: 'info' }] : []
+    this.notices = programmer ? [{ code: 'no-sck-choice', level: 'info', values: { fixed: 'sketch' } }] : []
     this.ways = [
       ...(programmer ? [this.#toTarget(programmer)] : []),
       ...(loader ? [this.#toItself(loader)] : []),

@@ -28,6 +28,8 @@ import { m } from './generated/messages.js'
 /** What the text depends on beside the error itself. */
 export interface Situation {
   readonly platform: Platform
+  /** The protocol folder of what reaches the patient; its wires and speeds are told as they are. */
+  readonly tool?: string | undefined
   /** ISO 8601; absent: there is no backup of this patient. */
   readonly backupAt?: string | undefined
   /** From the first erase to the end of the verify. */
@@ -136,15 +138,18 @@ const texts = {
   }),
 
   'target-missing': ({ tried }, situation) => ({
-    ...(shutOut(situation) ?? { happened: m.error_target_missing(), now: missingTarget() }),
+    ...(shutOut(situation) ?? { happened: m.error_target_missing(), now: missingTarget(situation) }),
     details: list(tried),
   }),
   'target-unknown': ({ signature }, situation) =>
     isNonsense(signature)
-      ? (shutOut(situation) ?? { happened: m.error_target_nonsense({ signature }), now: missingTarget() })
+      ? (shutOut(situation) ?? {
+          happened: m.error_target_nonsense({ signature }),
+          now: missingTarget(situation),
+        })
       : {
           happened: m.error_target_unknown({ signature }),
-          now: [m.error_target_missing_now_cable(), m.error_target_unknown_now()],
+          now: [toolOf(situation).wires(), m.error_target_unknown_now()],
         },
   'target-changed': ({ expected, found }) => ({
     happened: m.error_target_changed({ expected, found }),
@@ -404,15 +409,40 @@ function corruption(why: string): string {
 
 const list = (words: readonly string[]): string => words.join(', ')
 
-const missingTarget = (): string[] => [
-  m.error_target_missing_now_cable(),
-  m.error_target_missing_now_power(),
-  m.error_target_missing_now_usbasp(),
-  m.error_target_missing_now_slow(),
-]
+/** What a tool's own parts are called: only a USBasp has jumpers, only a sketch can be loaded with another speed. */
+interface ToolHelp {
+  readonly wires: () => string
+  readonly power: () => string
+  readonly slow: () => string
+  /** For a target that was slowed down by its new fuses. */
+  readonly slowed: () => string
+}
+
+const usbaspHelp: ToolHelp = {
+  wires: m.error_target_missing_now_cable,
+  power: m.error_target_missing_now_power,
+  slow: m.error_target_missing_now_slow,
+  slowed: m.error_target_fuses_now_slow,
+}
+const toolHelp: Readonly<Record<string, ToolHelp>> = {
+  usbasp: usbaspHelp,
+  stk500: {
+    wires: m.error_target_missing_now_wires,
+    power: m.error_target_missing_now_power_uno,
+    slow: m.error_target_missing_now_sketch,
+    slowed: m.error_target_fuses_now_sketch,
+  },
+}
+const toolOf = ({ tool = '' }: Situation): ToolHelp => toolHelp[tool] ?? usbaspHelp
+
+const missingTarget = (situation: Situation): string[] => {
+  const { wires, power, slow } = toolOf(situation)
+  return [wires(), power(), m.error_target_missing_now_usbasp(), slow()]
+}
 
 /** Undefined: no fuse that this job may have written can be why the chip is silent. */
-function shutOut({ fuses = [] }: Situation): Told | undefined {
+function shutOut(situation: Situation): Told | undefined {
+  const { fuses = [] } = situation
   const dangers = (Object.keys(afterFuse) as (keyof typeof afterFuse)[]).filter((danger) =>
     fuses.some(({ values }) => values['danger'] === danger),
   )
@@ -422,16 +452,16 @@ function shutOut({ fuses = [] }: Situation): Told | undefined {
   const now = worst === 'lost' ? [worst] : dangers // where ISP is lost, no clock brings it back
   return {
     happened: m.error_target_fuses({ fuses: list(bits) }),
-    now: now.map((danger) => afterFuse[danger]()),
+    now: now.map((danger) => afterFuse[danger](toolOf(situation))),
   }
 }
 
 /** The worst first; other dangers leave a chip within reach. */
 const afterFuse = {
-  lost: m.error_target_fuses_now_lost,
-  clock: m.error_target_fuses_now_clock,
-  slow: m.error_target_fuses_now_slow,
-} satisfies Partial<Record<FuseDanger, () => string>>
+  lost: () => m.error_target_fuses_now_lost(),
+  clock: () => m.error_target_fuses_now_clock(),
+  slow: ({ slowed }) => slowed(),
+} satisfies Partial<Record<FuseDanger, (tool: ToolHelp) => string>>
 
 /** All ones, all zeros or the echo 00 01 02: what a dead line or a locked chip gives as a signature. */
 const isNonsense = (signature: string): boolean =>

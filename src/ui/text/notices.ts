@@ -36,7 +36,10 @@ const texts = {
     what: m.notice_maybe_usbasploader(),
     help: m.notice_maybe_usbasploader_help(),
   }),
-  'no-sck-choice': () => ({ what: m.notice_no_sck_choice(), help: m.notice_no_sck_choice_help() }),
+  'no-sck-choice': ({ fixed }) =>
+    fixed === 'sketch'
+      ? { what: m.notice_no_sck_choice_sketch(), help: m.notice_no_sck_choice_sketch_help() }
+      : { what: m.notice_no_sck_choice(), help: m.notice_no_sck_choice_help() },
   'slow-sck-used': ({ speed }) => ({
     what: speed ? m.notice_slow_sck_used_speed({ speed }) : m.notice_slow_sck_used(),
     help: m.notice_slow_sck_used_help(),

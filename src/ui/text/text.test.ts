@@ -182,6 +182,8 @@ const situations: readonly Situation[] = [
   { platform, halfWritten: true, isBack: true, backupAt },
   { platform, halfWritten: false, isBack: true },
   { platform, halfWritten: false, backupAt, written: true },
+  { platform, halfWritten: false, tool: 'usbasp' },
+  { platform, halfWritten: false, tool: 'stk500' },
   { platform, halfWritten: false, about: 'library' },
   { platform, halfWritten: false, about: 'file' },
 ]
@@ -319,6 +321,28 @@ describe('an error', () => {
     }
   })
 
+  test('of a silent target behind an Arduino tells its wires and its sketch, and no part of a USBasp', () => {
+    speak('en')
+    const silent = [
+      new FlashError('target-missing', { tried: [] }),
+      new FlashError('target-unknown', { signature: '00 00 00' }),
+    ]
+    for (const error of silent) {
+      const now = errorText(error, { ...on('linux'), tool: 'stk500' }).now.join(' ')
+      expect(now).toMatch(/D13 .*SCK.*D10 .*reset.*5V/)
+      expect(now).toContain('one speed')
+      expect(now).not.toMatch(/pin 1|J1|J3|slowest|update/)
+      expect(errorText(error, { ...on('linux'), tool: 'usbasp' }).now.join(' ')).toMatch(/pin 1.*J1.*J3/)
+    }
+    const slowed = { ...on('linux'), written: true, fuses: [{ values: { bit: 'CKDIV8', danger: 'slow' } }] }
+    for (const error of silent)
+      expect(errorText(error, { ...slowed, tool: 'stk500' }).now).toEqual([
+        expect.stringContaining('SPI_CLOCK'),
+      ])
+    const { what, help } = noticeText({ code: 'no-sck-choice', level: 'info', values: { fixed: 'sketch' } })
+    expect(`${what} ${help}`).not.toMatch(/J3|update/)
+  })
+
   test('after the verify it never says that nothing was written', () => {
     const { safe } = errorText(new FlashError('device-gone', {}), {
       platform: { os: 'linux' },
@@ -354,7 +378,7 @@ describe('a notice', () => {
     'old-usb-id': [{}],
     'usbisp-hid': [{}],
     'maybe-usbasploader': [{}],
-    'no-sck-choice': [{}],
+    'no-sck-choice': [{}, { fixed: 'sketch' }],
     'slow-sck-used': [{}, { speed: '93.75 kHz' }],
     locked: [
       { lock: '0xfc', prevents: 'reading' },
