@@ -234,6 +234,9 @@ test('without a target the page says where to look', async ({ story }) => {
     safe: en.safe_nothing_written,
     now: en.error_target_missing_now_cable,
   })
+  await story.reads(like(en.error_target_missing_now_itself))
+  await story.main.getByRole('alert').getByRole('link', { name: en.notice_sheet }).click()
+  await expect(story.heading(en.rescue_usbasp)).toBeVisible()
 })
 
 test('a target at 1 MHz is found at a slower clock and backed up', async ({ story }) => {

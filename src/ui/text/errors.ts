@@ -24,6 +24,7 @@ import { accessHelp, busyHelp, policyHelp, type CopyText, type Help } from './ac
 import { memoryName } from './facts.ts'
 import { count, moment, size } from './format.ts'
 import { m } from './generated/messages.js'
+import type { SheetId } from './rescue.ts'
 
 /** What the text depends on beside the error itself. */
 export interface Situation {
@@ -36,6 +37,8 @@ export interface Situation {
   readonly halfWritten: boolean
   /** What was unplugged is plugged in again. */
   readonly isBack?: boolean
+  /** The patient is brought back by another programmer already. */
+  readonly rescuing?: boolean
   /** True once everything was written and read back. */
   readonly written?: boolean
   /** Dangerous changes of fuses that may have been written: what a chip that falls silent then is most likely due to. */
@@ -49,6 +52,8 @@ export interface ErrorText {
   readonly safe: string
   readonly now: readonly string[]
   readonly copy: readonly CopyText[]
+  /** The rescue sheet that shows how. */
+  readonly sheet: SheetId | undefined
   /** The field's own words, for who wants them. */
   readonly details: string | undefined
   /** Whether the log should be saved for a report. */
@@ -59,6 +64,7 @@ export interface ErrorText {
 interface Told extends Help {
   readonly happened: string
   readonly safe?: string
+  readonly sheet?: SheetId | undefined
   readonly details?: string
   /** Nobody expects this to happen. */
   readonly report?: true
@@ -138,14 +144,14 @@ const texts = {
   }),
 
   'target-missing': ({ tried }, situation) => ({
-    ...(shutOut(situation) ?? { happened: m.error_target_missing(), now: missingTarget(situation) }),
+    ...(shutOut(situation) ?? { happened: m.error_target_missing(), ...missingTarget(situation) }),
     details: list(tried),
   }),
   'target-unknown': ({ signature }, situation) =>
     isNonsense(signature)
       ? (shutOut(situation) ?? {
           happened: m.error_target_nonsense({ signature }),
-          now: missingTarget(situation),
+          ...missingTarget(situation),
         })
       : {
           happened: m.error_target_unknown({ signature }),
@@ -435,9 +441,17 @@ const toolHelp: Readonly<Record<string, ToolHelp>> = {
 }
 const toolOf = ({ tool = '' }: Situation): ToolHelp => toolHelp[tool] ?? usbaspHelp
 
-const missingTarget = (situation: Situation): string[] => {
+function missingTarget(situation: Situation): Pick<Told, 'now' | 'sheet'> {
   const { wires, power, slow } = toolOf(situation)
-  return [wires(), power(), m.error_target_missing_now_usbasp(), slow()]
+  const { tool, backupAt, rescuing } = situation
+  const isAlone = tool === 'usbasp' && backupAt === undefined && !rescuing
+  return {
+    now: [
+      ...(isAlone ? [m.error_target_missing_now_itself()] : []),
+      ...[wires(), power(), m.error_target_missing_now_usbasp(), slow()],
+    ],
+    sheet: isAlone ? 'usbasp' : undefined,
+  }
 }
 
 /** Undefined: no fuse that this job may have written can be why the chip is silent. */
@@ -506,7 +520,7 @@ const backupText = ({ backupAt }: Situation): string[] =>
 
 export function errorText(error: FlashError, situation: Situation): ErrorText {
   const tell = texts[error.code] as Teller<ErrorCode>
-  const { happened, safe, now, copy = [], details, report = false } = tell(error.detail, situation)
+  const { happened, safe, now, copy = [], sheet, details, report = false } = tell(error.detail, situation)
   const { halfWritten, backupAt, isBack = false } = situation
   const isSaid = error.is('cancelled') || (error.is('device-gone') && isBack)
   const after = halfWritten && !isSaid ? [m.now_continue()] : []
@@ -516,6 +530,7 @@ export function errorText(error: FlashError, situation: Situation): ErrorText {
     safe: safe === undefined || halfWritten ? safeText(situation) : safe, // half-written comes before all else
     now: [...now, ...after, ...restore, ...(report ? [m.now_report()] : [])],
     copy,
+    sheet,
     details: details || (report ? error.message : undefined),
     asksForReport: report,
   }

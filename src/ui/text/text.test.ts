@@ -343,6 +343,23 @@ describe('an error', () => {
     expect(`${what} ${help}`).not.toMatch(/J3|update/)
   })
 
+  test('of a USBasp with nothing behind it shows the way to update that USBasp itself', () => {
+    speak('en')
+    const told = (given: Partial<Situation>) =>
+      errorText(new FlashError('target-missing', { tried: [] }), { ...on('linux'), ...given })
+    const alone = told({ tool: 'usbasp' })
+    expect(alone.now[0]).toContain('second programmer')
+    expect(alone.sheet).toBe('usbasp')
+    for (const other of [
+      told({ tool: 'stk500' }),
+      told({ tool: 'usbasp', rescuing: true }),
+      told({ tool: 'usbasp', backupAt }),
+    ]) {
+      expect(other.now.join(' ')).not.toContain('second programmer')
+      expect(other.sheet).toBeUndefined()
+    }
+  })
+
   test('after the verify it never says that nothing was written', () => {
     const { safe } = errorText(new FlashError('device-gone', {}), {
       platform: { os: 'linux' },
