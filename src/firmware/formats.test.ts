@@ -61,6 +61,45 @@ describe('a file', () => {
     expect(await refusal(bytesOf('hello, this is a readme'), 'README')).toMatchObject({ found: 'text' })
   })
 
+  it.each([
+    ['JPEG', '\xff\xd8\xff\xe0\0\x10JFIF\0\x01\x01'],
+    ['JPEG', '\xff\xd8\xff\xe1\x10\xf2Exif\0\0'],
+    ['JPEG', '\xff\xd8\xff\xdb\0\x43\0'],
+    ['PNG', '\x89PNG\r\n\x1a\n\0\0\0\rIHDR'],
+    ['GIF', 'GIF89a\x10\0\x10\0'],
+    ['WebP', 'RIFF\x24\0\0\0WEBPVP8 '],
+    ['WAV', 'RIFF\x24\n\0\0WAVEfmt '],
+    ['BMP', 'BM\x36\x10\0\0\0\0\0\0\x36\0\0\0\x28\0\0\0'],
+    ['PDF', '%PDF-1.7\n'],
+    ['MP3', 'ID3\x04\0\0\0\0\x0f\x76'],
+    ['MP4', '\0\0\0\x20ftypisom'],
+    ['Matroska', '\x1a\x45\xdf\xa3\xa3\x42\x86\x81\x01\x42\x82\x88matroska'],
+    ['Mach-O', '\xcf\xfa\xed\xfe\x07\0\0\x01'],
+    ['Mach-O', '\xca\xfe\xba\xbe\0\0\0\x02'],
+    ['Java class', '\xca\xfe\xba\xbe\0\0\0\x41'],
+    ['SQLite', 'SQLite format 3\0\x10\0'],
+    ['ISO 9660', '\0'.repeat(0x8000) + '\x01CD001\x01\0'],
+  ])(
+    'that is a %s is refused by that name, though it is called .bin and given an address',
+    async (format, text) => {
+      expect(await refusal(bytesOf(text), 'firmware.bin', { base: 0 })).toEqual({
+        ...{ format, why: 'unknown-format', found: format },
+      })
+    },
+  )
+
+  it.each([
+    ['\xff\xd8\xff\xe0', 'rcall and ldi'],
+    ['BM\x0c\x94\x34\0', 'two letters'],
+    ['RIFF\0\0\0\0firmware', 'a chunk of no known kind'],
+    ['ID3\x0c\x94', 'three letters'],
+    ['\xca\xfe\xba\xbe\x0c\x94\x34\0', 'a magic word alone'],
+    ['II*\0\x0c\x94\x34\0', 'a byte order alone'],
+  ])('of machine code that begins with %j (%s) stays firmware', async (start) => {
+    const bytes = bytesOf(start + '\x0c\x94\x34\0'.repeat(16))
+    expect((await readImage(bytes, 'a.bin')).segments).toEqual([{ address: 0, bytes }])
+  })
+
   it('of nothing, or of too much, is refused', async () => {
     expect(await refusal(new Uint8Array(), 'a.bin')).toMatchObject({ why: 'empty' })
     expect(await refusal(new Uint8Array(mostFileBytes + 1), 'a.bin')).toMatchObject({

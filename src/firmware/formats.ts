@@ -54,6 +54,45 @@ const foreignMagics: readonly (readonly [name: string, magic: string])[] = [
   ['Zstandard', '\x28\xb5\x2f\xfd'],
   ['AppleDouble', '\0\x05\x16\x07'],
   ['PDF', '%PDF-'],
+  ['PNG', '\x89PNG\r\n\x1a\n'],
+  ['GIF', 'GIF87a'],
+  ['GIF', 'GIF89a'],
+  ['Ogg', 'OggS\0'],
+  ['FLAC', 'fLaC\0'],
+  ['Matroska', '\x1a\x45\xdf\xa3'],
+  ['Mach-O', '\xcf\xfa\xed\xfe'],
+  ['Mach-O', '\xce\xfa\xed\xfe'],
+  ['WebAssembly', '\0asm\x01\0\0\0'],
+  ['SQLite', 'SQLite format 3\0'],
+  ['CAB', 'MSCF\0\0\0\0'],
+  ['ar', '!<arch>\n'],
+  ['MS Office, MSI', '\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1'],
+]
+
+/**
+ * Recognised and not read, by first bytes that code might begin with too, so by one of the words at an offset as
+ * well: no chip's own program is to be refused.
+ */
+const foreignPairs: readonly (readonly [
+  name: string,
+  magic: string,
+  at: number,
+  words: readonly string[],
+])[] = [
+  ['JPEG', '\xff\xd8\xff\xe0', 6, ['JFIF\0']],
+  ['JPEG', '\xff\xd8\xff\xe1', 6, ['Exif\0', 'http:']],
+  ['JPEG', '\xff\xd8\xff\xdb', 4, ['\0\x43', '\0\x84']],
+  ['JPEG', '\xff\xd8\xff\xee', 6, ['Adobe']],
+  ['WebP', 'RIFF', 8, ['WEBP']],
+  ['WAV', 'RIFF', 8, ['WAVE']],
+  ['AVI', 'RIFF', 8, ['AVI ']],
+  ['BMP', 'BM', 14, ['\x0c\0\0\0', '\x28\0\0\0', '\x6c\0\0\0', '\x7c\0\0\0']],
+  ['TIFF', 'II*\0', 4, ['\x08\0\0\0']],
+  ['TIFF', 'MM\0*', 4, ['\0\0\0\x08']],
+  ['MP3', 'ID3', 3, ['\x02\0', '\x03\0', '\x04\0']],
+  ['MP4', '\0\0\0', 4, ['ftyp']],
+  ['Mach-O', '\xca\xfe\xba\xbe\0\0\0', 7, ['\x01', '\x02', '\x03', '\x04']], // for so many processors
+  ['Java class', '\xca\xfe\xba\xbe', 4, ['\0\0\0', '\0\x03\0', '\xff\xff\0']],
 ]
 
 /** Recognised and not read, by the form of their first line. A saved error page is the most common wrong download. */
@@ -79,7 +118,9 @@ function detectFormat(bytes: Uint8Array, name: string): { format: Format } | { f
   return (
     read(({ magic }) => magic?.(bytes)) ??
     refused(foreignMagics.find(([, magic]) => head.startsWith(magic))?.[0]) ??
+    refused(foreignPairs.find(isPair(head))?.[0]) ??
     refused(isWindowsProgram(bytes) ? 'Windows EXE' : undefined) ??
+    refused(startsWith(bytes, '\x01CD001\x01', isoAt) ? 'ISO 9660' : undefined) ??
     read(({ shape }) => shape?.(head)) ??
     refused(foreignShapes.find(([, shape]) => shape.test(head))?.[0]) ??
     formatNamed(name) ??
@@ -198,6 +239,14 @@ async function headOf(file: Inside): Promise<Uint8Array | undefined> {
     throw error
   }
 }
+
+const isPair =
+  (head: string) =>
+  ([, magic, at, words]: (typeof foreignPairs)[number]): boolean =>
+    head.startsWith(magic) && words.some((word) => head.startsWith(word, at))
+
+/** Where the first volume of a disk image for CDs begins; what is before it may be anything. */
+const isoAt = 0x8000
 
 /** PE format: "MZ", and at 0x3c the offset of "PE\0\0". */
 function isWindowsProgram(bytes: Uint8Array): boolean {

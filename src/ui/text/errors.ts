@@ -357,7 +357,16 @@ const looksForeign: ReadonlySet<BadFileReason> = new Set([
 ])
 
 /** Kinds of files that firmware is in, and that other programs open. */
-const packed: ReadonlySet<string> = new Set(['7z', 'RAR', 'xz', 'bzip2', 'LZ4', 'Zstandard'])
+const packed: ReadonlySet<string> = new Set([
+  '7z',
+  'RAR',
+  'xz',
+  'bzip2',
+  'LZ4',
+  'Zstandard',
+  'CAB',
+  'ISO 9660',
+])
 
 /** What is known by another name is no raw binary, whatever its own name ends with. */
 function afterBadFile({ why, format, found }: BadFileDetail): string[] {
