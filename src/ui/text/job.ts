@@ -1,5 +1,6 @@
 /** The job's steps and what came of each, in one line. */
-import type { Check } from '#core/programmer.ts'
+import type { Check, Fact } from '#core/programmer.ts'
+import type { ProofResult } from '#jobs/prove.ts'
 import type { JobView, StepName, WayView } from '#jobs/view.ts'
 import type { Wanted } from '#store/journal.ts'
 import { count, size } from './format.ts'
@@ -22,6 +23,17 @@ export const stepName = (name: StepName): string => names[name]()
 export const wantedName = ({ firmware, source }: Pick<Wanted, 'firmware' | 'source'>): string =>
   firmware ? [firmware.name, firmware.version].filter(Boolean).join(' ') : source.name
 
+/** A chip that was read once more, by the firmware that was recognised in it. */
+export function readAgainText(facts: readonly Fact[]): string {
+  const firmware = facts.findLast(({ name }) => name === 'firmware')?.value
+  return firmware === undefined ? m.result_prove_read() : m.result_prove_read_firmware({ firmware })
+}
+
+function proofText({ kind, found, facts }: ProofResult): string {
+  if (kind === 'none') return m.result_prove_none()
+  return kind === 'read-again' ? readAgainText(facts) : found
+}
+
 const results: Record<StepName, (view: JobView) => string | undefined> = {
   connect: ({ programmer, patient }) =>
     programmer &&
@@ -34,7 +46,7 @@ const results: Record<StepName, (view: JobView) => string | undefined> = {
   check: ({ checks }) => checks && countChecks(checks),
   plan: ({ plan }) => plan && m.result_plan({ bytes: size(plan.programBytes) }),
   write: ({ outcome }) => outcome && m.result_write({ bytes: size(outcome.verifiedBytes) }),
-  prove: ({ proof }) => proof && (proof.kind === 'none' ? m.result_prove_none() : proof.found),
+  prove: ({ proof }) => proof && proofText(proof),
 }
 
 function countChecks(checks: readonly Check[]): string {

@@ -1,8 +1,9 @@
 import { afterEach, describe, expect, test } from 'vitest'
 import { FlashError, type ErrorCode, type ErrorDetails } from '#core/errors.ts'
-import type { Check, CheckCode, FactName, MemoryId, NoticeCode } from '#core/programmer.ts'
+import type { Check, CheckCode, Fact, FactName, MemoryId, NoticeCode } from '#core/programmer.ts'
 import type { Platform } from '#host/platform.ts'
 import type { Consequence } from '#jobs/plan.ts'
+import type { JobView } from '#jobs/view.ts'
 import { evidenceCodes, statementCodes } from '#inspector/clue.ts'
 import { checkResult, checkText, consequenceText } from './checks.ts'
 import { errorText, type Situation } from './errors.ts'
@@ -18,6 +19,7 @@ import {
 import { moment, shortHash, size } from './format.ts'
 import { fuseByteName, fuseMeaning, fuseName } from './fuses.ts'
 import { overwriteGetLocale } from './generated/runtime.js'
+import { jobSteps } from './job.ts'
 import { noticeText } from './notices.ts'
 import { evidenceText, statementText } from './statements.ts'
 
@@ -381,6 +383,22 @@ describe('an error', () => {
     expect(errorText(bad, on('linux')).happened).toBe(
       'A checksum in the file is wrong (line 3, byte 97, found 0x1f, expected 0x20).',
     )
+  })
+})
+
+describe('a proof by reading', () => {
+  const hash = 'ab'.repeat(32)
+  const proved = (facts: readonly Fact[]) => {
+    const proof = { kind: 'read-again', expected: hash, found: hash, facts } as const
+    const view: Partial<JobView> = { next: 'nothing', done: ['prove'], proof }
+    return inBoth(() => jobSteps(view as JobView, 'prove', ['prove'])[0]?.result ?? '')
+  }
+
+  test('is told in words, with the firmware when that was recognised, and by no hash', () => {
+    expect(proved([]).en).toBe('read again, equal')
+    const named = proved([{ name: 'firmware', value: 'USBasp 1.10' }])
+    expect(named.en).toBe('USBasp 1.10: read again, equal')
+    expect(named.de).toMatch(/^USBasp 1\.10: .*gleich$/)
   })
 })
 
