@@ -10,7 +10,7 @@ import { Certificates } from '#store/certificates.ts'
 import { openDatabase, type Database } from '#store/db.ts'
 import type { Wanted } from '#store/journal.ts'
 import { Keys } from '#store/keys.ts'
-import { verifyCertificate } from './certificate.ts'
+import { verifyCertificate, type Certificate } from './certificate.ts'
 import { wantedFromBackup } from './choose.ts'
 import { Job, type JobServices, type JobView, type Surroundings } from './job.ts'
 import { slowerHz } from './slower.ts'
@@ -68,6 +68,13 @@ async function planned(programmer: TestProgrammer, what = wanted()): Promise<Job
   await job.choose(what)
   return job
 }
+
+async function certificateOf({ view }: Job): Promise<Certificate> {
+  const stored = await services.certificates.get(view.certificateId ?? '')
+  return (await verifyCertificate(stored?.json ?? '')).certificate
+}
+/** As JSON has it. */
+const plain = (value: unknown): unknown => JSON.parse(JSON.stringify(value))
 
 describe('the whole job', () => {
   test('goes from connect to a signed certificate, one obvious thing at a time', async () => {
@@ -624,6 +631,28 @@ test('an interrupted write is certified with all that it wrote, not only its res
     programmedBytes: whole.view.outcome?.programmedBytes,
   })
 })
+
+test.each(['goes on', 'is reopened'])(
+  'an interrupted write that %s is certified with the checks that it began with, not with those of its rest',
+  async (how) => {
+    const programmer = new TestProgrammer(usedChip())
+    const first = await planned(programmer)
+    programmer.before = (_, operation) => {
+      if (operation === 'program lock 0x0') programmer.unplug()
+    }
+    await first.write([])
+    const [entry] = await services.backups.journal.list()
+    if (!entry) throw new Error('the journal is empty')
+    const job = how === 'goes on' ? first : await Job.reopen(services, entry)
+    const { checks } = first.view
+    await job.resumeAfterReplug(new TestProgrammer(programmer.chip))
+    await job.prove()
+    const certificate = await certificateOf(job)
+    expect(certificate.checks).toEqual(plain(checks))
+    const [nothingToDo] = certificate.checks.filter(({ code }) => code === 'nothing-to-do')
+    expect(nothingToDo?.result).toBe('passed')
+  },
+)
 
 describe('a stop', () => {
   test('of the write is heard at a page boundary; going on finishes it', async () => {

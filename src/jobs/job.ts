@@ -130,6 +130,7 @@ export class Job {
       firmware: backup?.firmware,
       backup,
       wanted: entry.wanted,
+      checks: entry.checks,
       rule: entry.rule,
       halfWritten: true,
     })
@@ -554,6 +555,7 @@ export class Job {
       if (!this.view.halfWritten) return this.#write(ctx)
       const { read, [unnamed]: rest } = ctx.progress.steps({ read: 1, [unnamed]: 3 })
       await this.#readPresent(ctx.under(read))
+      const { checks } = this.view
       if (await this.#isRefused()) {
         const { backup } = this.view
         if (backup) await this.#services.backups.receiptFor(backup.id, backup.sha256) // says what is wrong with it
@@ -561,6 +563,7 @@ export class Job {
       }
       const plan = this.#plan()
       if (!plan.consequences.every(({ id }) => this.#consents.includes(id))) return notYet
+      if (checks) this.#runner.set({ checks }) // of the whole write: its rest may have nothing left to do
       return this.#write(ctx.under(rest))
     })
   }

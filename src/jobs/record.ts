@@ -44,7 +44,7 @@ export async function outcomeOf(
 
 /** What the journal needs to finish a write that is about to begin. */
 export function entryOf(
-  { id, rule, rescue }: JobView,
+  { id, rule, rescue, checks }: JobView,
   backup: Backup,
   wanted: Wanted,
   given: Pick<JournalEntry, 'acknowledged' | 'consents' | 'seen'>,
@@ -52,6 +52,7 @@ export function entryOf(
   const { practice, programmer, way, patient } = backup.origin
   return {
     ...{ id, way, wanted, rule, ...given, ...(practice && { practice }), ...(rescue && { rescue }) },
+    ...(checks && { checks }),
     startedAt: new Date().toISOString(),
     programmer: programmer.model,
     patient: { kind: patient.kind, chip: patient.chip },

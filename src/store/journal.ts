@@ -3,7 +3,7 @@
  * written before the first erase and removed when the patient is whole again, and has all that is needed
  * to finish: which backup holds what must be kept, and what was to be written.
  */
-import type { Contents, KnownFirmware, MemoryId, Rescue, Seen, Unreadable } from '#core/programmer.ts'
+import type { Check, Contents, KnownFirmware, MemoryId, Rescue, Seen, Unreadable } from '#core/programmer.ts'
 import type { Claims } from '#firmware/image.ts'
 import { changing, reading, type Database } from './db.ts'
 
@@ -58,6 +58,8 @@ export interface JournalEntry {
   /** Decisions of the user about the plan, by the names that `jobs/plan.ts` has for them. */
   readonly rule: { readonly outside: 'keep' | 'blank'; readonly reserved: 'refuse' | 'skip' }
   readonly consents: readonly string[]
+  /** Of the write as a whole, for its certificate; older entries do not say. */
+  readonly checks?: readonly Check[]
   /** What was read back instead of what was written, by memory; absent: nothing was wrong so far. */
   readonly wrong?: ReadonlyMap<MemoryId, Uint8Array>
 }

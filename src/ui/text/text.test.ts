@@ -6,6 +6,7 @@ import type { Consequence } from '#jobs/plan.ts'
 import type { JobView } from '#jobs/view.ts'
 import { evidenceCodes, statementCodes } from '#inspector/clue.ts'
 import { checkResult, checkText, consequenceText } from './checks.ts'
+import { errorWord } from './error-words.ts'
 import { errorText, type Situation } from './errors.ts'
 import {
   confidenceText,
@@ -384,6 +385,12 @@ describe('an error', () => {
       'A checksum in the file is wrong (line 3, byte 97, found 0x1f, expected 0x20).',
     )
   })
+})
+
+test.each(Object.keys(details))('%s is told in a few words too, in both languages', (code) => {
+  const { en, de } = inBoth(() => errorWord(code))
+  expect(de).not.toBe(en)
+  expect(en).not.toBe(code)
 })
 
 describe('a proof by reading', () => {
