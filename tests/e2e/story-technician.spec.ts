@@ -41,6 +41,7 @@ for (const [name, device, transfer] of [
     await story.button(en.practice_replug).click()
     await story.button(en.job_continue).click()
     await story.proveByReading()
+    await expect(story.step(en.step_prove)).toContainText(en.result_prove_read)
 
     const certificate = await certificateOf(story)
     const stopped = certificate.steps.filter(({ error }) => error !== undefined)
@@ -48,7 +49,31 @@ for (const [name, device, transfer] of [
     expect(certificate.proof.kind).toBe('read-again')
     const { before, after } = hashesOf(certificate, 'flash')
     expect(after).not.toBe(before)
+    await story.openCertificate()
+    await story.reads(like(en.cert_step_error, { why: en.error_word_device_gone }))
+    await expect(story.main).toContainText(en.check_nothing_passed)
+    await story.reads(like(en.cert_proof_hash))
+    await expect(story.main).not.toContainText(certificate.proof.found)
   })
+
+test('what the device holds already is not written but read back, and called so', async ({ story }) => {
+  await story.openBench()
+  await plan(story, en.practice_usbasp_board)
+  await story.write()
+  await story.proveByReading()
+  await story.finish()
+  await story.button(en.device_start).click()
+  await story.backUp()
+  await story.button(like(en.offer_take_this, { title: blink })).click()
+  await expect(story.heading(en.plan_there)).toBeVisible()
+  await expect(story.button(en.plan_write)).toBeHidden()
+  await story.consent()
+  await story.press(story.button(en.plan_there_read))
+  await story.proveByReading()
+  await expect(story.step(en.step_plan)).toContainText(en.result_plan_nothing)
+  await story.step(en.step_write).click()
+  await story.sees(story.heading(en.write_done_nothing))
+})
 
 test('a broken update of a programmer takes one click more than one that goes well: eight', async ({
   page,

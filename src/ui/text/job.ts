@@ -1,7 +1,7 @@
 /** The job's steps and what came of each, in one line. */
 import type { Check, Fact } from '#core/programmer.ts'
 import type { ProofResult } from '#jobs/prove.ts'
-import type { JobView, StepName, WayView } from '#jobs/view.ts'
+import type { JobView, Outcome, StepName, WayView } from '#jobs/view.ts'
 import type { Wanted } from '#store/journal.ts'
 import { count, size } from './format.ts'
 import { m } from './generated/messages.js'
@@ -22,6 +22,14 @@ export const stepName = (name: StepName): string => names[name]()
 /** What is to be written, by what it says of itself, else by its file's name. */
 export const wantedName = ({ firmware, source }: Pick<Wanted, 'firmware' | 'source'>): string =>
   firmware ? [firmware.name, firmware.version].filter(Boolean).join(' ') : source.name
+
+/** Whether it was a write of nothing. */
+export const wroteNothing = (written: Pick<Outcome, 'erase' | 'programmedBytes'>): boolean =>
+  written.erase === 'none' && written.programmedBytes === 0
+
+/** The patient holds what is wanted already. Of a write that was broken off, the rest may be nothing too; that is not meant. */
+export const isThereAlready = ({ plan, outcome, halfWritten }: JobView): boolean =>
+  outcome ? wroteNothing(outcome) : !halfWritten && plan?.erase === 'none' && plan.programBytes === 0
 
 /** A chip that was read once more, by the firmware that was recognised in it. */
 export function readAgainText(facts: readonly Fact[]): string {
@@ -44,7 +52,10 @@ const results: Record<StepName, (view: JobView) => string | undefined> = {
     backup && m.result_backup({ bytes: size(backup.memories.reduce((sum, { length }) => sum + length, 0)) }),
   choose: ({ wanted }) => wanted && wantedName(wanted),
   check: ({ checks }) => checks && countChecks(checks),
-  plan: ({ plan }) => plan && m.result_plan({ bytes: size(plan.programBytes) }),
+  plan: (view) =>
+    isThereAlready(view)
+      ? m.result_plan_nothing()
+      : view.plan && m.result_plan({ bytes: size(view.plan.programBytes) }),
   write: ({ outcome }) => outcome && m.result_write({ bytes: size(outcome.verifiedBytes) }),
   prove: ({ proof }) => proof && proofText(proof),
 }

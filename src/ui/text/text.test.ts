@@ -409,6 +409,22 @@ describe('a proof by reading', () => {
   })
 })
 
+describe('a plan', () => {
+  const step = (view: Partial<JobView>) =>
+    inBoth(() => jobSteps({ next: 'write', done: [], ...view } as JobView, 'plan', ['plan'])[0]?.result ?? '')
+  const plan = { erase: 'none', programBytes: 0 } as JobView['plan']
+  const outcome = { erase: 'chip', programmedBytes: 100 } as JobView['outcome']
+
+  test('of what the device holds already says that nothing will be written', () => {
+    expect(step({ plan, halfWritten: false }).en).toBe('nothing to write')
+  })
+
+  test('for the rest of a broken write never says that there was nothing to write', () => {
+    expect(step({ plan, halfWritten: true }).en).not.toBe('nothing to write')
+    expect(step({ plan, outcome, halfWritten: false }).en).not.toBe('nothing to write')
+  })
+})
+
 describe('a notice', () => {
   const values: Record<NoticeCode, readonly Record<string, string>[]> = {
     'shared-usb-id': [
