@@ -33,6 +33,7 @@ const words: Record<ErrorCode, () => string> = {
   'backup-mismatch': m.error_word_backup_mismatch,
   'backup-corrupt': m.error_word_backup_corrupt,
   'not-proven': m.error_word_not_proven,
+  'backup-needed': m.error_word_backup_needed,
   'storage-full': m.error_word_storage_full,
   'storage-failed': m.error_word_storage_failed,
   bug: m.error_word_bug,
