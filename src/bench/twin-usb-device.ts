@@ -198,7 +198,10 @@ export class TwinUsbDevice implements USBDevice {
       const setup = { requestType: 1, request: 11, value: setting, index: number, length: 0 } // SET_INTERFACE
       const kind = `setting ${String(setting)} of interface ${String(number)}`
       const ask = () => answerControl(this.twin, setup, new Uint8Array())
-      const { status } = await this.#transfer('control', 0, ask, kind)
+      const { status } = await Promise.race([
+        this.#transfer('control', 0, ask, kind),
+        this.#options.clock.sleep(kernelMs).then(() => ({ status: 'stall' })),
+      ])
       if (status !== 'ok') throw networkError('Unable to set device interface.')
       this.#claimed.set(number, setting)
     })
@@ -467,6 +470,8 @@ export class TwinUsbDevice implements USBDevice {
   }
 }
 
+/** Linux waits for an answer to its own requests as long. */
+const kernelMs = 5000
 const forever = () => new Promise<never>(() => undefined)
 
 /** At least one, an empty packet; `least` 0 where no data stage is no packet. */

@@ -132,8 +132,8 @@ export interface Range {
   readonly length: number
 }
 
-/** Field's names; `fuses` is low, high, extended at 0, 1, 2. */
-export type MemoryId = 'flash' | 'eeprom' | 'fuses' | 'lock' | 'calibration' | 'signature'
+/** Field's names; `fuses` is low, high, extended at 0, 1, 2; `options` are option bytes. */
+export type MemoryId = 'flash' | 'eeprom' | 'fuses' | 'lock' | 'calibration' | 'signature' | 'options' | 'otp'
 
 export interface Memory {
   readonly id: MemoryId

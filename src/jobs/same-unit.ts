@@ -62,6 +62,8 @@ const explanationOf: Partial<Record<MemoryId, Unexplained>> = {
   lock: orErased,
   calibration: exactly,
   signature: exactly,
+  options: exactly,
+  otp: exactly,
 }
 
 const bitsIn = (byte: number): number => byte.toString(2).replaceAll('0', '').length

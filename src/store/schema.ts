@@ -29,7 +29,16 @@ export const text = z.string().check(z.maxLength(4000))
 export const hash = z.string().check(z.regex(/^[0-9a-f]{64}$/))
 export const size = z.int().check(z.minimum(0), z.maximum(2 ** 32))
 const usbId = z.int().check(z.minimum(0), z.maximum(0xffff))
-export const memoryId = z.enum(['flash', 'eeprom', 'fuses', 'lock', 'calibration', 'signature'])
+export const memoryId = z.enum([
+  'flash',
+  'eeprom',
+  'fuses',
+  'lock',
+  'calibration',
+  'signature',
+  'options',
+  'otp',
+])
 export const list = <T extends z.core.SomeType>(of: T, most: number) => z.array(of).check(z.maxLength(most))
 
 export const facts = z.pipe(

@@ -50,9 +50,11 @@ export function fromOpening(
   }
 }
 
-/** Of a transfer on an open device. */
+/** Of a transfer on an open device; of an alternate setting no more is told than that it could not be set. */
 export function fromTransfer(error: unknown, during: string): FlashError {
   if (!(error instanceof DOMException)) return toFlashError(error, during)
+  if (error.message.includes('set device interface'))
+    return new FlashError('stalled', { during }, { cause: error })
   return isDisconnected(error)
     ? goneError(during, error)
     : new FlashError('transfer-failed', { during }, { cause: error })

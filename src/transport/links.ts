@@ -34,7 +34,7 @@ export interface UsbLink extends Link {
   bulkIn(endpoint: number, length: number, io?: Io): Promise<Uint8Array>
   bulkOut(endpoint: number, bytes: Uint8Array, io?: Io): Promise<void>
   /** Claims the interface, if that was not done yet. */
-  selectAlternate(interfaceNumber: number, setting: number, io?: Io): Promise<void>
+  selectAlternate(interfaceNumber: number, setting: number): Promise<void>
   /** Port reset; makes a spent link usable again. */
   reset(): Promise<void>
 }

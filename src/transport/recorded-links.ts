@@ -105,9 +105,9 @@ export function recordedUsb(link: UsbLink, recorder: Recorder): UsbLink {
       sent({ endpoint: 0, setup }, bytes, () => link.controlOut(setup, bytes, io)),
     bulkIn: (endpoint, length, io) => received({ endpoint, length }, () => link.bulkIn(endpoint, length, io)),
     bulkOut: (endpoint, bytes, io) => sent({ endpoint }, bytes, () => link.bulkOut(endpoint, bytes, io)),
-    selectAlternate: (interfaceNumber, setting, io) =>
+    selectAlternate: (interfaceNumber, setting) =>
       sent({ endpoint: 0, setup: setInterface(interfaceNumber, setting) }, none, () =>
-        link.selectAlternate(interfaceNumber, setting, io),
+        link.selectAlternate(interfaceNumber, setting),
       ),
     reset: () =>
       telling(

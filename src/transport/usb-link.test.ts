@@ -53,7 +53,7 @@ test('an alternate setting is claimed, selected on the device, and refused where
   expect(twin.requests.at(-1)).toMatchObject({ requestType: 1, request: 11, value: 1, index: 0 })
   const [first] = port.device?.configuration?.interfaces ?? []
   expect([first?.claimed, first?.alternate.alternateSetting]).toEqual([true, 1])
-  expect(await code(link.selectAlternate(0, 0))).toBe('transfer-failed') // this device has no way back
+  expect(await code(link.selectAlternate(0, 0))).toBe('stalled') // this device has no way back
   expect(await code(link.selectAlternate(0, 7))).toBe('transfer-failed')
 })
 

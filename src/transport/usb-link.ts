@@ -13,6 +13,8 @@ import type { ControlSetup, Io, UsbLink } from './links.ts'
 import { Queue } from './queue.ts'
 
 const defaultTimeoutMs = 5000
+/** Linux gives up its own requests after as long. */
+const systemTimeoutMs = 5000
 /** An unplugged device first fails a transfer; the browser's event comes later, on a busy computer up to this much. */
 const goneNoticeMs = 2000
 
@@ -94,11 +96,18 @@ class BrowserUsbLink implements UsbLink {
     checkSent(result, bytes, during)
   }
 
-  selectAlternate(interfaceNumber: number, setting: number, io?: Io): Promise<void> {
+  selectAlternate(interfaceNumber: number, setting: number): Promise<void> {
     const during = `setting ${String(setting)} of interface ${String(interfaceNumber)}`
-    return this.#transfer(during, io, async () => {
+    return this.#transfer(during, { timeoutMs: systemTimeoutMs + 1000 }, async () => {
       await this.#claim(interfaceNumber)
-      await this.#device.selectAlternateInterface(interfaceNumber, setting)
+      const from = this.#clock.now()
+      try {
+        await this.#device.selectAlternateInterface(interfaceNumber, setting)
+      } catch (error) {
+        // The system waits itself, and the browser tells no silence from a refusal.
+        if (this.#clock.now() - from < systemTimeoutMs) throw error
+        throw new FlashError('timeout', { during, timeoutMs: systemTimeoutMs }, { cause: error })
+      }
     })
   }
 
@@ -151,7 +160,7 @@ class BrowserUsbLink implements UsbLink {
   async #translate(error: unknown, during: string): Promise<FlashError> {
     const translated = fromTransfer(error, during)
     if (translated.is('device-gone')) this.#lose(during, error)
-    if (translated.is('transfer-failed'))
+    if (translated.is('transfer-failed', 'stalled'))
       await this.#clock.sleep(goneNoticeMs, this.gone).catch(() => undefined)
     return this.gone.aborted ? (this.gone.reason as FlashError) : translated
   }

@@ -91,7 +91,7 @@ describe.each(patients)('$id, $name', { timeout: 60_000 }, ({ id, has }) => {
     const look = async (programmer: Programmer) => {
       await using patient = await programmer.ways[0]?.connect(ctx)
       const flash = patient?.memories.find((memory) => memory.id === 'flash')
-      const bytes = await flash?.read?.({ address: 0, length: 64 }, ctx)
+      const bytes = await flash?.read?.({ address: flash.address, length: 64 }, ctx)
       return { facts: [programmer.facts, patient?.facts, patient?.unreadable], bytes }
     }
     const then = await using(openFirst(rig, ctx), look)

@@ -134,18 +134,22 @@ export const contentsOf = ({ memories }: Pick<ReadContents, 'memories'>): Memori
 function firmwareFor({ memories }: Patient, kept: Memories): Contents {
   const wanted = new Map<MemoryId, { address: number; bytes: Uint8Array }[]>()
   for (const memory of memories) {
-    const { id, length, pageBytes } = memory
+    const { id, address, length, pageBytes, reserved } = memory
     const old = kept.get(id)
     if (!memory.program || !old || (id !== 'flash' && id !== 'eeprom')) continue
-    const changed = (address: number, bytes: number) => ({
-      address,
-      bytes: Uint8Array.from({ length: bytes }, (_, i) => ~(old[address + i] ?? 0) ^ (i & 0x0f)),
+    const changed = (offset: number, bytes: number) => ({
+      address: address + offset,
+      bytes: Uint8Array.from({ length: bytes }, (_, i) => ~(old[offset + i] ?? 0) ^ (i & 0x0f)),
     })
+    /** A boot loader at the beginning stays. */
+    const first = reserved.find((range) => range.address === address)
+      ? reserved.reduce((sum, range) => sum + range.length, 0)
+      : 0
     const middle = (length >> 1) - ((length >> 1) % pageBytes)
     wanted.set(
       id,
       id === 'flash'
-        ? [changed(0, Math.floor(pageBytes * 2.5)), changed(middle, pageBytes)]
+        ? [changed(first, Math.floor(pageBytes * 2.5)), changed(middle, pageBytes)]
         : [changed(0, 3)],
     )
   }

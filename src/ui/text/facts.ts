@@ -42,6 +42,8 @@ const memories: Record<MemoryId, Term> = {
   lock: { name: m.memory_lock, help: m.memory_help_lock },
   calibration: { name: m.memory_calibration, help: m.memory_help_calibration },
   signature: { name: m.memory_signature, help: m.memory_help_signature },
+  options: { name: m.memory_options, help: m.memory_help_options },
+  otp: { name: m.memory_otp, help: m.memory_help_otp },
 }
 
 const modes: Readonly<Record<string, () => string>> = {

@@ -23,6 +23,9 @@ const others: Readonly<Record<string, () => string>> = {
   'usbasp:atmega8': m.practice_usbasp_atmega8,
   'usbasp:attiny85': m.practice_usbasp_attiny85,
   'usbasp:attiny13': m.practice_usbasp_attiny13,
+  'dfu:stm32f072': m.practice_stm32f072,
+  'dfu:stm32f405': m.practice_stm32f405,
+  'dfu:black-magic': m.practice_black_magic,
   'usbasp:clone': m.practice_clone,
   'usbasp:other': m.practice_other,
 }

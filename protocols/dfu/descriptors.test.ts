@@ -1,0 +1,36 @@
+import { expect, test } from 'vitest'
+import { fromHex } from '#core/bytes.ts'
+import { findDfuInterface, textOf } from './descriptors.ts'
+
+/** Of an Uno's 16U2, as its published firmware answered: one setting, 3 KiB a block. */
+const uno = fromHex('09 02 1b 00 01 01 00 80 32  09 04 00 00 00 fe 01 02 00  09 21 03 00 00 00 0c 00 01')
+
+test('the functional descriptor and all settings are found', () => {
+  expect(findDfuInterface(uno)).toEqual({
+    number: 0,
+    alternates: [{ setting: 0, protocol: 2, name: 0 }],
+    functional: {
+      ...{ canDownload: true, canUpload: true, isManifestationTolerant: false, willDetach: false },
+      ...{ detachTimeoutMs: 0, transferBytes: 0x0c00, version: 0x0100 },
+    },
+  })
+})
+
+test('DFU 1.0 ends before the version, and Atmel\u2019s loaders have no functional descriptor', () => {
+  const short = Uint8Array.from([...uno.subarray(0, 18), 7, 0x21, 3, 0, 0, 0, 0x0c])
+  expect(findDfuInterface(short)?.functional).toMatchObject({ version: 0x0100, transferBytes: 0x0c00 })
+  expect(findDfuInterface(uno.subarray(0, 18))?.functional).toBeUndefined()
+})
+
+test('lengths that are none end the walk, and another class is no DFU', () => {
+  expect(findDfuInterface(Uint8Array.of(9, 2, 0, 0, 0, 0, 0, 0, 0, 0, 4))).toBeUndefined()
+  expect(findDfuInterface(Uint8Array.of(9, 4, 0, 0, 0, 3, 1, 2, 0))).toBeUndefined()
+  expect(findDfuInterface(Uint8Array.of(200, 4, 0))).toBeUndefined()
+})
+
+test('a text is what came of it, whatever its length says', () => {
+  expect(textOf(Uint8Array.of(6, 3, 0x41, 0, 0x42, 0))).toBe('AB')
+  expect(textOf(Uint8Array.of(20, 3, 0x41, 0, 0x42))).toBe('A')
+  expect(textOf(Uint8Array.of(4, 3, 0x41, 0, 0x42, 0))).toBe('A')
+  expect(textOf(new Uint8Array())).toBe('')
+})

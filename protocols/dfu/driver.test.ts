@@ -1,0 +1,88 @@
+/** The driver over the real link against twins with real sector maps; the contract has the rest. */
+import { expect, onTestFinished, test } from 'vitest'
+import { PracticeBench } from '#bench/bench.ts'
+import { VirtualClock } from '#bench/virtual-clock.ts'
+import { Context } from '#core/context.ts'
+import type { MemoryId, Patient } from '#core/programmer.ts'
+import { candidates, openProgrammer } from '#jobs/identify.ts'
+import { Devices } from '#transport/devices.ts'
+
+async function connect(id: string) {
+  const clock = new VirtualClock()
+  const bench = new PracticeBench({ clock })
+  const plugged = await bench.plug(id)
+  const [attached] = await new Devices({ usb: bench.usb, serial: bench.serial }, clock).list()
+  const [candidate] = attached ? candidates(attached.seen) : []
+  if (!attached || !candidate) throw new Error('not recognised')
+  const ctx = new Context({ clock })
+  const programmer = await openProgrammer(attached, candidate, ctx)
+  onTestFinished(() => programmer[Symbol.asyncDispose]())
+  const patient = await programmer.ways[0]?.connect(ctx)
+  if (!patient) throw new Error('no way')
+  return { clock, plugged, programmer, patient, ctx }
+}
+
+const memoryOf = ({ memories }: Patient, id: MemoryId) => {
+  const found = memories.find((memory) => memory.id === id)
+  if (!found) throw new Error(`no ${id}`)
+  return found
+}
+const pattern = (length: number) => Uint8Array.from({ length }, (_, i) => (i * 7 + (i >> 8)) & 0xff)
+
+test('an STM32F405 is known by its sectors; option bytes and OTP are read and never written', async () => {
+  const { patient, plugged, ctx } = await connect('dfu:stm32f405')
+  expect(patient).toMatchObject({
+    chip: 'STM32 (1024 KiB)',
+    kind: expect.stringMatching(/^cortex-m:dfu:0483:df11:/) as string,
+  })
+  const flash = memoryOf(patient, 'flash')
+  expect(flash.sectors?.map(({ length }) => length / 1024)).toEqual([
+    16,
+    16,
+    16,
+    16,
+    64,
+    ...Array<number>(7).fill(128),
+  ])
+  for (const [id, length] of [
+    ['options', 16],
+    ['otp', 528],
+  ] as const) {
+    const memory = memoryOf(patient, id)
+    expect('program' in memory).toBe(false)
+    expect(await memory.read?.({ address: memory.address, length }, ctx)).toEqual(plugged.memory(id))
+  }
+})
+
+test('a sector is erased and written by itself, in no more time than the chip takes', async () => {
+  const { patient, plugged, ctx, clock } = await connect('dfu:stm32f405')
+  const before = plugged.memory('flash').slice()
+  const flash = memoryOf(patient, 'flash')
+  const sector = { address: 0x0802_0000, length: 128 * 1024 }
+  const bytes = pattern(sector.length)
+  const from = clock.now()
+  await flash.program?.(sector.address, bytes, ctx)
+  // 1 s for the erase and 0.52 s for the words; the device tells 2 s and 3.1 s
+  expect(clock.now() - from).toBeLessThan(2200)
+  const after = plugged.memory('flash')
+  expect(after.subarray(0x2_0000, 0x4_0000)).toEqual(bytes)
+  expect(after.subarray(0, 0x2_0000)).toEqual(before.subarray(0, 0x2_0000))
+  expect(after.subarray(0x4_0000)).toEqual(before.subarray(0x4_0000))
+  expect(await flash.read?.(sector, ctx)).toEqual(bytes)
+})
+
+test('what is blank is erased and not written', async () => {
+  const { patient, plugged, ctx } = await connect('dfu:stm32f072')
+  const bytes = new Uint8Array(2048).fill(0xff)
+  const before = plugged.transfers.bytesOut
+  await memoryOf(patient, 'flash').program?.(0x0800_0000, bytes, ctx)
+  expect(plugged.memory('flash').subarray(0, 2048)).toEqual(bytes)
+  expect(plugged.transfers.bytesOut - before).toBe(5) // the erase
+})
+
+test('the boot loader of a Black Magic Probe is reserved', async () => {
+  const { patient } = await connect('dfu:black-magic')
+  const { reserved, address } = memoryOf(patient, 'flash')
+  expect(reserved).toHaveLength(8)
+  expect(reserved[0]).toEqual({ address, length: 1024, why: 'bootloader' })
+})

@@ -1,0 +1,126 @@
+/**
+ * Opens a device in DFU mode and offers the one way there is: to its own memories. What they are, an alternate setting
+ * each, DfuSe devices tell by the settings' names. Sources: as `packets.ts` and `layout.ts`.
+ */
+import { exactly } from '#core/bytes.ts'
+import type { Context } from '#core/context.ts'
+import { FlashError } from '#core/errors.ts'
+import type { Driver, Fact, Patient, Programmer, Recognition, Way } from '#core/programmer.ts'
+import type { UsbLink } from '#transport/links.ts'
+import { findDfuInterface, textOf, type DfuInterface } from './descriptors.ts'
+import { findDevice } from './devices.ts'
+import { parseLayout, type Layout } from './layout.ts'
+import { DfuSession } from './session.ts'
+import { DfusePatient, type Region } from './dfuse-patient.ts'
+
+const GetDescriptor = 6
+const Descriptor = { Configuration: 2, String: 3 } as const
+const americanEnglish = 0x0409
+const configurationHead = 9
+/** Larger ones are a lie; there is no device with more than a few hundred bytes. */
+const mostConfigurationBytes = 4096
+const mostStringBytes = 255
+const dfuseVersion = 0x011a
+
+/** Linux sends no longer control transfer; a device that names none, or less than a packet, gets 64. */
+const mostTransferBytes = 4096
+const leastTransferBytes = 64
+
+async function open(link: UsbLink, seen: Recognition, ctx: Context): Promise<Programmer> {
+  const dfu = findDfuInterface(await readConfiguration(link))
+  if (!dfu) throw new FlashError('wrong-device', { expected: 'DFU', found: seen.model })
+  const regions = await regionsOf(link, dfu, ctx)
+  const version = dfu.functional?.version ?? 0x0100
+  if (!regions.some(({ id }) => id === 'flash'))
+    throw new FlashError('device-refused', {
+      during: 'asking for its memories',
+      status: version === dfuseVersion ? 'no layout of a flash' : 'DFU without addresses',
+    })
+  const { vendorId, productId } = link.seen
+  const known = findDevice(vendorId, productId)
+  const said = dfu.functional?.transferBytes ?? 0
+  const session = new DfuSession(link, {
+    number: dfu.number,
+    transferBytes: said < leastTransferBytes ? leastTransferBytes : Math.min(said, mostTransferBytes),
+    ...(known?.saysTooLong && { saysTooLong: true }),
+  })
+  const blocksAt = said >= leastTransferBytes ? said : leastTransferBytes
+  const way: Way = {
+    to: 'itself',
+    by: 'bootloader',
+    speedsHz: [],
+    connect: (ctx): Promise<Patient> =>
+      DfusePatient.connect({ link, session, dfu, regions, known, blocksAt }, ctx),
+  }
+  return {
+    facts: [...seen.facts, protocolFact(version)],
+    notices: seen.notices,
+    ways: [way],
+    gone: link.gone,
+    [Symbol.asyncDispose]: () => link[Symbol.asyncDispose](),
+  }
+}
+
+const protocolFact = (version: number): Fact => ({
+  name: 'protocol',
+  value:
+    version === dfuseVersion ? 'DfuSe 1.1a' : `DFU ${String(version >> 8)}.${String((version >> 4) & 15)}`,
+  source: 'bcdDFUVersion',
+})
+
+async function readConfiguration(link: UsbLink): Promise<Uint8Array> {
+  const read = (length: number) => descriptor(link, Descriptor.Configuration, 0, 0, length)
+  const head = exactly(
+    configurationHead,
+    await read(configurationHead),
+    'reading the configuration descriptor',
+  )
+  const total = Math.min((head[2] ?? 0) | ((head[3] ?? 0) << 8), mostConfigurationBytes)
+  if (total <= configurationHead) return head
+  return exactly(total, await read(total), 'reading the configuration descriptor')
+}
+
+const descriptor = (link: UsbLink, type: number, index: number, language: number, length: number) =>
+  link.controlIn(
+    {
+      ...{ requestType: 'standard', recipient: 'device', request: GetDescriptor },
+      ...{ value: (type << 8) | index, index: language },
+    },
+    length,
+  )
+
+/** Names of its memories as the DfuSe ones have them; others hold nothing that a job changes. */
+const memoryNames: readonly (readonly [RegExp, Region['id']])[] = [
+  [/^(?:internal )?flash/i, 'flash'],
+  [/^option bytes?/i, 'options'],
+  [/^otp/i, 'otp'],
+]
+
+async function regionsOf(link: UsbLink, { alternates }: DfuInterface, ctx: Context): Promise<Region[]> {
+  const regions: Region[] = []
+  for (const { setting, name } of alternates) {
+    ctx.checkpoint()
+    const layout = name === 0 ? undefined : await layoutAt(link, name)
+    const id = layout && memoryNames.find(([pattern]) => pattern.test(layout.name))?.[1]
+    if (!layout || !id || regions.some((region) => region.id === id)) continue
+    for (const part of layout.unread) ctx.log(`dfu: "${part}" of ${layout.name} is no layout`)
+    regions.push({ id, setting, layout })
+  }
+  return regions
+}
+
+/** Undefined: the name is no layout. Some devices cut a name off behind its layout, which does no harm. */
+async function layoutAt(link: UsbLink, index: number): Promise<Layout | undefined> {
+  const name = await descriptor(link, Descriptor.String, index, americanEnglish, mostStringBytes)
+  const layout = parseLayout(textOf(name))
+  const [expected = 0] = name
+  if (name.length < expected && (!layout || layout.unread.length > 0))
+    throw new FlashError('short-transfer', {
+      during: 'reading a memory layout',
+      expected,
+      found: name.length,
+    })
+  return layout
+}
+
+export default { open } satisfies Driver<UsbLink>

@@ -1,0 +1,25 @@
+/** Practice images for DFU devices: a vector table and filler that says what it is. */
+import type { Segment } from '#core/programmer.ts'
+import { practiceProgram } from './images.ts'
+
+interface PracticeFirmware {
+  readonly id: string
+  readonly name: string
+  readonly chip: string
+  readonly version: string
+  build(): Segment[]
+}
+
+const image = (chip: string, version: number, address: number): PracticeFirmware => ({
+  id: `practice-${String(version)}-${chip.toLowerCase().replace(/\W+/g, '-')}${address === 0x0800_0000 ? '' : '-app'}`,
+  name: `Practice image ${String(version)} for ${chip}`,
+  chip,
+  version: String(version),
+  build: () => [{ address, bytes: practiceProgram(address, 24_000, version) }],
+})
+
+export default [
+  image('STM32 (128 KiB)', 2, 0x0800_0000),
+  image('STM32 (128 KiB)', 3, 0x0800_2000),
+  image('STM32 (1024 KiB)', 2, 0x0800_0000),
+] satisfies readonly PracticeFirmware[]

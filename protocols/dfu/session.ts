@@ -1,0 +1,147 @@
+/**
+ * One device in DFU mode, asked so that its state is always known: every block waits until it is taken, every error is
+ * cleared before it is told. It knows no memories and no chips. Sources: as `packets.ts`; waits as dfu-util 0.11 has them
+ * where devices lie about theirs.
+ */
+import { exactly } from '#core/bytes.ts'
+import type { Context } from '#core/context.ts'
+import { FlashError, isFlashError } from '#core/errors.ts'
+import type { UsbLink } from '#transport/links.ts'
+import { parseStatus, Request, State, statusBytes, statusText, type Status } from './packets.ts'
+
+export interface SessionOptions {
+  /** Of the DFU interface. */
+  readonly number: number
+  /** Of a block; what the device says, made possible. */
+  readonly transferBytes: number
+  /**
+   * Its waiting times are far too long, and it holds a request back until it is ready: asked at once, it answers as soon
+   * as it can. A device that follows the book refuses to be asked early.
+   */
+  readonly saysTooLong?: boolean
+}
+
+/** No block takes longer, an erase of everything included (35 s). */
+const patienceMs = 60_000
+/** A request may be held back until an erase is over. */
+const busyTimeoutMs = 40_000
+/** A device that is busy and says 0 ms this often is stuck (dfu-util's number). */
+const mostZeros = 100
+const shortestPollMs = 1
+const mostClears = 5
+
+export class DfuSession {
+  readonly transferBytes: number
+  readonly #link: UsbLink
+  readonly #number: number
+  readonly #saysTooLong: boolean
+
+  constructor(link: UsbLink, { number, transferBytes, saysTooLong = false }: SessionOptions) {
+    this.#link = link
+    this.#number = number
+    this.transferBytes = transferBytes
+    this.#saysTooLong = saysTooLong
+  }
+
+  /** @throws `unexpected-answer` for a state or status that there is none of */
+  async status(timeoutMs?: number): Promise<Status> {
+    const bytes = await this.#in(Request.GetStatus, 0, statusBytes, timeoutMs)
+    const status = parseStatus(bytes)
+    if (status) return status
+    const found = Array.from(bytes, (byte) => byte.toString(16).padStart(2, '0')).join(' ')
+    throw new FlashError('unexpected-answer', { during: 'asking for the DFU status', found })
+  }
+
+  /** Into dfuIDLE from wherever it is. @throws `device-refused` when it will not */
+  async toIdle(ctx: Context): Promise<void> {
+    let last: Status | undefined
+    for (let tries = 0; tries < mostClears; tries++) {
+      last = await this.status()
+      if (last.state === State.Idle && last.status === 'OK') return
+      if (last.state === State.Error || last.status !== 'OK') await this.#out(Request.ClearStatus)
+      else if (last.state === State.DownloadBusy || last.state === State.Manifest)
+        await ctx.sleep(last.pollMs)
+      else if (last.state === State.ManifestSync || last.state === State.DownloadSync)
+        continue // asking moves it on
+      else await this.#out(Request.Abort)
+    }
+    throw new FlashError('device-refused', {
+      during: 'going to dfuIDLE',
+      status: last ? statusText(last) : '',
+    })
+  }
+
+  /**
+   * Hands over one block (or a command as block 0) and waits until it is taken.
+   * @throws `device-refused` with its status; it is in dfuIDLE again then
+   */
+  async download(block: number, bytes: Uint8Array, ctx: Context): Promise<void> {
+    await this.#out(Request.Download, block & 0xffff, bytes)
+    const ended = await this.#untilTaken(ctx)
+    if (ended.state === State.DownloadIdle && ended.status === 'OK') return
+    await this.toIdle(ctx)
+    throw new FlashError('device-refused', { during: `block ${String(block)}`, status: statusText(ended) })
+  }
+
+  /** At most `length` bytes; fewer are the end. */
+  async upload(block: number, length: number): Promise<Uint8Array> {
+    return this.#in(Request.Upload, block & 0xffff, length)
+  }
+
+  /** Exactly `length` bytes. */
+  async uploadAll(block: number, length: number): Promise<Uint8Array> {
+    return exactly(length, await this.upload(block, length), `reading block ${String(block)}`)
+  }
+
+  abort(): Promise<void> {
+    return this.#out(Request.Abort)
+  }
+
+  /** The empty block that ends a download, or starts the application. */
+  end(block: number): Promise<void> {
+    return this.#out(Request.Download, block)
+  }
+
+  /** Waits while it takes a block, for what the device says and no longer than is of use. */
+  async #untilTaken(ctx: Context): Promise<Status> {
+    const startedAt = ctx.clock.now()
+    let waitMs = 0
+    for (let zeros = 0; zeros < mostZeros && ctx.clock.now() - startedAt < patienceMs;) {
+      const status = await this.#statusIfTold()
+      if (status && status.state !== State.DownloadBusy && status.state !== State.DownloadSync) return status
+      if (status?.pollMs === 0) zeros++
+      // Refused while busy, as the specification lets it, it is given more and more time.
+      const moreMs = Math.max(shortestPollMs, waitMs * 2)
+      if (!status) waitMs = moreMs
+      else waitMs = this.#saysTooLong ? Math.min(moreMs, status.pollMs) : status.pollMs
+      await ctx.sleep(Math.min(Math.max(waitMs, shortestPollMs), patienceMs))
+    }
+    throw new FlashError('device-refused', { during: 'waiting for it', status: 'dfuDNBUSY' })
+  }
+
+  /** Undefined: it refused to say. */
+  async #statusIfTold(): Promise<Status | undefined> {
+    try {
+      return await this.status(busyTimeoutMs)
+    } catch (error) {
+      if (isFlashError(error, 'stalled')) return undefined
+      throw error
+    }
+  }
+
+  #in(request: Request, value: number, length: number, timeoutMs?: number): Promise<Uint8Array> {
+    return this.#link.controlIn(
+      { ...this.#setup(request, value) },
+      length,
+      timeoutMs === undefined ? {} : { timeoutMs },
+    )
+  }
+
+  #out(request: Request, value = 0, bytes?: Uint8Array): Promise<void> {
+    return this.#link.controlOut(this.#setup(request, value), bytes)
+  }
+
+  #setup(request: Request, value: number) {
+    return { requestType: 'class', recipient: 'interface', request, value, index: this.#number } as const
+  }
+}

@@ -1,0 +1,100 @@
+/**
+ * The flash of a microcontroller: sectors become FF when erased, writing clears bits, both take time, and power that
+ * fails cuts them short: from the first byte on as far as time had come, with one byte in between.
+ */
+import { blank } from '#core/bytes.ts'
+import type { Range } from '#core/programmer.ts'
+import type { Clock } from '#core/time.ts'
+import type { Dials } from '#bench/twin.ts'
+
+export interface FlashTimes {
+  /** Of a sector, in ms. */
+  eraseMs(bytes: number): number
+  readonly programMsPerKib: number
+}
+
+interface Work {
+  readonly target: Uint8Array
+  readonly before: Uint8Array
+  readonly from: number
+  readonly until: number
+}
+
+export class TwinFlash {
+  readonly address: number
+  readonly bytes: Uint8Array
+  readonly sectors: readonly Range[]
+  onWork: (ms: number) => void = () => undefined
+  readonly #times: FlashTimes
+  readonly #dials: Dials
+  #work: Work | undefined
+  #flickers = 0
+
+  constructor(sectors: readonly Range[], times: FlashTimes, content: Uint8Array, dials: Dials = {}) {
+    this.sectors = sectors
+    this.#times = times
+    this.#dials = dials
+    this.address = sectors[0]?.address ?? 0
+    this.bytes = blank(sectors.reduce((sum, { length }) => sum + length, 0))
+    this.bytes.set(content)
+  }
+
+  holds(address: number, length = 1): boolean {
+    return address >= this.address && address + length <= this.address + this.bytes.length
+  }
+
+  read(address: number, length: number): Uint8Array {
+    const offset = address - this.address
+    const read = this.bytes.slice(offset, offset + length)
+    const { flickerBit } = this.#dials
+    const at = flickerBit === undefined ? -1 : (flickerBit >> 3) - offset
+    if (flickerBit !== undefined && at >= 0 && at < read.length && this.#flickers++ % 2 === 1)
+      read[at] = (read[at] ?? 0) ^ (1 << (flickerBit & 7))
+    return read
+  }
+
+  /** The sector around it. Gives the ms that it takes. */
+  erase(address: number, clock: Clock): number {
+    const sector = this.sectors.find((one) => address >= one.address && address < one.address + one.length)
+    if (!sector) return 0
+    const offset = sector.address - this.address
+    const target = this.bytes.subarray(offset, offset + sector.length)
+    return this.#start(target, this.#times.eraseMs(sector.length), clock, () => target.fill(0xff))
+  }
+
+  eraseAll(clock: Clock): number {
+    const ms = this.sectors.reduce((sum, { length }) => sum + this.#times.eraseMs(length), 0)
+    return this.#start(this.bytes, ms, clock, () => this.bytes.fill(0xff))
+  }
+
+  program(address: number, bytes: Uint8Array, clock: Clock): number {
+    const offset = address - this.address
+    const target = this.bytes.subarray(offset, offset + bytes.length)
+    return this.#start(target, (bytes.length / 1024) * this.#times.programMsPerKib, clock, () => {
+      for (const [i, byte] of bytes.entries()) target[i] = (target[i] ?? 0xff) & byte
+      const { stuckBit } = this.#dials
+      const at = stuckBit === undefined ? -1 : (stuckBit >> 3) - offset
+      if (stuckBit !== undefined && at >= 0 && at < target.length)
+        target[at] = (target[at] ?? 0) & ~(1 << (stuckBit & 7))
+    })
+  }
+
+  losePower(now: number): void {
+    const work = this.#work
+    this.#work = undefined
+    if (!work || now >= work.until) return
+    const { target, before, from, until } = work
+    const done = Math.floor((target.length * (now - from)) / (until - from))
+    const between = (target[done] ?? 0) & (before[done] ?? 0)
+    target.set(before.subarray(done), done)
+    if (done < target.length) target[done] = between
+  }
+
+  #start(target: Uint8Array, ms: number, clock: Clock, change: () => void): number {
+    const from = clock.now()
+    this.#work = { target, before: target.slice(), from, until: from + ms }
+    change()
+    this.onWork(ms)
+    return ms
+  }
+}
