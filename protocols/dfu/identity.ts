@@ -36,6 +36,7 @@ export default {
   name: 'DFU',
   link: 'usb',
   filters: [...knownIds, dfuClass],
+  toTarget: [],
   recognise(seen): Recognition | undefined {
     if (seen.link !== 'usb' || seen.vendorId === atmel || !hasDfuMode(seen)) return undefined
     const known = findDevice(seen.vendorId, seen.productId)
