@@ -11,15 +11,15 @@ test.beforeEach(async ({ page }) => {
   await page.addInitScript({ content: axe })
 })
 
-/** Plugged into this computer, as Chrome describes it once it was chosen: an STM32 in its ROM's DFU mode. */
-const plugInStm32 = (page: Page) =>
+/** Plugged into this computer, as Chrome describes it once it was chosen: a label printer. */
+const plugInPrinter = (page: Page) =>
   page.addInitScript(() => {
-    const alternate = { interfaceClass: 0xfe, interfaceSubclass: 1, interfaceProtocol: 2 }
+    const alternate = { interfaceClass: 7, interfaceSubclass: 1, interfaceProtocol: 2 }
     let granted: unknown[] = []
     const device: unknown = {
-      ...{ vendorId: 0x0483, productId: 0xdf11, deviceClass: 0 },
+      ...{ vendorId: 0x0a5f, productId: 0x0164, deviceClass: 0 },
       ...{ deviceVersionMajor: 2, deviceVersionMinor: 2, deviceVersionSubminor: 0 },
-      ...{ manufacturerName: 'STMicroelectronics', productName: 'STM32  BOOTLOADER' },
+      ...{ manufacturerName: 'Label Works', productName: 'Labels 203' },
       serialNumber: '357236583333',
       configuration: { interfaces: [{ interfaceNumber: 0, alternate }] },
       configurations: [],
@@ -37,16 +37,16 @@ test('a device that is no programmer is described as it describes itself, and gu
   page,
   story,
 }) => {
-  await plugInStm32(page)
+  await plugInPrinter(page)
   await page.goto('./')
   await page.getByText(en.bench_not_listed).click()
   await story.button(en.bench_choose_any).click()
 
   const device = page.getByRole('article')
   await expect(device).toHaveCount(1)
-  await expect(device.getByRole('heading')).toHaveText(en.guess_dfu)
+  await expect(device.getByRole('heading')).toHaveText(en.guess_printer)
   await expect(device).toContainText(en.device_unknown_help)
-  for (const said of ['0483:df11', 'STMicroelectronics', 'STM32  BOOTLOADER', '357236583333', '2.20'])
+  for (const said of ['0a5f:0164', 'Label Works', 'Labels 203', '357236583333', '2.20'])
     await expect(device.getByRole('definition').filter({ hasText: said })).toBeVisible()
   await expect(device.getByRole('button', { name: en.device_start })).toBeHidden()
   await expect(story.button(en.bench_choose_usb)).toHaveClass(/primary/)
