@@ -1,14 +1,6 @@
 /** Practice images for DFU devices: a vector table and filler that says what it is. */
-import type { Segment } from '#core/programmer.ts'
+import type { PracticeFirmware } from '#bench/twin.ts'
 import { practiceProgram } from './images.ts'
-
-interface PracticeFirmware {
-  readonly id: string
-  readonly name: string
-  readonly chip: string
-  readonly version: string
-  build(): Segment[]
-}
 
 const image = (chip: string, version: number, address: number): PracticeFirmware => ({
   id: `practice-${String(version)}-${chip.toLowerCase().replace(/\W+/g, '-')}${address === 0x0800_0000 ? '' : '-app'}`,

@@ -1,15 +1,7 @@
 /** Practice images for the bench: real programs of ours that blink an Arduino's LED, for the right and the wrong chip. */
-import type { Segment } from '#core/programmer.ts'
+import type { PracticeFirmware } from '#bench/twin.ts'
 import { avrPartNamed } from '#chips/avr-parts.ts'
 import { blinkImage } from './images.ts'
-
-interface PracticeFirmware {
-  readonly id: string
-  readonly name: string
-  readonly chip: string
-  readonly version: string
-  build(): Segment[]
-}
 
 const blink = (chip: string, version: number): PracticeFirmware => ({
   id: `blink-${String(version)}-${chip.toLowerCase()}`,

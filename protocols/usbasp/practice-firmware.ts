@@ -4,19 +4,12 @@
  * of this project; these let the practice bench hold old and new versions, for the right and the wrong chip.
  * Every image says in plain text what it is, and carries a checksum so that a half-written one is known.
  */
+import type { PracticeFirmware } from '#bench/twin.ts'
 import { blank, concat, ByteWriter } from '#core/bytes.ts'
 import type { Segment } from '#core/programmer.ts'
 import { avrPartNamed, type AvrPart } from '#chips/avr-parts.ts'
 import { practiceMark } from './builds.ts'
 import { describeVersion } from './twin-descriptors.ts'
-
-export interface PracticeFirmware {
-  readonly id: string
-  readonly name: string
-  readonly chip: string
-  readonly version: string
-  build(): Segment[]
-}
 
 /** Sizes of the published builds, so that times and pictures are right. */
 const imageBytes: Readonly<Record<string, number>> = {

@@ -1,23 +1,14 @@
 /** The practice images of all protocols, found by glob: firmware files for the practice bench only. */
-import type { Segment } from '#core/programmer.ts'
+import type { PracticeFirmware } from './twin.ts'
 
-export interface PracticeImage {
-  readonly id: string
+export interface PracticeImage extends PracticeFirmware {
   /** The protocol folder's name. */
   readonly family: string
-  /** Says that it is a practice image. */
-  readonly name: string
-  readonly chip: string
-  readonly version: string
-  build(): Segment[]
 }
 
-const files = import.meta.glob<readonly Omit<PracticeImage, 'family'>[]>(
-  '../../protocols/*/practice-firmware.ts',
-  {
-    import: 'default',
-  },
-)
+const files = import.meta.glob<readonly PracticeFirmware[]>('../../protocols/*/practice-firmware.ts', {
+  import: 'default',
+})
 
 /** Those of `family` first, newest first. */
 export async function practiceImages(family: string | undefined): Promise<readonly PracticeImage[]> {

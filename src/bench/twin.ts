@@ -6,7 +6,7 @@
  * twin may use its folder's `packets.ts`, never its `driver.ts`.
  */
 import type { Clock } from '#core/time.ts'
-import type { MemoryId } from '#core/programmer.ts'
+import type { MemoryId, Segment } from '#core/programmer.ts'
 
 /** Setup packet as on the wire (USB 2.0, 9.3). */
 export interface SetupPacket {
@@ -148,4 +148,14 @@ export interface TwinVariant {
   /** The dials that do something here, with their choices where they are not on/off. */
   readonly dials: readonly (keyof Dials)[]
   make(dials?: Dials): TwinSetup
+}
+
+/** One of protocols/x/practice-firmware.ts, default export: a made-up image that a twin can hold and be given. */
+export interface PracticeFirmware {
+  readonly id: string
+  /** Says that it is a practice image. */
+  readonly name: string
+  readonly chip: string
+  readonly version: string
+  build(): Segment[]
 }
