@@ -108,7 +108,11 @@ export default defineConfig({
   ],
   build: {
     target: 'chrome120',
-    modulePreload: { polyfill: false }, // every browser with WebUSB has it
+    modulePreload: {
+      polyfill: false, // every browser with WebUSB has it
+      // A list of the scripts behind each script makes the first load 1.5 kB longer, and no page ready earlier.
+      resolveDependencies: (_, files) => files.filter((file) => file.endsWith('.css')),
+    },
     sourcemap: true,
     rolldownOptions: {
       output: {
