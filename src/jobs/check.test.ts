@@ -287,6 +287,22 @@ describe('what the chip code gets to see', () => {
     expect(segment?.bytes.subarray(64, 192)).toEqual(blank(128))
   })
 
+  test('has around it what will be put back, not what a broken write left', () => {
+    let around: Contents = new Map()
+    const check = (_: Contents, rest: Contents) => {
+      around = rest
+      return []
+    }
+    const kept = new Map([['flash', code(256)]] as const)
+    const present = new Map([
+      ['flash', blank(256)],
+      ['fuses', code(3)],
+    ] as const)
+    checkAll(request({ patient: { kind: 'avr:1e9307', chip: 'ATmega8', check }, kept, present }))
+    expect(around.get('flash')).toEqual([{ address: 0, bytes: code(256) }])
+    expect(around.get('fuses')).toEqual([{ address: 0, bytes: code(3) }])
+  })
+
   test('is the image as it is when it does not fit anyway', () => {
     const beyond = wanted({ contents: new Map([['flash', [{ address: 250, bytes: code(64) }]]]) })
     expect(seen({ wanted: beyond, rule: { outside: 'blank', reserved: 'skip' } })).toEqual(

@@ -43,7 +43,7 @@ export function checkAll(request: CheckRequest): readonly Check[] {
   const { patient, wanted } = request
   const contents = effectiveContents(request)
   const { said, chip = said?.claims.chip } = wanted.source
-  const ofChip = patient.check(contents, asContents(request), chip)
+  const ofChip = patient.check(contents, surroundingsOf(request), chip)
   const isChipKnown = ofChip.some(({ code }) => code === 'chip-matches')
   return [
     ...(isChipKnown ? [] : checkChip(patient.chip, wanted)),
@@ -102,10 +102,14 @@ function fits(contents: Contents, { memories }: PatientLayout): boolean {
 const baseOf = ({ memories }: PatientLayout, id: MemoryId): number =>
   memories.find((memory) => memory.id === id)?.address ?? 0
 
-const asContents = ({ present, layout }: CheckRequest): Contents =>
-  new Map(
-    [...present].map(([id, bytes]): [MemoryId, Segment[]] => [id, [{ address: baseOf(layout, id), bytes }]]),
+/** What an image will stand among: the flash as it was backed up, for a write that broke off left less of it. */
+function surroundingsOf({ present, kept, layout }: CheckRequest): Contents {
+  const flash = kept.get('flash')
+  const memories = new Map([...present, ...(flash ? [['flash', flash] as const] : [])])
+  return new Map(
+    [...memories].map(([id, bytes]): [MemoryId, Segment[]] => [id, [{ address: baseOf(layout, id), bytes }]]),
   )
+}
 
 const check = (code: Check['code'], result: Check['result'], values: Check['values'] = {}): Check => ({
   code,

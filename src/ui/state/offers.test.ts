@@ -1,0 +1,100 @@
+import { expect, test } from 'vitest'
+import type { KnownFirmware } from '#core/programmer.ts'
+import { practiceImages } from '#bench/practice-images.ts'
+import { avrPartNamed } from '#chips/avr-parts.ts'
+import type { MemoryLayout } from '#jobs/plan.ts'
+import type { BackupEntry } from '#store/backups.ts'
+import { offersFor, type OfferedTo } from './offers.ts'
+
+const flash = (chip: string, reserved: MemoryLayout['reserved'] = []): MemoryLayout => ({
+  id: 'flash',
+  address: 0,
+  length: avrPartNamed(chip).flash.bytes,
+  pageBytes: 64,
+  write: 'and',
+  reserved,
+  pageMs: 1,
+  readable: true,
+  writable: true,
+})
+const behindWires = (chip: string): OfferedTo => ({
+  patient: { to: 'target', kind: `avr:${chip}`, chip, memories: [flash(chip)] },
+  rescue: undefined,
+  firmware: undefined,
+  backup: undefined,
+  practising: false,
+})
+const usbasp = (version: string, confidence: KnownFirmware['confidence'] = 'certain'): KnownFirmware => ({
+  family: 'usbasp',
+  name: 'USBasp',
+  version,
+  confidence,
+  evidence: [],
+  appears: { link: 'usb' },
+})
+const none = () => Promise.resolve([])
+
+test('of a programmer the newest that is published comes next, and nothing once it is there', async () => {
+  const { published, next } = await offersFor({ ...behindWires('ATmega8'), firmware: usbasp('1.03') }, none)
+  expect(next).toEqual({ published: published.find(({ offer }) => offer === 'yes') })
+  expect(published.every(({ family }) => family === 'usbasp')).toBe(true)
+  const there = await offersFor({ ...behindWires('ATmega8'), firmware: usbasp('1.10') }, none)
+  expect(there.next).toBeUndefined()
+  expect(there.published).toEqual(published)
+})
+
+test('whoever owns the program of a chip knows alone what comes next', async () => {
+  for (const firmware of [undefined, usbasp('1.03', 'possible')]) {
+    const { published, next } = await offersFor({ ...behindWires('ATmega8'), firmware }, none)
+    expect(published).not.toEqual([])
+    expect(next).toBeUndefined()
+  }
+})
+
+test('a boot loader is not offered to a way that cannot change boot loaders', async () => {
+  const to = behindWires('ATmega328P')
+  const optiboot = { address: 0x7e00, length: 512, why: 'bootloader' } as const
+  const memories = [flash('ATmega328P', [optiboot])]
+  const names = async (patient: OfferedTo['patient']) =>
+    (await offersFor({ ...to, patient }, none)).published.map(({ name }) => name)
+  expect(await names(to.patient)).toContain('Optiboot 8.3')
+  expect(await names({ ...to.patient, memories })).not.toContain('Optiboot 8.3')
+})
+
+test('on the practice bench what is on the chip is told, and the newest practice image comes next', async () => {
+  const to = { ...behindWires('ATmega8'), firmware: usbasp('1.04'), practising: true }
+  const { practice, practiceForOthers, onChip, next } = await offersFor(to, none)
+  expect(practice.map(({ name }) => name).slice(0, 4)).toEqual(
+    ['1.10', '1.04', '1.03', '1.02'].map((version) => `USBasp ${version}`),
+  )
+  expect(onChip).toBe(practice[1])
+  expect(next).toEqual({ practice: practice[0] })
+  expect(practice.length + practiceForOthers.length).toBe((await practiceImages(undefined)).length)
+  const newest = await offersFor({ ...to, firmware: usbasp('1.10') }, none)
+  expect(newest.next).toBeUndefined()
+  expect(newest.onChip?.version).toBe('1.10')
+})
+
+test('what is to be brought back gets its own backup first, and without one the newest, damaged or not', async () => {
+  const rescue = {
+    sheet: 'usbasp',
+    family: 'usbasp',
+    name: 'USBasp',
+    by: 'isp',
+    chips: ['ATmega8'],
+    homes: [],
+  } as const
+  const to = { ...behindWires('ATmega8'), rescue, firmware: usbasp('1.10') }
+  const entry = (id: string, family: string) =>
+    ({ id, firmware: { family }, origin: { patient: { kind: 'avr:ATmega8' } } }) as BackupEntry
+  const [other, own] = [entry('1', 'stk500'), entry('2', 'usbasp')]
+  const offered = await offersFor(to, () => Promise.resolve([other, own]))
+  expect(offered).toMatchObject({ ownBackups: [own], backups: [other], next: { backup: own } })
+  expect((await offersFor(to, none)).next).toHaveProperty('published')
+})
+
+test('what cannot be listed is told, and the rest is there', async () => {
+  const offered = await offersFor(behindWires('ATmega8'), () => Promise.reject(new Error('no store')))
+  expect(offered.failures.map(({ code }) => code)).toEqual(['bug'])
+  expect(offered.published).not.toEqual([])
+})
