@@ -3,7 +3,7 @@
  * and two things that only look like one. Sources: `Makefile` of USBasp and `boards.txt` of ArduinoCore-avr for
  * fuses.
  */
-import { concat, fromHex } from '#core/bytes.ts'
+import { blank, concat, fromHex } from '#core/bytes.ts'
 import type { Dials, TwinSetup, TwinShelf, TwinVariant, UsbDescriptors, UsbTwin } from '#bench/twin.ts'
 import { TwinAvr, type TwinAvrOptions } from '#bench/twin-avr.ts'
 import { avrPartNamed, type AvrPart } from '#chips/avr-parts.ts'
@@ -23,12 +23,21 @@ const toolDials = [
   'flickerBit',
 ] as const satisfies (keyof Dials)[]
 
-/** Something in flash to back up: vectors of the chip, a third of it filled, and a word for people. */
-function practiceProgram(part: AvrPart): Uint8Array {
+/**
+ * Something in flash to back up: vectors of the chip, a third of it filled, and a word for people; and what
+ * stands for a boot loader, where the board has one.
+ */
+function practiceProgram(part: AvrPart, loader: number | undefined): Uint8Array {
   const start = part.vectors.bytes * part.vectors.count
   const text = new TextEncoder().encode('practice program')
   const length = Math.floor(part.flash.bytes / 3) & ~1
-  return concat(vectorTable(part, start + text.length, start + text.length), text, fillerCode(length, length))
+  const program = concat(
+    vectorTable(part, start + text.length, start + text.length),
+    text,
+    fillerCode(length, length),
+  )
+  if (loader === undefined) return program
+  return concat(program, blank(loader - program.length), fillerCode(part.flash.bytes - loader, loader))
 }
 
 const practiceEeprom = new TextEncoder().encode('practice EEPROM')
@@ -36,7 +45,7 @@ const practiceEeprom = new TextEncoder().encode('practice EEPROM')
 /** A tool with a board behind it; `board` says how that leaves its maker. */
 const withTarget = (
   chip: string,
-  board: { name?: string; hz: number } & Omit<TwinAvrOptions, 'dials' | 'flash'>,
+  board: { name?: string; hz: number; loader?: number } & Omit<TwinAvrOptions, 'dials' | 'flash'>,
 ): TwinVariant => ({
   name: `USBasp 1.04 with ${board.name ?? `an ${chip}`}`,
   dials: toolDials,
@@ -46,7 +55,7 @@ const withTarget = (
     const target = new TwinAvr(part, {
       ...(isAsSold ? board : {}),
       dials: { targetHz: board.hz, ...dials },
-      flash: practiceProgram(part),
+      flash: practiceProgram(part, isAsSold ? board.loader : undefined),
       eeprom: practiceEeprom,
     })
     return {
@@ -117,6 +126,7 @@ export default {
     hz: 16_000_000,
     fuses: Uint8Array.of(0xff, 0xde, 0xfd),
     lock: 0xcf,
+    loader: 0x7e00,
   }),
   atmega8: withTarget('ATmega8', { name: 'an ATmega8 fresh from the factory, at 1 MHz', hz: 1_000_000 }),
   attiny85: withTarget('ATtiny85', { hz: 8_000_000, fuses: Uint8Array.of(0xe2, 0xdf, 0xff) }),
