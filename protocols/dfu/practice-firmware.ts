@@ -4,7 +4,7 @@ import { practiceProgram } from './images.ts'
 
 const image = (chip: string, version: number, address: number): PracticeFirmware => ({
   id: `practice-${String(version)}-${chip.toLowerCase().replace(/\W+/g, '-')}${address === 0x0800_0000 ? '' : '-app'}`,
-  name: `Practice image ${String(version)} for ${chip}`,
+  name: `Program ${String(version)}`,
   chip,
   version: String(version),
   build: () => [{ address, bytes: practiceProgram(address, 24_000, version) }],

@@ -5,7 +5,7 @@ import { blinkImage } from './images.ts'
 
 const blink = (chip: string, version: number): PracticeFirmware => ({
   id: `blink-${String(version)}-${chip.toLowerCase()}`,
-  name: `Blink ${String(version)} practice image for ${chip}`,
+  name: `Blink ${String(version)}`,
   chip,
   version: String(version),
   build: () => [{ address: 0, bytes: blinkImage(avrPartNamed(chip), version) }],

@@ -87,7 +87,7 @@ export function isWholePracticeImage(flash: Uint8Array): boolean | undefined {
 
 const made = (version: string, chip: string): PracticeFirmware => ({
   id: `usbasp-${version}-${chip.toLowerCase()}`,
-  name: `USBasp ${version} practice image for ${chip}`,
+  name: `USBasp ${version}`,
   chip,
   version,
   build: () => buildImage(avrPartNamed(chip), version),

@@ -6,6 +6,9 @@ export interface PracticeImage extends PracticeFirmware {
   readonly family: string
 }
 
+/** As a file of it is called. */
+export const practiceName = ({ name, chip }: PracticeFirmware): string => `${name} practice image for ${chip}`
+
 const files = import.meta.glob<readonly PracticeFirmware[]>('../../protocols/*/practice-firmware.ts', {
   import: 'default',
 })

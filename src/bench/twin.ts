@@ -153,7 +153,7 @@ export interface TwinVariant {
 /** One of protocols/x/practice-firmware.ts, default export: a made-up image that a twin can hold and be given. */
 export interface PracticeFirmware {
   readonly id: string
-  /** Says that it is a practice image. */
+  /** What it plays, short and with its version, e.g. `USBasp 1.10`; `practiceName` adds that it only plays it. */
   readonly name: string
   readonly chip: string
   readonly version: string

@@ -28,7 +28,8 @@ async function readAll(): Promise<readonly CatalogueEntry[]> {
   return (await Promise.all(families)).flat()
 }
 
-const byVersion = (a: string, b: string): number => a.localeCompare(b, 'en', { numeric: true })
+/** Below 0: `a` is the older one. */
+export const compareVersions = (a: string, b: string): number => a.localeCompare(b, 'en', { numeric: true })
 
 /**
  * What runs on `chip`, newest first; of all families, where none is known, the newest of each first. `since`: nothing
@@ -40,10 +41,10 @@ export async function imagesFor(
   since = '',
 ): Promise<readonly CatalogueEntry[]> {
   const fitting = (await catalogue())
-    .filter(({ version }) => byVersion(version, since) >= 0)
+    .filter(({ version }) => compareVersions(version, since) >= 0)
     .filter((entry) => family === undefined || entry.family === family)
     .filter((entry) => [entry.chip, ...(entry.alsoFor ?? [])].includes(chip))
-    .sort((a, b) => byVersion(b.version, a.version))
+    .sort((a, b) => compareVersions(b.version, a.version))
   const age = (entry: CatalogueEntry) => fitting.filter((one) => one.family === entry.family).indexOf(entry)
   return fitting.toSorted((a, b) => age(a) - age(b))
 }

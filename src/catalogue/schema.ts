@@ -31,6 +31,8 @@ const knownImage = z.extend(publishedFile, {
   /** Of the data bytes alone, ascending, gaps left out; and their number. */
   imageSha256: sha256,
   imageBytes: bytes,
+  /** Of its first byte; absent: 0. */
+  address: z.optional(z.int().check(z.nonnegative())),
   licence: z.string(),
   /** `no`: it is here to be recognised, not to be installed. */
   offer: z.enum(['yes', 'caution', 'no']),

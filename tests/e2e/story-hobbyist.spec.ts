@@ -29,7 +29,14 @@ test('from the first page to the certificate of an updated USBasp in eight click
   await story.backUp()
   await story.reads(like(en.choose_holds, { name: 'USBasp practice image', version: '1.03' }))
 
-  await story.take('USBasp 1.10 practice image for ATmega8')
+  // The newest is a press away without looking for it; what she has is marked.
+  const newest = 'USBasp 1.10 practice image for ATmega8'
+  await expect(page.getByRole('listitem').filter({ hasText: newest })).toContainText(en.offer_newest)
+  await expect(page.getByRole('listitem').filter({ hasText: 'USBasp 1.03 practice image' })).toContainText(
+    en.offer_on_chip,
+  )
+  await story.button(like(en.choose_next, { title: newest })).click()
+  await story.planned()
   await story.write()
   await expect(story.heading(en.prove_by_itself)).toBeVisible()
   await story.button(en.practice_by_itself).click()

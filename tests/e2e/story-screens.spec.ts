@@ -106,7 +106,7 @@ for (const { name, width, height, language } of windows)
     await story.breakTransfer(words.fault_hang, 100_000) // the open panel must fit too
     await look('2-back-up', 'act')
     await story.backUp()
-    await look('3-choose')
+    await look('3-choose', 'act')
     await story.take(practiceImage(words, 'USBasp 1.10', 'ATmega8'))
     await look('5-plan', 'act')
     await story.write()

@@ -1,6 +1,6 @@
 /** From what the user points at to what a job wants; the sources of the Choose step and of links. */
 import { FlashError, type PartOfFile } from '#core/errors.ts'
-import type { PracticeImage } from '#bench/practice-images.ts'
+import { practiceName, type PracticeImage } from '#bench/practice-images.ts'
 import type { CatalogueEntry } from '#catalogue/catalogue.ts'
 import { fileOf, type FirmwareLink } from '#catalogue/link.ts'
 import { checkOffered, downloadFirmware } from '#catalogue/link-download.ts'
@@ -31,13 +31,13 @@ export const needsBase = (error: FlashError | undefined): boolean =>
 export const partsToChoose = (error: FlashError | undefined): readonly PartOfFile[] | undefined =>
   error?.is('bad-file') ? error.detail.parts : undefined
 
-export const fromPractice = ({ name, chip, version, ...image }: PracticeImage): Promise<Wanted> =>
+export const fromPractice = (image: PracticeImage): Promise<Wanted> =>
   read({
     kind: 'practice',
     file: new Blob([formatIntelHex(image.build())]),
-    name: `${name}.hex`,
-    chip,
-    version,
+    name: `${practiceName(image)}.hex`,
+    chip: image.chip,
+    version: image.version,
   })
 
 export async function fromLink(link: FirmwareLink, part?: string, signal?: AbortSignal): Promise<Wanted> {
