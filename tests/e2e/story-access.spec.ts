@@ -162,6 +162,7 @@ test('the whole job goes by keyboard alone, and each step is read from its headi
   const reads = (heading: string | RegExp) => expect(story.heading(heading)).toBeFocused()
 
   await press(story.button(en.practice_start))
+  await reads(en.practice_panel)
   await reach(page, page.getByLabel(en.practice_speed))
   await page.keyboard.press('End')
   await press(page.getByRole('button', { name: en.practice_usbasp_pair }))
@@ -180,6 +181,7 @@ test('the whole job goes by keyboard alone, and each step is read from its headi
   await press(story.button(en.plan_write))
   await reads(en.prove_by_itself)
   await press(story.button(en.prove_practice))
+  await reads(like(en.prove_here))
   await press(story.button(en.prove_ask))
   await reads(like(en.prove_runs))
   await press(story.link(en.prove_certificate))

@@ -200,7 +200,7 @@ test('hostile links are refused each in its own words, nothing is fetched, and a
 
   // What one link brought is not what the next one means.
   await page.goto(linkTo({ url: 'javascript:alert(1)' }))
-  await story.told({ happened: like(en.error_link), safe: en.safe_no_file, now: en.error_link_now })
+  await story.told({ happened: like(en.error_link), safe: en.safe_no_file, now: en.error_link_now_not })
   await page.goto('./#/')
   await expect(story.heading(en.bench_title)).toBeVisible()
   await expect(story.heading(en.pending_title)).toBeHidden()
@@ -232,6 +232,7 @@ test('so it is with a published version, and a wrong file does not end it', asyn
   await story.openBench()
   await story.plugIn(en.practice_usbasp_pair)
   await story.backUp()
+  await story.main.getByText(like(en.choose_published_all)).click()
   await story.button(like(en.offer_take_this, { title: 'USBasp 1.10 (dioannidis)' })).click()
   await story.told({
     happened: like(en.error_download),
@@ -327,6 +328,12 @@ test('from a file to its link and QR code in two clicks; the link carries the fi
   const { bytes } = await story.saved(story.button(en.makelink_qr_save))
   const path = await codePath(page).getAttribute('d')
   expect(Buffer.from(bytes).toString()).toContain(`<path d="${String(path)}"/>`)
+
+  // What was changed on its way is not what its maker put in, and nothing was downloaded that could be again.
+  await page.goto('about:blank')
+  await page.goto(text.replace(/sha256=\w{8}/, 'sha256=00000000'))
+  await story.button(en.link_take).click()
+  await story.told({ happened: en.error_hash, safe: en.safe_file, now: en.error_hash_now_inline })
 
   // Whoever opens it, online or not, has the file already.
   await page.goto('about:blank')

@@ -98,6 +98,7 @@ export class Story {
     await panel.getByRole('combobox').selectOption({ label: fault })
     await panel.getByLabel(this.words.practice_fault_after).fill(String(after))
     await panel.getByRole('button', { name: this.words.practice_arm }).click()
+    await this.sees(panel.getByText(like(this.words.practice_armed, { after: String(after), fault })))
   }
 
   // ---- the steps ---------------------------------------------------------------------------------

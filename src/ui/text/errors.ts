@@ -45,6 +45,8 @@ export interface Situation {
   readonly fuses?: readonly Pick<Consequence, 'values'>[] | undefined
   /** Where no device is involved at all. */
   readonly about?: 'library' | 'file'
+  /** Whose link it is: one that is being made, or one that came with the file in it. */
+  readonly link?: 'own' | 'inline'
 }
 
 export interface ErrorText {
@@ -187,13 +189,16 @@ const texts = {
     }),
     now: [m.error_fit_now()],
   }),
-  'bad-link': ({ field, why }) => ({
+  'bad-link': ({ field, why }, { link }) => ({
     happened: m.error_link({
       field,
       why: (linkFaults as Partial<Record<string, () => string>>)[why]?.() ?? why,
     }),
     safe: m.safe_no_file(),
-    now: [m.error_link_now(), m.error_link_now_file()],
+    now:
+      link === 'own'
+        ? [m.error_link_now_own()]
+        : [neverByMistake.has(why) ? m.error_link_now_not() : m.error_link_now(), m.error_link_now_file()],
   }),
   'download-blocked': ({ url }) => ({
     happened: `${m.error_download({ host: hostOf(url) })} ${m.error_download_why()}`,
@@ -201,9 +206,9 @@ const texts = {
     now: [m.error_download_now_self(), m.error_download_now_drop()],
     copy: [{ label: m.access_copy_address(), text: url }],
   }),
-  'hash-mismatch': ({ expected, found }) => ({
+  'hash-mismatch': ({ expected, found }, { link }) => ({
     happened: m.error_hash(),
-    now: [m.error_hash_now()],
+    now: link === 'inline' ? [m.error_hash_now_inline(), m.error_link_now_file()] : [m.error_hash_now()],
     copy: [
       { label: m.access_copy_promised(), text: expected },
       { label: m.access_copy_found(), text: found },
@@ -324,6 +329,18 @@ const foreign: Readonly<Record<string, () => string>> = {
   'Git LFS pointer': m.file_pointer,
   text: m.file_plain_text,
 }
+
+/** No mail program does this to a link. */
+const neverByMistake: ReadonlySet<string> = new Set<BadLinkReason>([
+  'unknown-field',
+  'too-large',
+  'hidden-characters',
+  'not-allowed',
+  'not-https',
+  'credentials',
+  'too-many',
+  'two-sources',
+])
 
 const linkFaults: Record<BadLinkReason, () => string> = {
   'not-a-firmware-link': m.link_fault_not_a_firmware_link,

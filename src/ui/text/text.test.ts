@@ -132,6 +132,7 @@ const details: { [C in ErrorCode]: readonly ErrorDetails[C][] } = {
   'does-not-fit': [{ memory: 'flash', address: 0x1f40, length: 512, available: 192 }],
   'bad-link': [
     { field: 'sha256', why: 'not-a-hash' },
+    { field: 'url', why: 'not-https' },
     { field: 'link', why: 'something newer' },
   ],
   'download-blocked': [
