@@ -1,8 +1,9 @@
 /** The shelf of STK500v1 twins: Arduinos to be flashed by their boot loaders, and Arduinos as ISP programmers. */
 import { avrPartNamed, type AvrPart } from '#chips/avr-parts.ts'
 import { concat, blank } from '#core/bytes.ts'
+import { FlashError } from '#core/errors.ts'
 import { TwinAvr } from '#bench/twin-avr.ts'
-import type { Dials, TwinShelf, TwinVariant } from '#bench/twin.ts'
+import type { Dials, TwinSetup, TwinShelf, TwinVariant } from '#bench/twin.ts'
 import { arduinoIspImage, blinkImage, loaderImage } from './images.ts'
 import { signOn } from './packets.ts'
 import { arduinoIsp } from './twin-arduino-isp.ts'
@@ -103,17 +104,47 @@ const board = (name: string, options: Board): TwinVariant => ({
   },
 })
 
+const programmerDials = [
+  'version',
+  'targetHz',
+  'locked',
+  'stuckBit',
+  'flickerBit',
+  'noTarget',
+  'chip',
+] as const satisfies (keyof Dials)[]
+
 /** An Uno with the ArduinoISP sketch and a target. */
+function makeProgrammer(target: TwinAvr, dials: Dials): TwinSetup {
+  const version = dials.version === undefined ? undefined : parseVersion(dials.version)
+  const { twin, chip } = make(unoBoard, {}, { target, version })
+  return {
+    ...{ twin, patient: target, memory: (id) => target.memory(id) },
+    itself: { patient: twin, memory: (id) => chip.memory(id) },
+  }
+}
+
 const programmer = (targetName: string): TwinVariant => ({
   name: `Arduino Uno as ISP with an ${targetName}`,
-  dials: ['version', 'targetHz', 'locked', 'stuckBit', 'flickerBit', 'noTarget', 'chip'],
-  make: (dials = {}) => {
-    const target = new TwinAvr(avrPartNamed(targetName), { dials, eeprom: Uint8Array.of(1, 2, 3, 4) })
-    const version = dials.version === undefined ? undefined : parseVersion(dials.version)
-    const { twin, chip } = make(unoBoard, {}, { target, version })
+  dials: programmerDials,
+  make: (dials = {}) =>
+    makeProgrammer(
+      new TwinAvr(avrPartNamed(targetName), { dials, eeprom: Uint8Array.of(1, 2, 3, 4) }),
+      dials,
+    ),
+})
+
+/** The same with another programmer on its wires, which has a chip of this kind. */
+const bringer = (name: string, patientOf: string): TwinVariant => ({
+  name: `Arduino Uno as ISP with ${name}`,
+  dials: [...programmerDials, 'halfWritten', 'liesAboutVersion'],
+  patientOf,
+  make: (dials = {}, wired) => {
+    if (!(wired?.patient instanceof TwinAvr))
+      throw new FlashError('bug', { during: `wiring an Arduino to ${patientOf}` })
     return {
-      ...{ twin, patient: target, memory: (id) => target.memory(id) },
-      itself: { patient: twin, memory: (id) => chip.memory(id) },
+      ...makeProgrammer(wired.patient, dials),
+      ...(wired.byItself && { byItself: () => wired.byItself?.() }),
     }
   },
 })
@@ -148,4 +179,5 @@ export default {
   'arduino-isp-atmega8': programmer('ATmega8'),
   'arduino-isp-atmega328p': programmer('ATmega328P'),
   'arduino-isp-attiny85': programmer('ATtiny85'),
+  'arduino-isp-usbasp': bringer('a USBasp', 'usbasp:pair'),
 } satisfies TwinShelf

@@ -43,6 +43,19 @@ export async function shelf(): Promise<ShelfEntry[]> {
   return (await variants()).map(({ entry }) => entry)
 }
 
+/** A fresh one, with what is on its wires. */
+export async function take(id: string, dials: Dials = {}): Promise<{ entry: ShelfEntry; setup: TwinSetup }> {
+  const all = await variants()
+  const found = (which: string) => {
+    const variant = all.find(({ entry }) => entry.id === which)
+    if (!variant) throw new FlashError('bug', { during: `taking ${which} from the shelf` })
+    return variant
+  }
+  const { entry, twin } = found(id)
+  const wired = twin.patientOf === undefined ? undefined : found(twin.patientOf).twin.make(dials)
+  return { entry, setup: twin.make(dials, wired) }
+}
+
 export interface BenchOptions {
   /** Default: real time. */
   readonly clock?: VirtualClock
@@ -64,9 +77,8 @@ export class PracticeBench {
 
   /** Takes a fresh one from the shelf and plugs it in. */
   async plug(id: string, dials: Dials = {}, faults: WireFaults = {}): Promise<Plugged> {
-    const found = (await variants()).find(({ entry }) => entry.id === id)
-    if (!found) throw new FlashError('bug', { during: `taking ${id} from the shelf` })
-    const plugged = new Plugged(found.entry, dials, found.twin.make(dials), (twin) => this.#insert(twin))
+    const { entry, setup } = await take(id, dials)
+    const plugged = new Plugged(entry, dials, setup, (twin) => this.#insert(twin))
     plugged.faults = faults
     this.#plugged.add(plugged)
     return plugged

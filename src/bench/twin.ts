@@ -147,7 +147,9 @@ export interface TwinVariant {
   readonly name: string
   /** The dials that do something here, with their choices where they are not on/off. */
   readonly dials: readonly (keyof Dials)[]
-  make(dials?: Dials): TwinSetup
+  /** Its wires lead to the patient of this one on the shelf, `protocol:variant`, which `make` then gets. */
+  readonly patientOf?: string
+  make(dials?: Dials, wired?: TwinSetup): TwinSetup
 }
 
 /** One of protocols/x/practice-firmware.ts, default export: a made-up image that a twin can hold and be given. */

@@ -6,6 +6,7 @@
 import 'fake-indexeddb/auto'
 import { deleteDB } from 'idb'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { take } from '#bench/bench.ts'
 import { TwinSerialBus } from '#bench/twin-serial.ts'
 import { TwinUsb } from '#bench/twin-usb.ts'
 import type {
@@ -14,7 +15,6 @@ import type {
   Twin,
   TwinAnswer,
   TwinBus,
-  TwinShelf,
   UsbDescriptors,
   UsbTwin,
 } from '#bench/twin.ts'
@@ -31,7 +31,6 @@ const sessions = 40
 const longestMs = 1_800_000
 const mostTransfers = 100_000
 
-const shelves = import.meta.glob<TwinShelf>('../../protocols/*/twin.ts', { import: 'default', eager: true })
 const kinds = await smallestOfEachKind()
 
 let db: Database
@@ -45,11 +44,9 @@ afterAll(async () => {
 
 describe.each(kinds)('$id', ({ id, dials }) => {
   test('whatever it answers, a job ends as it may', { timeout: 120_000 }, async () => {
-    const [protocol = '', variant = ''] = id.split(':')
     const codes = new Map<string, number>()
     for (let seed = 1; seed <= sessions; seed++) {
-      const setup = shelves[`../../protocols/${protocol}/twin.ts`]?.[variant]?.make(dials)
-      if (!setup) throw new Error(`there is no twin ${id}`)
+      const { setup } = await take(id, dials)
       const { code, transfers } = await session(setup.twin, seed)
       expect(transfers, `seed ${String(seed)}`).toBeLessThan(mostTransfers)
       codes.set(code, (codes.get(code) ?? 0) + 1)

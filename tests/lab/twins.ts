@@ -1,22 +1,13 @@
 /** Twins from the shelf, with the side that a computer sees, and what goes over it in a file. */
 import { appendFileSync } from 'node:fs'
-import { shelf, type ShelfEntry } from '#bench/bench.ts'
-import type { Dials, Twin, TwinSetup, TwinShelf } from '#bench/twin.ts'
+import { take } from '#bench/bench.ts'
+import type { Twin } from '#bench/twin.ts'
 import { pcapUsb } from '#transport/pcap.ts'
 import { asUsb } from './serial-bridges.ts'
 import type { UsbPort } from './usb-port.ts'
 import { setupBytes } from './usbip-packets.ts'
 
-const shelves = import.meta.glob<TwinShelf>('../../protocols/*/twin.ts', { import: 'default', eager: true })
-
-/** @throws when the shelf has no such twin */
-export async function make(id: string, dials: Dials = {}): Promise<{ entry: ShelfEntry; setup: TwinSetup }> {
-  const [protocol = '', variant = ''] = id.split(':')
-  const entry = (await shelf()).find((one) => one.id === id)
-  const setup = shelves[`../../protocols/${protocol}/twin.ts`]?.[variant]?.make(dials)
-  if (!entry || !setup) throw new Error(`there is no twin ${id}`)
-  return { entry, setup }
-}
+export { take as make }
 
 export const usbSide = (twin: Twin) => (twin.link === 'usb' ? twin : asUsb(twin))
 

@@ -5,9 +5,9 @@ import { m } from './generated/messages.js'
 
 const entries: Readonly<Record<string, { title: () => string; help: () => string }>> = {
   'usbasp:pair': { title: m.practice_usbasp_pair, help: m.practice_usbasp_pair_help },
+  'stk500:arduino-isp-usbasp': { title: m.practice_arduino_pair, help: m.practice_arduino_pair_help },
   'usbasp:atmega328p': { title: m.practice_usbasp_board, help: m.practice_usbasp_board_help },
   'stk500:uno': { title: m.practice_uno, help: m.practice_uno_help },
-  'stk500:arduino-isp-atmega8': { title: m.practice_arduino_isp, help: m.practice_arduino_isp_help },
 }
 
 /** Entries with a help, in the order in which a newcomer wants them. */
@@ -18,6 +18,7 @@ const others: Readonly<Record<string, () => string>> = {
   'stk500:nano-old': m.practice_nano_old,
   'stk500:diecimila': m.practice_diecimila,
   'stk500:optiboot-atmega8': m.practice_optiboot_atmega8,
+  'stk500:arduino-isp-atmega8': m.practice_arduino_isp,
   'stk500:arduino-isp-atmega328p': m.practice_arduino_isp_atmega328p,
   'stk500:arduino-isp-attiny85': m.practice_arduino_isp_attiny85,
   'usbasp:atmega8': m.practice_usbasp_atmega8,

@@ -83,7 +83,7 @@ export const sheets: Readonly<Record<SheetId, Sheet>> = {
         stk500: {
           diagram: 'uno-usbasp',
           steps: [m.bring_unplug, m.rescue_usbasp_step_j2, m.bring_wire_uno_isp10],
-          practice: { id: 'stk500:arduino-isp-atmega8', dials: {} },
+          practice: { id: 'stk500:arduino-isp-usbasp', dials: { halfWritten: true } },
         },
       },
     },
@@ -175,7 +175,7 @@ export const sheets: Readonly<Record<SheetId, Sheet>> = {
             ...[m.bring_unplug, m.rescue_usbisp_step_open, m.rescue_usbisp_step_bridge],
             m.bring_wire_uno_isp10,
           ],
-          practice: { id: 'stk500:arduino-isp-atmega8', dials: { chip: 'ATmega88', locked: true } },
+          practice: { id: 'stk500:arduino-isp-usbasp', dials: { chip: 'ATmega88', locked: true } },
         },
       },
     },
