@@ -10,6 +10,7 @@ import {
   type PatientLayout,
   type Plan,
   type PlanRule,
+  untoldWarnings,
 } from './plan.ts'
 
 const memory = (id: MemoryId, length: number, changes: Partial<MemoryLayout> = {}): MemoryLayout => ({
@@ -435,6 +436,28 @@ describe('consent', () => {
       ['warning-overridden', false],
     ])
   })
+})
+
+test('a warning that its consent tells whole is not told twice', () => {
+  const fuse = (bit: string) => ({ fuse: 'low', bit, danger: 'clock' })
+  const checks: readonly Check[] = [
+    { code: 'fuse-danger', result: 'warning', values: fuse('CKSEL') },
+    { code: 'fuse-danger', result: 'warning', values: fuse('CKDIV8') },
+    { code: 'same-device', result: 'warning', values: { why: 'other-serial' } },
+    { code: 'backup-proven', result: 'warning', values: { memory: 'flash, eeprom' } },
+    { code: 'version', result: 'warning', values: {} },
+    { code: 'size-fits', result: 'passed', values: {} },
+  ]
+  const asked = (...ids: string[]) =>
+    untoldWarnings(
+      checks,
+      ids.map((id) => ({ id, code: 'no-backup', typed: true, values: {} })),
+    ).map(({ code, values }) => values['bit'] ?? code)
+  expect(asked()).toEqual(['CKSEL', 'CKDIV8', 'same-device', 'backup-proven', 'version'])
+  expect(asked('fuse-danger:low.CKSEL', 'other-device', 'no-backup:flash', 'warning-overridden')).toEqual([
+    ...['CKDIV8', 'same-device', 'backup-proven', 'version'],
+  ])
+  expect(asked('no-backup:flash', 'no-backup:eeprom')).not.toContain('backup-proven')
 })
 
 test('the estimate narrows once the speed of reading is known', () => {

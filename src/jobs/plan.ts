@@ -331,6 +331,22 @@ const ownConsequence: Partial<Record<Check['code'], Consequence['code'] | 'none'
   'nothing-to-do': 'none',
 }
 
+const fuseId = ({ fuse = '', bit = '' }: Check['values']): string => `fuse-danger:${fuse}.${bit}`
+const lossId = (memory: string): string => `no-backup:${memory}`
+
+/** The warnings of which the consents asked for do not tell the whole already. */
+export function untoldWarnings(
+  checks: readonly Check[],
+  consequences: readonly Consequence[],
+): readonly Check[] {
+  const isAsked = (asked: string) => consequences.some(({ id }) => id === asked)
+  return checks.filter(({ code, result, values }) => {
+    if (result === 'passed') return false
+    if (code === 'fuse-danger') return !isAsked(fuseId(values))
+    return code !== 'backup-proven' || !values['memory']?.split(', ').map(lossId).every(isAsked)
+  })
+}
+
 /** What a tick is enough for: it can be undone, or is unlikely. */
 const ticked: ReadonlySet<Consequence['code']> = new Set(['bootloader-replaced', 'maybe-other-device'])
 
@@ -342,7 +358,7 @@ function consequencesOf(
   checks: readonly Check[],
 ): Consequence[] {
   const consequences: Consequence[] = lost.map((memory) => ({
-    id: `no-backup:${memory}`,
+    id: lossId(memory),
     code: 'no-backup',
     typed: true,
     values: { memory },
@@ -355,11 +371,10 @@ function consequencesOf(
     const isUnsure = code === 'same-device' && values['why'] === 'unsure'
     const own = isUnsure ? 'maybe-other-device' : ownConsequence[code]
     if (own === undefined || own === 'none') continue
-    const { fuse = '', bit = '', danger } = values
     consequences.push({
-      id: own === 'fuse-danger' ? `${own}:${fuse}.${bit}` : own,
+      id: own === 'fuse-danger' ? fuseId(values) : own,
       code: own,
-      typed: !ticked.has(own) && danger !== 'caution',
+      typed: !ticked.has(own) && values['danger'] !== 'caution',
       values,
     })
   }
