@@ -295,7 +295,7 @@ describe('lock bits and fuses', () => {
     })
     expect(
       only(all, 'fuse-danger').map(({ values }) => `${values['bit'] ?? ''} ${values['danger'] ?? ''}`),
-    ).toEqual(['CKSEL clock', 'RSTDISBL lost', 'BODLEVEL caution'])
+    ).toEqual(['CKSEL clock', 'RSTDISBL lost', 'BODLEVEL supply'])
     expect(only(all, 'fuse-danger')[0]).toEqual({
       code: 'fuse-danger',
       result: 'warning',
@@ -310,6 +310,7 @@ describe('lock bits and fuses', () => {
         after: '0xe0',
       },
     })
+    expect(only(all, 'fuse-danger')[2]?.values).toMatchObject({ 'from-volts': '2.7', volts: '4.3' })
   })
 
   test('the same fuses are no danger', () => {

@@ -244,6 +244,10 @@ function checkLock({ wanted, present, part }: AvrCheckInput): Check[] {
   return say('passed', (value & part.lockMask) === part.lockMask ? 'open' : 'boot-section')
 }
 
+/** `volts` → `from-volts`. */
+const ofBefore = (values: Readonly<Record<string, string>>): Record<string, string> =>
+  Object.fromEntries(Object.entries(values).map(([name, value]) => [`from-${name}`, value]))
+
 function checkDanger(part: AvrPart, { now, then }: Fuses): Check[] {
   return fuseChanges(part, now, then).flatMap(({ bit, byte, from, to, danger }) =>
     danger === undefined
@@ -257,6 +261,7 @@ function checkDanger(part: AvrPart, { now, then }: Fuses): Check[] {
             to: to.id,
             meaning: to.id,
             ...to.values,
+            ...ofBefore(from.values),
             before: hex(now[fuseBytes.indexOf(byte)] ?? 0xff),
             after: hex(then[fuseBytes.indexOf(byte)] ?? 0xff),
           }),

@@ -57,10 +57,10 @@ export interface FuseMeaning {
 
 /**
  * lost: the chip cannot be reached by ISP afterwards · clock: it cannot be reached unless that clock is
- * there · slow: only by a programmer that is slow enough · caution: it can be reached, but may behave in
- * another way
+ * there · slow: only by a programmer that is slow enough · supply: perhaps not while its supply is below the
+ * brown-out level · caution: it can be reached, but may behave in another way
  */
-export type FuseDanger = 'lost' | 'clock' | 'slow' | 'caution'
+export type FuseDanger = 'lost' | 'clock' | 'slow' | 'supply' | 'caution'
 
 export interface FuseReading {
   readonly bit: FuseBit
@@ -320,8 +320,14 @@ function dangerOf(
   if (bit === 'CKSEL' && from.id !== to.id && to.id === slowest) return 'slow'
   if (bit === 'CKDIV8' && to.id === 'on' && clock === slowest) return 'slow' // 16 kHz
   if (bit === 'CKSEL' && !to.id.startsWith('internal-') && from.id !== to.id) return 'clock'
+  if (bit === 'BODEN' && to.id === 'on') return 'supply'
+  if (bit === 'BODLEVEL' && levelOf(to) > levelOf(from)) return 'supply'
   return harmless.includes(bit) ? undefined : 'caution'
 }
+
+/** In volts; a reserved one may be any. */
+const levelOf = ({ id, values }: FuseMeaning): number =>
+  id === 'reserved' ? Infinity : Number(values['volts'] ?? 0)
 
 /** Needs an SCK below 32 kHz, which many programmers do not have: ArduinoISP has 125 kHz only. */
 const slowest: ClockSource = 'internal-128khz'

@@ -60,7 +60,7 @@ function gapsOf(values: Values): Gaps {
     ...(excess !== undefined && { excess: count(Number(excess)) }),
     ...(hash !== undefined && { hash: shortHash(hash) }),
     ...(isFuse && { name: fuseName(bit) }),
-    ...(isFuse && from !== undefined && { from: fuseMeaning(from, values) }),
+    ...(isFuse && from !== undefined && { from: fuseMeaning(from, ofBefore(values)) }),
     ...(isFuse && to !== undefined && { to: fuseMeaning(to, values) }),
     ...(danger !== undefined && { danger: fuseDanger(danger) }),
     ...(clue !== undefined && { detail: evidenceText({ code: clue as EvidenceCode, values }) }),
@@ -68,6 +68,14 @@ function gapsOf(values: Values): Gaps {
   }
   return Object.fromEntries(gapNames.map((name) => [name, told[name] ?? '–'])) as Gaps
 }
+
+/** What a fuse meant before: its own gaps. */
+const ofBefore = (values: Values): Values =>
+  Object.fromEntries(
+    Object.entries(values).flatMap(([name, value]) =>
+      name.startsWith('from-') ? [[name.slice('from-'.length), value]] : [],
+    ),
+  )
 
 interface Texts {
   readonly title: Sentence

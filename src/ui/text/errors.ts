@@ -501,6 +501,7 @@ const afterFuse = {
   lost: () => m.error_target_fuses_now_lost(),
   clock: () => m.error_target_fuses_now_clock(),
   slow: ({ slowed }) => slowed(),
+  supply: () => m.error_target_fuses_now_supply(),
 } satisfies Partial<Record<FuseDanger, (tool: ToolHelp) => string>>
 
 /** All ones, all zeros or the echo 00 01 02: what a dead line or a locked chip gives as a signature. */

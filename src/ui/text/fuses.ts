@@ -66,6 +66,7 @@ const dangers: Record<FuseDanger, () => string> = {
   lost: m.fuse_danger_lost,
   clock: m.fuse_danger_clock,
   slow: m.fuse_danger_slow,
+  supply: m.fuse_danger_supply,
   caution: m.fuse_danger_caution,
 }
 

@@ -322,6 +322,8 @@ describe('an error', () => {
       expect(clock.now).toEqual([expect.stringContaining('XTAL1'), expect.stringContaining('slowest SCK')])
       const harmless = errorText(error, written({ bit: 'BOOTRST', danger: 'caution' }))
       expect(harmless.now.join(' ')).toContain('cable')
+      const supply = errorText(error, written({ bit: 'BODLEVEL', danger: 'supply' }))
+      expect(supply.now).toEqual([expect.stringContaining('above its brown-out level')])
     }
   })
 
@@ -571,11 +573,30 @@ describe('a check', () => {
     expect(text).toContain('cannot be reached by ISP')
   })
 
+  test('a brown-out level is told with the level before and after, and what a supply below it costs', () => {
+    const values = {
+      ...{ danger: 'supply', fuse: 'extended', bit: 'BODLEVEL', from: 'bod-level', to: 'bod-level' },
+      ...{ 'from-volts': '2.7', volts: '4.3', before: '0xfd', after: '0xfc' },
+    }
+    const consequence = { id: 'fuse-danger', code: 'fuse-danger', typed: true, values } as const
+    for (const text of [
+      checkText({ code: 'fuse-danger', result: 'warning', values }).text,
+      consequenceText(consequence),
+    ]) {
+      expect(text).toContain('2.7 V → 4.3 V (0xfd → 0xfc)')
+      expect(text).toMatch(/stays in reset.*until the supply is raised/)
+      expect(text).not.toContain('reachable')
+    }
+    inBoth(() => consequenceText(consequence))
+  })
+
   test('results and consequences are told in both languages', () => {
     for (const result of ['passed', 'warning', 'refused'] as const) inBoth(() => checkResult(result))
     const consequences: Record<Consequence['code'], Record<string, string>> = {
       'no-backup': { memory: 'eeprom' },
-      'fuse-danger': { bit: 'SPIEN', from: 'on', to: 'off', danger: 'lost' },
+      'fuse-danger': {
+        ...{ bit: 'SPIEN', from: 'on', to: 'off', danger: 'lost', before: '0xd9', after: '0xf9' },
+      },
       'lock-bits': {},
       'bootloader-replaced': { address: '0x7e00' },
       'other-device': {},
