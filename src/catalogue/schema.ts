@@ -18,6 +18,20 @@ const publishedFile = z.object({
   urls: z.array(pinnedUrl).check(z.minLength(1)),
 })
 
+/** Why an image is not simply offered; `ui/text/checks.ts` says it. */
+const reasons = [
+  'clone-image',
+  'experimental',
+  'no-release-notes',
+  'one-person',
+  'pre-release',
+  'slow-programming',
+  'superseded',
+  'unknown-author',
+  'vendor-string',
+] as const
+export type ImageReason = (typeof reasons)[number]
+
 const knownImage = z.extend(publishedFile, {
   name: z.string(),
   version: z.string(),
@@ -37,7 +51,7 @@ const knownImage = z.extend(publishedFile, {
   /** `no`: it is here to be recognised, not to be installed. */
   offer: z.enum(['yes', 'caution', 'no']),
   /** Why not simply yes. */
-  reason: z.optional(z.string()),
+  reason: z.optional(z.enum(reasons)),
   /** Known problems, with their source. */
   notes: z.optional(z.array(z.string())),
 })

@@ -247,9 +247,9 @@ test('a promised hash is checked, an unpromised one is no check', () => {
   expect(verdict('image-matches-hash')).toBe('')
 })
 
-test('a known fault is a warning, a known good image passes, an unknown one says nothing', () => {
-  expect(verdict('known-bad', { known: { fault: 'slow' } })).toBe('warning')
-  expect(verdict('known-bad', { known: { fault: undefined } })).toBe('passed')
+test('what is known against an image is a warning, a known good image passes, an unknown one says nothing', () => {
+  expect(verdict('known-bad', { known: { against: 'slow-programming' } })).toBe('warning')
+  expect(verdict('known-bad', { known: { against: undefined } })).toBe('passed')
   expect(verdict('known-bad')).toBe('')
 })
 

@@ -5,6 +5,7 @@
  * `values.why` chooses the sentence where there are several; the other values are its evidence.
  */
 import { equal } from '#core/bytes.ts'
+import type { ImageReason } from '#catalogue/schema.ts'
 import type { Check, Contents, KnownFirmware, MemoryId, Patient, Segment } from '#core/programmer.ts'
 import type { Statement } from '#inspector/clue.ts'
 import type { Backup } from '#store/backups.ts'
@@ -33,7 +34,7 @@ export interface CheckRequest {
   /** What the image is by itself, surest first. */
   readonly nature: readonly Statement[]
   /** What the catalogue says of this image; undefined: it does not know it. */
-  readonly known: { readonly fault: string | undefined } | undefined
+  readonly known: { readonly against: ImageReason | undefined } | undefined
   readonly battery: { readonly charging: boolean; readonly level: number } | undefined
   /** Bytes; undefined: unknown. */
   readonly storageRoom: number | undefined
@@ -171,10 +172,8 @@ export function compareVersions(a: string | undefined, b: string | undefined): n
 
 function checkKnownFault({ known }: CheckRequest): Check[] {
   if (!known) return []
-  const { fault } = known
-  return [
-    fault === undefined ? check('known-bad', 'passed') : check('known-bad', 'warning', { detail: fault }),
-  ]
+  const { against } = known
+  return [against ? check('known-bad', 'warning', { reason: against }) : check('known-bad', 'passed')]
 }
 
 function checkHash({ source: { sha256, promisedSha256 } }: Wanted): Check[] {

@@ -2,6 +2,7 @@
  * Turning what the user chose (a file, a link's download, a catalogue's file, a practice image, a backup)
  * into what is wanted. A promise of size or hash is kept before anything else looks at the bytes.
  */
+import type { ImageReason } from '#catalogue/schema.ts'
 import { FlashError } from '#core/errors.ts'
 import type { Contents, KnownFirmware, MemoryId, Segment } from '#core/programmer.ts'
 import { totalBytes } from '#firmware/image.ts'
@@ -123,14 +124,14 @@ export function ruleFor(before: KnownFirmware | undefined, { firmware }: Wanted)
   return { outside: isWhole ? 'blank' : 'keep', reserved: 'refuse' }
 }
 
-/** What the catalogue warns of in an image; undefined: it does not know it. */
-export async function faultOf({
+/** What the catalogue has against an image; undefined: it does not know it. */
+export async function knownOf({
   contents,
   source,
-}: Wanted): Promise<{ fault: string | undefined } | undefined> {
+}: Wanted): Promise<{ against: ImageReason | undefined } | undefined> {
   const flash = contents.get('flash')
   if (!flash) return undefined
   const { findFile, findImage } = await import('#catalogue/catalogue.ts')
   const entry = (await findFile(source.sha256)) ?? (await findImage(flash))
-  return entry && { fault: entry.offer === 'yes' ? undefined : entry.reason }
+  return entry && { against: entry.offer === 'yes' ? undefined : entry.reason }
 }

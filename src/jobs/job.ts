@@ -27,7 +27,7 @@ import {
 } from './backup.ts'
 import { issueCertificate } from './certificate.ts'
 import { checkAll } from './check.ts'
-import { faultOf, natureOf, ruleFor } from './choose.ts'
+import { knownOf, natureOf, ruleFor } from './choose.ts'
 import { Connection, originOf, patientView, type ConnectOptions } from './connection.ts'
 import { flash, release } from './flash.ts'
 import { recogniseFirmware } from './identify.ts'
@@ -419,7 +419,7 @@ export class Job {
     const [isProven, restored, known, nature, battery, storageRoom] = await Promise.all([
       this.#receiptFor(backup).then(Boolean),
       backupId === undefined ? undefined : backups.get(backupId),
-      faultOf(wanted),
+      knownOf(wanted),
       natureOf(wanted),
       surroundings.battery(),
       surroundings.storageRoom(),

@@ -3,6 +3,7 @@
  * its result does. Evidence fills the gaps, a dash where a check does not give it.
  */
 import type { Check, CheckCode } from '#core/programmer.ts'
+import type { ImageReason } from '#catalogue/schema.ts'
 import type { EvidenceCode } from '#inspector/clue.ts'
 import type { Consequence } from '#jobs/plan.ts'
 import { memoryName } from './facts.ts'
@@ -52,7 +53,7 @@ type Sentence = (gaps: Gaps) => string
 
 /** The evidence with ids replaced by their names. */
 function gapsOf(values: Values): Gaps {
-  const { memory, hash, bit, danger, checks, clue, excess, from, to } = values
+  const { memory, hash, bit, danger, checks, clue, excess, from, to, reason } = values
   const isFuse = bit !== undefined
   const told: Values = {
     ...values,
@@ -64,6 +65,7 @@ function gapsOf(values: Values): Gaps {
     ...(isFuse && to !== undefined && { to: fuseMeaning(to, values) }),
     ...(danger !== undefined && { danger: fuseDanger(danger) }),
     ...(clue !== undefined && { detail: evidenceText({ code: clue as EvidenceCode, values }) }),
+    ...(reason !== undefined && { detail: imageReason(reason) }),
     ...(checks !== undefined && { checks: checks.split(/, */).map(checkName).join(', ') }),
   }
   return Object.fromEntries(gapNames.map((name) => [name, told[name] ?? '–'])) as Gaps
@@ -274,6 +276,18 @@ const checks: Record<CheckCode, Texts> = {
   },
 }
 
+const imageReasons: Record<ImageReason, () => string> = {
+  'clone-image': m.image_reason_clone_image,
+  experimental: m.image_reason_experimental,
+  'no-release-notes': m.image_reason_no_release_notes,
+  'one-person': m.image_reason_one_person,
+  'pre-release': m.image_reason_pre_release,
+  'slow-programming': m.image_reason_slow_programming,
+  superseded: m.image_reason_superseded,
+  'unknown-author': m.image_reason_unknown_author,
+  'vendor-string': m.image_reason_vendor_string,
+}
+
 const results: Record<Check['result'], () => string> = {
   passed: m.check_result_passed,
   warning: m.check_result_warning,
@@ -296,6 +310,10 @@ export function checkText({ code, result, values }: Check): CheckText {
   const say = (values['why'] === undefined ? undefined : says[values['why']]) ?? says[result] ?? title
   return { title: title(gaps), text: say(gaps) }
 }
+
+/** What the catalogue has against an image; a check carries the code as plain text. */
+export const imageReason = (reason: string): string =>
+  (imageReasons as Partial<Record<string, () => string>>)[reason]?.() ?? reason
 
 export const checkResult = (result: Check['result']): string => results[result]()
 

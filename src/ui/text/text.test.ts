@@ -465,7 +465,7 @@ describe('a notice', () => {
 describe('a check', () => {
   const evidence = {
     ...{ address: '0x1f00', available: '8192', beyond: '0x2000', bytes: '256', bootloader: '0x7e00' },
-    ...{ chips: 'ATmega88', detail: 'loses bytes', excess: '12', expected: 'ATmega8', found: 'ATmega88' },
+    ...{ chips: 'ATmega88', reason: 'slow-programming', excess: '12', expected: 'ATmega8', found: 'ATmega88' },
     ...{ from: '1.02', hash: 'ab'.repeat(32), last: '0x125b', level: '40 %', lock: '0xff', memory: 'flash' },
     ...{ start: '0x0000', target: '0x0026', to: '1.04', vectors: '19 × 2', word: '0x2411' },
   }
@@ -588,6 +588,19 @@ describe('a check', () => {
       expect(text).not.toContain('reachable')
     }
     inBoth(() => consequenceText(consequence))
+  })
+
+  test('what the catalogue has against an image is told in both languages, by a code', async () => {
+    const { catalogue } = await import('#catalogue/catalogue.ts')
+    const reasons = new Set((await catalogue()).flatMap(({ reason = [] }) => reason))
+    expect(reasons.size).toBeGreaterThan(5)
+    for (const reason of reasons) {
+      const { en, de } = inBoth(
+        () => checkText({ code: 'known-bad', result: 'warning', values: { reason } }).text,
+      )
+      expect(en).not.toBe(de)
+      expect(en).toMatch(/^[A-Z].*\.$/)
+    }
   })
 
   test('results and consequences are told in both languages', () => {
