@@ -74,5 +74,12 @@ export const memoryHelp = (id: MemoryId): string => memories[id].help()
 
 export const confidenceText = (confidence: Recognition['confidence']): string => confidences[confidence]()
 
+/** The memories that a lock kept out of a backup; empty where it holds all that could be lost. */
+export const lockedNames = (unreadable: readonly Unreadable[]): string =>
+  unreadable
+    .filter(({ reason }) => reason === 'read-protected')
+    .map(({ memory }) => memoryName(memory))
+    .join(', ')
+
 export const unreadableText = ({ memory, reason }: Unreadable): string =>
   unreadables[reason]({ memory: memoryName(memory) })

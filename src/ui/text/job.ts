@@ -2,7 +2,9 @@
 import type { Check, Fact } from '#core/programmer.ts'
 import type { ProofResult } from '#jobs/prove.ts'
 import type { JobView, Outcome, StepName, WayView } from '#jobs/view.ts'
+import type { Backup } from '#store/backups.ts'
 import type { Wanted } from '#store/journal.ts'
+import { lockedNames } from './facts.ts'
 import { count, size } from './format.ts'
 import { m } from './generated/messages.js'
 import { operationText } from './operations.ts'
@@ -48,8 +50,7 @@ const results: Record<StepName, (view: JobView) => string | undefined> = {
     (patient && patient.to === 'target'
       ? m.result_connect_target({ model: programmer.model, chip: patient.chip })
       : [programmer.model, patient?.chip].filter(Boolean).join(', ')),
-  'back-up': ({ backup }) =>
-    backup && m.result_backup({ bytes: size(backup.memories.reduce((sum, { length }) => sum + length, 0)) }),
+  'back-up': ({ backup }) => backup && backupText(backup),
   choose: ({ wanted }) => wanted && wantedName(wanted),
   check: ({ checks }) => checks && countChecks(checks),
   plan: (view) =>
@@ -58,6 +59,18 @@ const results: Record<StepName, (view: JobView) => string | undefined> = {
       : view.plan && m.result_plan({ bytes: size(view.plan.programBytes) }),
   write: ({ outcome }) => outcome && m.result_write({ bytes: size(outcome.verifiedBytes) }),
   prove: ({ proof }) => proof && proofText(proof),
+}
+
+function backupText({ memories, unreadable }: Backup): string {
+  const bytes = size(memories.reduce((sum, { length }) => sum + length, 0))
+  const locked = lockedNames(unreadable)
+  return locked ? m.result_backup_locked({ bytes, memories: locked }) : m.result_backup({ bytes })
+}
+
+/** Done, but without what the step is for. */
+const isPartly: Partial<Record<StepName, (view: JobView) => boolean>> = {
+  'back-up': ({ backup }) => lockedNames(backup?.unreadable ?? []) !== '',
+  prove: ({ proof }) => proof?.kind === 'none',
 }
 
 function countChecks(checks: readonly Check[]): string {
@@ -83,7 +96,9 @@ export function jobSteps(view: JobView, atHand: StepName, order: readonly StepNa
           ? ('failed' as const)
           : ('now' as const)
         : view.done.includes(name)
-          ? ('done' as const)
+          ? isPartly[name]?.(view)
+            ? ('partly' as const)
+            : ('done' as const)
           : ('todo' as const),
     }
   })

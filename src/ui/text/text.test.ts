@@ -3,7 +3,7 @@ import { FlashError, type ErrorCode, type ErrorDetails } from '#core/errors.ts'
 import type { Check, CheckCode, Fact, FactName, MemoryId, NoticeCode } from '#core/programmer.ts'
 import type { Platform } from '#host/platform.ts'
 import type { Consequence } from '#jobs/plan.ts'
-import type { JobView } from '#jobs/view.ts'
+import type { JobView, StepName } from '#jobs/view.ts'
 import { evidenceCodes, statementCodes } from '#inspector/clue.ts'
 import { checkResult, checkText, consequenceText } from './checks.ts'
 import { errorWord } from './error-words.ts'
@@ -412,6 +412,45 @@ describe('a proof by reading', () => {
   })
 })
 
+describe('a step that is done', () => {
+  const memory = (id: MemoryId, length: number) => ({ id, length })
+  const locked = {
+    memories: [memory('fuses', 3), memory('lock', 1), memory('calibration', 4)],
+    unreadable: [
+      { memory: 'flash', reason: 'read-protected' },
+      { memory: 'eeprom', reason: 'read-protected' },
+    ],
+  }
+  const whole = {
+    memories: [memory('flash', 8192)],
+    unreadable: [{ memory: 'eeprom', reason: 'not-through-this-way' }],
+  }
+  const step = (name: StepName, view: object) => {
+    const [only] = jobSteps({ next: 'nothing', done: [name], ...view } as unknown as JobView, 'prove', [name])
+    return only
+  }
+
+  test('is no success where a locked chip kept its contents back, and says what is missing', () => {
+    const { en, de } = inBoth(() => step('back-up', { backup: locked })?.result ?? '')
+    expect(en).toBe('8 B read twice. Not in it: Flash, EEPROM (locked)')
+    expect(de).toContain('Flash, EEPROM')
+    expect(step('back-up', { backup: locked })?.state).toBe('partly')
+  })
+
+  test('is one where everything that can be lost was read', () => {
+    expect(step('back-up', { backup: whole })).toMatchObject({
+      state: 'done',
+      result: '8 KiB, read twice, equal',
+    })
+  })
+
+  test('is none without its proof', () => {
+    const proof = { kind: 'none', expected: 'x', found: '', facts: [] }
+    expect(step('prove', { proof })?.state).toBe('partly')
+    expect(step('prove', { proof: { ...proof, kind: 'read-again' } })?.state).toBe('done')
+  })
+})
+
 describe('a plan', () => {
   const step = (view: Partial<JobView>) =>
     inBoth(() => jobSteps({ next: 'write', done: [], ...view } as JobView, 'plan', ['plan'])[0]?.result ?? '')
@@ -465,7 +504,13 @@ describe('a notice', () => {
 describe('a check', () => {
   const evidence = {
     ...{ address: '0x1f00', available: '8192', beyond: '0x2000', bytes: '256', bootloader: '0x7e00' },
-    ...{ chips: 'ATmega88', reason: 'slow-programming', excess: '12', expected: 'ATmega8', found: 'ATmega88' },
+    ...{
+      chips: 'ATmega88',
+      reason: 'slow-programming',
+      excess: '12',
+      expected: 'ATmega8',
+      found: 'ATmega88',
+    },
     ...{ from: '1.02', hash: 'ab'.repeat(32), last: '0x125b', level: '40 %', lock: '0xff', memory: 'flash' },
     ...{ start: '0x0000', target: '0x0026', to: '1.04', vectors: '19 × 2', word: '0x2411' },
   }
