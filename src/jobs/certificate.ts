@@ -24,9 +24,20 @@ const content = {
   build: text,
   /** Done on the practice bench, on no device at all. */
   practice: z.optional(z.literal(true)),
+  /** What the technician wrote on it: customer, machine, order. */
+  reference: z.optional(text),
+  /** What wrote. */
   programmer: z.object({ model: text, facts }),
   way: z.object({ to: z.enum(['itself', 'target']), by: text, speedHz: z.optional(size) }),
-  patient: z.object({ kind: text, chip: text, serial: z.optional(text), facts }),
+  patient: z.object({
+    kind: text,
+    chip: text,
+    /** The programmer that it is, or is in; absent: a chip of nobody knows what. */
+    model: z.optional(text),
+    serial: z.optional(text),
+    /** As it was met; what it said by itself is with the proof. */
+    facts,
+  }),
   before: z.object({
     backupId: text,
     /** Of the backup. */
@@ -67,6 +78,8 @@ const content = {
     expected: text,
     found: text,
     facts,
+    /** Whether what was there before would have said something else; absent: it was not asked. */
+    distinct: z.optional(z.enum(['yes', 'no', 'unknown'])),
   }),
 }
 
@@ -90,6 +103,25 @@ export async function issueCertificate(
   const signed = await keys.sign(canonicalBytes(unsigned))
   const certificate: Certificate = { ...unsigned, ...(signed && { signature: signed }) }
   return { certificate, json: `${JSON.stringify(certificate, undefined, 2)}\n` }
+}
+
+/** What came of the job, at a glance. */
+export interface Result {
+  /** `runs-read`: it runs, but only its bytes tell it from what was there before. */
+  readonly code: 'runs' | 'runs-read' | 'read' | 'failed' | 'stopped' | 'none'
+  readonly isProven: boolean
+  /** Of `failed`: the code of what ended the proof. */
+  readonly why?: string
+}
+
+export function resultOf({ proof, steps }: Pick<Certificate, 'proof' | 'steps'>): Result {
+  if (proof.kind === 'read-again') return { code: 'read', isProven: true }
+  if (proof.kind === 'running-version')
+    return { code: (proof.distinct ?? 'yes') === 'yes' ? 'runs' : 'runs-read', isProven: true }
+  const written = steps.findLastIndex(({ name, error }) => name === 'write' && error === undefined)
+  const why = steps.findLast(({ error }, index) => index > written && error !== undefined)?.error
+  if (why === undefined) return { code: 'none', isProven: false }
+  return why === 'cancelled' ? { code: 'stopped', isProven: false } : { code: 'failed', isProven: false, why }
 }
 
 export interface VerifiedCertificate {

@@ -159,9 +159,13 @@ function isMeant(chip: string, { name, chips }: Rescue): Notice {
 }
 
 /** A programmer has a plug of its own or answers by name; a boot loader alone makes none. */
-function recognised({ name, version = '', confidence, appears }: KnownFirmware): Notice[] {
-  const isProgrammer = appears?.link === 'usb' || appears?.says?.some((said) => said.name === 'firmware')
-  if (!isProgrammer || confidence === 'possible') return []
+export const isProgrammer = ({ confidence, appears }: KnownFirmware): boolean =>
+  confidence !== 'possible' &&
+  (appears?.link === 'usb' || appears?.says?.some(({ name }) => name === 'firmware') === true)
+
+function recognised(firmware: KnownFirmware): Notice[] {
+  const { name, version = '' } = firmware
+  if (!isProgrammer(firmware)) return []
   return [{ code: 'programmer-recognised', level: 'info', values: { name: `${name} ${version}`.trim() } }]
 }
 

@@ -53,6 +53,17 @@ test('each certificate is a row under the same columns, with its proof and hashe
   ])
 })
 
+test('a row tells the device, the technician’s line and the note beside it', async () => {
+  const named = { ...certificateContent.patient, model: 'USBasp' }
+  const { json } = await issueCertificate(
+    { ...certificateContent, patient: named, reference: 'Order 7' },
+    new Keys(db),
+  )
+  const [head = [], row = []] = table(await historyCsv([await stored({ json, note: 'Paid' })]))
+  const of = (column: string) => row[head.indexOf(column)]
+  expect(['device', 'reference', 'note', 'signature'].map(of)).toEqual(['USBasp', 'Order 7', 'Paid', 'valid'])
+})
+
 test('a damaged one keeps its row, and says so; one that was changed is invalid', async () => {
   const whole = await stored()
   const [head = [], ...rows] = table(

@@ -24,14 +24,22 @@ const byteOrderMark = '\ufeff'
 const columns = [
   ...['issued', 'programmer', 'serial', 'chip', 'firmware before', 'firmware after', 'image', 'image sha256'],
   ...['proof', 'found', 'programmed bytes', 'verified bytes', 'before sha256', 'backup', 'certificate'],
-  ...['signature', 'practice'],
+  ...['signature', 'practice', 'device', 'reference', 'note'],
 ] as const
 
 type Row = Partial<Record<(typeof columns)[number], string>>
 
-const known = ({ id, issuedAt, programmer, chip, firmware, backupId }: StoredCertificate): Row => ({
+const known = ({
+  id,
+  issuedAt,
+  programmer,
+  chip,
+  firmware,
+  backupId,
+  note = '',
+}: StoredCertificate): Row => ({
   ...{ issued: issuedAt, programmer, chip, image: firmware },
-  ...{ backup: backupId, certificate: id },
+  ...{ backup: backupId, certificate: id, note },
 })
 
 async function certified({ json }: StoredCertificate): Promise<Row> {
@@ -42,7 +50,7 @@ async function certified({ json }: StoredCertificate): Promise<Row> {
     return { signature: 'damaged' } // it has its row all the same
   }
   const { certificate, signature } = verified
-  const { before, after, source, proof, written, patient, practice } = certificate
+  const { before, after, source, proof, written, patient, practice, reference } = certificate
   const named = (one: typeof after.firmware) => [one?.name, one?.version].filter(Boolean).join(' ')
   return {
     ...{ serial: patient.serial ?? '', image: source.name, 'image sha256': source.sha256 },
@@ -51,6 +59,7 @@ async function certified({ json }: StoredCertificate): Promise<Row> {
     'programmed bytes': String(written.programmedBytes),
     'verified bytes': String(written.verifiedBytes),
     practice: practice ? 'yes' : '',
+    ...{ device: patient.model ?? '', reference: reference ?? '' },
   }
 }
 

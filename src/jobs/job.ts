@@ -6,6 +6,7 @@
  * needs from the computer comes in through `Surroundings`. Methods resolve when their step is over, and
  * never throw: what went wrong is in `view.error`.
  */
+import { isBlank } from '#core/bytes.ts'
 import type { Context, Log } from '#core/context.ts'
 import { FlashError } from '#core/errors.ts'
 import type { KnownFirmware, MemoryId, Patient, Programmer, Rescue, Unreadable } from '#core/programmer.ts'
@@ -32,7 +33,14 @@ import { Connection, originOf, patientView, type ConnectOptions } from './connec
 import { flash, release } from './flash.ts'
 import { recogniseFirmware } from './identify.ts'
 import { layoutOf, planFlash, planLines, type Memories, type Plan, type PlanRule } from './plan.ts'
-import { proofFor, proveByReading, proveRunning, refuseBystander, type ProofResult } from './prove.ts'
+import {
+  proofFor,
+  proveByReading,
+  proveRunning,
+  refuseBystander,
+  type Before,
+  type ProofResult,
+} from './prove.ts'
 import { isReadable } from './reading.ts'
 import { certificateOf, entryOf, outcomeOf } from './record.ts'
 import { nothingYet, notYet, Runner, unnamed } from './runner.ts'
@@ -217,7 +225,7 @@ export class Job {
         refuseBystander(attached, firmware, { tool, isToolGone, present })
       // A serial port or a device that proves itself has to be free for that.
       if (attached.key === this.#connection?.key) await this.#letGo()
-      return this.#certify(await proveRunning(attached, firmware, ctx))
+      return this.#certify(await proveRunning(attached, firmware, this.#before, ctx))
     })
   }
 
@@ -227,6 +235,11 @@ export class Job {
       const expected = this.view.wanted?.source.name ?? ''
       return this.#certify({ kind: 'none', expected, found: '', facts: [] })
     })
+  }
+
+  /** For the certificate: whose it is. Once that is signed it is too late. */
+  refer(reference: string): void {
+    if (!this.view.certificateId) this.#runner.set({ reference: reference.slice(0, 200) })
   }
 
   /** Asks the running step to stop; it stops where that is safe. */
@@ -595,6 +608,11 @@ export class Job {
   }
 
   // ---- proving -----------------------------------------------------------------------------------
+
+  get #before(): Before {
+    const flash = this.#kept.get('flash')
+    return this.view.firmware ?? (flash && isBlank(flash) ? 'blank' : undefined)
+  }
 
   #proveByReading(ctx: Context): Promise<ProofResult> {
     const { plan } = this.view

@@ -4,7 +4,13 @@ import { deleteDB } from 'idb'
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import { openDatabase, type Database } from '#store/db.ts'
 import { Keys } from '#store/keys.ts'
-import { canonicalJson, issueCertificate, verifyCertificate } from './certificate.ts'
+import {
+  canonicalJson,
+  issueCertificate,
+  resultOf,
+  verifyCertificate,
+  type CertificateContent,
+} from './certificate.ts'
 import { certificateContent as content } from './test-papers.ts'
 
 let db: Database
@@ -34,6 +40,37 @@ describe('a certificate', () => {
     const forged = json.replace(from, to)
     expect(forged).not.toBe(json)
     expect((await verifyCertificate(forged)).signature).toBe('invalid')
+  })
+
+  test.each<[string, Partial<CertificateContent['proof']>, string | undefined, string, boolean]>([
+    ['its new version', { kind: 'running-version', distinct: 'yes' }, undefined, 'runs', true],
+    [
+      'its version, which was the same',
+      { kind: 'running-version', distinct: 'no' },
+      undefined,
+      'runs-read',
+      true,
+    ],
+    ['reading', { kind: 'read-again' }, undefined, 'read', true],
+    ['nothing, after it said something else', { kind: 'none' }, 'not-proven', 'failed', false],
+    ['nothing, after the user stopped', { kind: 'none' }, 'cancelled', 'stopped', false],
+    ['nothing', { kind: 'none' }, undefined, 'none', false],
+  ])('proven by %s has that result', (_, proof, error, code, isProven) => {
+    const [write] = content.steps
+    const steps = [
+      { ...write, error: 'stalled' },
+      write,
+      { ...write, name: 'prove', ...(error && { error }) },
+    ] as CertificateContent['steps']
+    const result = resultOf({ proof: { ...content.proof, ...proof }, steps })
+    expect(result).toMatchObject({ code, isProven })
+    expect(result.why).toBe(code === 'failed' ? error : undefined)
+  })
+
+  test('with the technician’s line changed is invalid', async () => {
+    const { json } = await issueCertificate({ ...content, reference: 'Order 7' }, new Keys(db))
+    expect((await verifyCertificate(json)).signature).toBe('valid')
+    expect((await verifyCertificate(json.replace('Order 7', 'Order 8'))).signature).toBe('invalid')
   })
 
   test('without its signature is unsigned, not valid', async () => {

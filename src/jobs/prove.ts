@@ -25,7 +25,11 @@ export interface ProofResult {
   readonly expected: string
   readonly found: string
   readonly facts: readonly Fact[]
+  /** Of a running version: whether what it says could not have been said by what was there before. */
+  readonly distinct?: Distinct
 }
+
+export type Distinct = 'yes' | 'no' | 'unknown'
 
 /** By asking only where the firmware says of itself what can be compared. */
 export const proofFor = (firmware: KnownFirmware | undefined): ProofWanted =>
@@ -67,6 +71,7 @@ export function refuseBystander(
 export async function proveRunning(
   attached: Attached,
   expected: KnownFirmware,
+  before: Before,
   ctx: Context,
 ): Promise<ProofResult> {
   const wanted = nameOf(expected.name, expected.version)
@@ -79,7 +84,7 @@ export async function proveRunning(
   const missing = says.filter((said) => !isSaid(said, facts))
   const found = tell([...ownFacts, ...opened])
   if (isWhatAppears && missing.length === 0)
-    return { kind: 'running-version', expected: wanted, found, facts }
+    return { kind: 'running-version', expected: wanted, found, facts, distinct: tellsApart(expected, before) }
   throw new FlashError('not-proven', {
     expected: nameOf(wanted, ...missing.map(({ value }) => value).filter((value) => !wanted.includes(value))),
     found: nameOf(
@@ -87,6 +92,29 @@ export async function proveRunning(
       ...missing.map(({ name }) => valueOf(facts, name)).filter((value) => value && !found.includes(value)),
     ),
   })
+}
+
+/** What was in the patient; undefined: that is not known. */
+export type Before = KnownFirmware | 'blank' | undefined
+
+/** Whether the firmware before would have failed the same proof. */
+export function tellsApart({ appears: now }: KnownFirmware, before: Before): Distinct {
+  if (before === 'blank') return 'yes'
+  const then = before?.confidence === 'possible' ? undefined : before?.appears
+  if (!now || !then) return 'unknown'
+  const differs = <T>(a: T | undefined, b: T | undefined) => a !== undefined && b !== undefined && a !== b
+  if (
+    differs(now.link, then.link) ||
+    differs(now.vendorId, then.vendorId) ||
+    differs(now.productId, then.productId)
+  )
+    return 'yes'
+  const verdicts = (now.says ?? []).map(({ name, value }): Distinct => {
+    const said = (then.says ?? []).filter((one) => one.name === name)
+    if (said.length === 0) return 'unknown'
+    return said.some((one) => one.value === value) ? 'no' : 'yes'
+  })
+  return verdicts.find((one) => one === 'yes') ?? verdicts.find((one) => one === 'unknown') ?? 'no'
 }
 
 function appearsAs({ seen }: Attached, { appears }: KnownFirmware): boolean {

@@ -4,7 +4,9 @@ import type { Fact, KnownFirmware } from '#core/programmer.ts'
 import { sha256 } from '#firmware/hash.ts'
 import type { Backup } from '#store/backups.ts'
 import type { JournalEntry, Wanted } from '#store/journal.ts'
+import { isProgrammer } from './connection.ts'
 import type { CertificateContent } from './certificate.ts'
+import { identities } from './identify.ts'
 import type { Plan } from './plan.ts'
 import type { ProofResult } from './prove.ts'
 import type { JobView, Outcome } from './view.ts'
@@ -72,24 +74,26 @@ export interface Paper {
 }
 
 export function certificateOf(
-  { backup, wanted, plan, outcome, checks = [] }: JobView,
+  { backup, wanted, plan, outcome, checks = [], ...view }: JobView,
   { build, speedHz, consents, steps, proof, after }: Paper,
 ): CertificateContent {
   if (!backup || !wanted || !plan || !outcome)
     throw new FlashError('bug', { during: 'certifying before the end' })
   const { practice, programmer, way, patient } = backup.origin
+  const reference = view.reference.trim()
   return {
     id: crypto.randomUUID(),
     issuedAt: new Date().toISOString(),
     build,
     ...(practice && { practice }),
+    ...(reference && { reference }),
     programmer: { model: programmer.model, facts: copies(programmer.facts) },
     way: { to: way.to, by: way.by, ...(speedHz !== undefined && { speedHz }) },
     patient: {
       kind: patient.kind,
       chip: patient.chip,
       facts: copies(patient.facts),
-      ...(patient.serial !== undefined && { serial: patient.serial }),
+      ...whoItIs(backup, proof, after),
     },
     before: {
       backupId: backup.id,
@@ -118,6 +122,22 @@ export function certificateOf(
     proof: { ...proof, facts: copies(proof.facts) },
   }
 }
+
+/** By its own word where it has one; a chip that holds a programmer's firmware is in a programmer. */
+function whoItIs(
+  { origin: { programmer, way, patient }, firmware: before }: Backup,
+  { kind, facts }: ProofResult,
+  after: KnownFirmware | undefined,
+): Pick<CertificateContent['patient'], 'model' | 'serial'> {
+  const own = way.to === 'itself' ? programmer.facts : kind === 'running-version' ? facts : []
+  const held = [after, before].find((one) => one && isProgrammer(one))
+  const model = valueOf(own, 'model') ?? identities.find(({ id }) => id === held?.family)?.name
+  const serial = patient.serial ?? valueOf(own, 'serial')
+  return { ...(model && { model }), ...(serial && { serial }) }
+}
+
+const valueOf = (facts: readonly Fact[], name: Fact['name']): string | undefined =>
+  facts.find((fact) => fact.name === name)?.value
 
 const copies = (facts: readonly Fact[]): Fact[] => facts.map((fact) => ({ ...fact }))
 

@@ -26,6 +26,7 @@ export const nothingYet: Omit<JobView, 'id' | 'running' | 'step' | 'next'> = {
   outcome: undefined,
   proofWanted: undefined,
   proof: undefined,
+  reference: '',
   certificateId: undefined,
   error: undefined,
   halfWritten: false,

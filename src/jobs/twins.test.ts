@@ -7,6 +7,7 @@ import { practiceImages } from '#bench/practice-images.ts'
 import type { Dials } from '#bench/twin.ts'
 import { VirtualClock } from '#bench/virtual-clock.ts'
 import { formatIntelHex } from '#firmware/intel-hex.ts'
+import type { Fact, KnownFirmware } from '#core/programmer.ts'
 import { avrPartByName } from '#chips/avr-parts.ts'
 import { Backups } from '#store/backups.ts'
 import { Certificates } from '#store/certificates.ts'
@@ -18,7 +19,7 @@ import { arduinoIspImage, loaderImage } from '../../protocols/stk500/images.ts'
 import { verifyCertificate } from './certificate.ts'
 import { wantedFromBackup, wantedFromFile } from './choose.ts'
 import { candidates } from './identify.ts'
-import { proofFor } from './prove.ts'
+import { proofFor, tellsApart } from './prove.ts'
 import { Job, type JobServices, type Surroundings, type Wanted } from './job.ts'
 
 vi.setConfig({ testTimeout: 60_000 }) // a whole Uno byte by byte, twice, on a busy machine
@@ -95,6 +96,7 @@ describe('a USBasp behind another one', () => {
     expect(job.view.proofWanted).toBe('plug-in-by-itself')
 
     expect(await plugged.plugInByItself()).toBe(true)
+    job.refer(' Order 7, mill ')
     await job.prove(await theOne())
     expect(job.view.error).toBeUndefined()
     expect(job.view.proof).toMatchObject({ kind: 'running-version' })
@@ -104,7 +106,25 @@ describe('a USBasp behind another one', () => {
     expect(signature).toBe('valid')
     expect(certificate.before.firmware?.version).toBe('1.03')
     expect(certificate.after.firmware?.version).toBe('1.10')
-    expect(certificate.proof.kind).toBe('running-version')
+    expect(certificate.proof).toMatchObject({ kind: 'running-version', distinct: 'yes' })
+    expect(certificate.reference).toBe('Order 7, mill')
+    expect(certificate.patient).toMatchObject({ model: 'USBasp', chip: 'ATmega8' })
+  })
+
+  test.each([
+    ['said the same version before: that it runs, not that it is new', {}, 'no'],
+    ['was locked: nobody knows what it would have said', { locked: true }, 'unknown'],
+  ])('proves by its version no more than it can, where it %s', async (_, dials, distinct) => {
+    const { job, plugged } = await backedUp('usbasp:pair', dials)
+    await job.backUp({ acknowledged: job.view.unacknowledged })
+    await job.choose(await practice('ATmega8', '1.03'))
+    await job.write(consents(job))
+    await plugged.plugInByItself()
+    await job.prove(await theOne())
+    expect(job.view.proof).toMatchObject({ kind: 'running-version', distinct })
+    const stored = await services.certificates.get(job.view.certificateId ?? '')
+    const { certificate } = await verifyCertificate(stored?.json ?? '')
+    expect(certificate.proof).toMatchObject({ kind: 'running-version', distinct })
   })
 
   test('that still says its old version is not proven, and another reading proves what is in it', async () => {
@@ -376,5 +396,27 @@ describe('an Arduino Uno through its boot loader', () => {
     expect(plugged.memory('flash').subarray(0x7e00)).toEqual(loader)
     await job.prove()
     expect(job.view).toMatchObject({ error: undefined, proof: { kind: 'read-again' } })
+  })
+})
+
+describe('what a firmware says tells it from the one before', () => {
+  const says = (...said: [Fact['name'], string][]): KnownFirmware => ({
+    ...{ family: 'usbasp', name: 'USBasp', version: '1.10', confidence: 'certain', evidence: [] },
+    appears: { link: 'usb', vendorId: 1, productId: 2, says: said.map(([name, value]) => ({ name, value })) },
+  })
+  const v110 = says(['firmware-version', '1.10'])
+  const likely = { confidence: 'possible' } as const
+  test.each<[string, KnownFirmware, KnownFirmware | 'blank' | undefined, string]>([
+    ['another version', v110, says(['firmware-version', '1.03']), 'yes'],
+    ['the same', v110, v110, 'no'],
+    ['the same and more', v110, says(['firmware-version', '1.10'], ['capabilities', 'HID UART']), 'no'],
+    ['less than all of it', says(['firmware-version', '1.10'], ['product', 'USBasp']), v110, 'unknown'],
+    ['the same, to another id', v110, { ...v110, appears: { link: 'usb', vendorId: 3 } }, 'yes'],
+    ['nothing that is known', v110, { ...v110, appears: { link: 'usb' } }, 'unknown'],
+    ['perhaps the same', v110, { ...v110, ...likely }, 'unknown'],
+    ['nobody knows what', v110, undefined, 'unknown'],
+    ['nothing: it was blank', v110, 'blank', 'yes'],
+  ])('that said %s', (_, expected, before, distinct) => {
+    expect(tellsApart(expected, before)).toBe(distinct)
   })
 })

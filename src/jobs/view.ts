@@ -129,6 +129,8 @@ export interface JobView {
   readonly outcome: Outcome | undefined
   readonly proofWanted: ProofWanted | undefined
   readonly proof: ProofResult | undefined
+  /** What the technician wants on the certificate: customer, machine, order. */
+  readonly reference: string
   readonly certificateId: string | undefined
   readonly running: Running | undefined
   /** Of the step at hand; cleared when it is tried again. */

@@ -1,4 +1,6 @@
 /** Service certificates as they were issued: the text is kept as it is, because its signature covers it. */
+import { FlashError } from '#core/errors.ts'
+import { longest } from './backups.ts'
 import { changing, reading, type Database } from './db.ts'
 
 export interface StoredCertificate {
@@ -11,6 +13,8 @@ export interface StoredCertificate {
   readonly firmware: string
   readonly backupId: string
   readonly json: string
+  /** Added later: beside the certificate, and not signed. */
+  readonly note?: string
 }
 
 export class Certificates {
@@ -24,6 +28,16 @@ export class Certificates {
     return changing('storing a certificate', this.#db, ['certificates'], (all) =>
       all.objectStore('certificates').add(certificate),
     )
+  }
+
+  /** @throws `storage-failed` when there is no such certificate */
+  note(id: string, note: string): Promise<void> {
+    return changing('noting', this.#db, ['certificates'], async (all) => {
+      const certificates = all.objectStore('certificates')
+      const certificate = await certificates.get(id)
+      if (!certificate) throw new FlashError('storage-failed', { during: `finding certificate ${id}` })
+      await certificates.put({ ...certificate, note: note.slice(0, longest.note) })
+    })
   }
 
   get(id: string): Promise<StoredCertificate | undefined> {

@@ -296,6 +296,9 @@ test('certificates are kept as issued, newest first', async () => {
   await expect(certificates.add(certificate)).rejects.toMatchObject({ code: 'storage-failed' })
   expect((await certificates.list()).map(({ id }) => id)).toEqual(['b', 'a'])
   expect(await certificates.get('a')).toEqual(certificate)
+  await certificates.note('a', 'Mill 7')
+  expect(await certificates.get('a')).toEqual({ ...certificate, note: 'Mill 7' })
+  await expect(certificates.note('gone', 'x')).rejects.toMatchObject({ code: 'storage-failed' })
 })
 
 test('the journal remembers a write that was not seen to end', async () => {

@@ -45,21 +45,27 @@ for (const [tool, name] of [
     await expect(story.heading(en.prove_by_itself)).toBeVisible()
     await story.button(en.practice_by_itself).click()
     await expect(story.heading(like(en.prove_here, { name: 'USBasp' }))).toBeVisible()
+    await page.getByLabel(en.reference_label).fill('Order 7')
     await story.button(en.prove_ask).click()
     await expect(story.heading(like(en.prove_runs))).toBeVisible()
+    await story.sees(story.heading(en.prove_itself))
+    await story.sees(story.heading(en.aside_tool))
     await story.openCertificate()
     expect(await story.presses()).toBeLessThanOrEqual(8)
 
     await story.reads(en.cert_signature_valid)
+    await story.reads(/^USBasp, firmware 1\.03 → 1\.10, ATmega8/)
+    await story.reads('Order 7')
     const { name: file, bytes } = await story.saved(story.button(en.cert_save))
     expect(file).toMatch(/\.json$/)
     const certificate = await readCertificate(bytes)
     expect(certificate).toMatchObject({
       practice: true,
-      patient: { chip: 'ATmega8' },
+      reference: 'Order 7',
+      patient: { model: 'USBasp', chip: 'ATmega8' },
       before: { firmware: { name: 'USBasp practice image', version: '1.03' } },
       after: { firmware: { name: 'USBasp practice image', version: '1.10' } },
-      proof: { kind: 'running-version', found: expect.stringContaining('1.10') as unknown },
+      proof: { kind: 'running-version', distinct: 'yes', found: expect.stringContaining('1.10') as unknown },
     })
     expect(hashesOf(certificate, 'flash')).toEqual({ before: flashWith('1.03'), after: flashWith('1.10') })
     expect(certificate.steps.every(({ error }) => error === undefined)).toBe(true)

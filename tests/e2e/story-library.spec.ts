@@ -361,6 +361,8 @@ test('fuses that lose the chip are each explained and need the word; what then c
     { bit: 'CKSEL', name: en.fuse_cksel_name, to: en.fuse_is_external_clock, danger: en.fuse_danger_clock },
   ])
     await story.reads(like(en.consequence_fuse_danger, gaps))
+  await expect(story.main.getByText(en.fuse_danger_lost)).toHaveCount(2) // each once, at its consent
+  await expect(story.main.getByText(en.fuse_danger_clock)).toHaveCount(1)
   const write = story.button(en.plan_write)
   for (const tick of await page.getByLabel(en.consent_tick).all()) await tick.check()
   await expect(write).toBeDisabled()
@@ -383,4 +385,16 @@ test('fuses that lose the chip are each explained and need the word; what then c
   expect(certificate.proof.kind).toBe('none')
   for (const bit of ['high.SPIEN', 'high.RSTDISBL', 'low.CKSEL'])
     expect(certificate.consents).toContain(`fuse-danger:${bit}`)
+
+  await story.openCertificate()
+  await story.reads(like(en.cert_proof_none_why, { why: en.error_word_target_missing }))
+  const note = page.getByLabel(en.cert_note, { exact: true })
+  await note.fill('Belongs to the mill')
+  await note.blur()
+  await story.reads(en.cert_note_saved)
+  await page.goto('./#/library')
+  const listed = page.getByRole('region', { name: en.library_certificates }).getByRole('listitem')
+  await expect(listed).toContainText(like(en.result_failed, { why: en.error_word_target_missing }))
+  await expect(listed).toContainText(en.library_practice_mark)
+  await expect(listed).toContainText('Belongs to the mill')
 })

@@ -6,16 +6,22 @@ import { untrack } from 'svelte'
 import { isFlashError, toFlashError, type FlashError } from '#core/errors.ts'
 import { saveFile } from '#host/download.ts'
 import type { Backup, BackupEntry, RemovedBackup } from '#store/backups.ts'
+import type { VerifiedCertificate } from '#jobs/certificate.ts'
 import type { StoredCertificate } from '#store/certificates.ts'
 import { m } from '#ui/text/generated/messages.js'
 import { count } from '../text/format.ts'
 import type { App } from './app.svelte.ts'
 import type { Stores } from './stores.ts'
 
+/** Undefined: what is stored can not be read any more. */
+export interface ListedCertificate extends StoredCertificate {
+  readonly verified: VerifiedCertificate | undefined
+}
+
 export class LibraryState {
   /** Undefined: not read yet. */
   entries: readonly BackupEntry[] | undefined = $state.raw()
-  certificates: readonly StoredCertificate[] = $state.raw([])
+  certificates: readonly ListedCertificate[] = $state.raw([])
   query = $state('')
   error: FlashError | undefined = $state.raw()
   /** The newest message, for people and for screen readers. */
@@ -33,8 +39,21 @@ export class LibraryState {
     this.#try('listing the library', async ({ backups, certificates }) => {
       const entries = await backups.list(query)
       if (query === this.query) this.entries = entries
-      this.certificates = await certificates.list()
+      this.certificates = await Promise.all((await certificates.list()).map((one) => this.#listed(one)))
     })
+
+  /** Each is verified once, and again when its text is another. */
+  async #listed(stored: StoredCertificate): Promise<ListedCertificate> {
+    const known = this.certificates.find(({ json }) => json === stored.json)
+    if (known) return { ...stored, verified: known.verified }
+    const { verifyCertificate } = await import('#jobs/certificate.ts')
+    try {
+      return { ...stored, verified: await verifyCertificate(stored.json) }
+    } catch (error) {
+      if (!isFlashError(error, 'bad-file')) throw error
+      return { ...stored, verified: undefined } // the list says so
+    }
+  }
 
   get(id: string): Promise<Backup | undefined> {
     return this.#try('reading a backup', ({ backups }) => backups.get(id))

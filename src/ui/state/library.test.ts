@@ -2,12 +2,16 @@ import 'fake-indexeddb/auto'
 import { deleteDB } from 'idb'
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
 import { saveFile } from '#host/download.ts'
+import { issueCertificate } from '#jobs/certificate.ts'
+import { certificateContent } from '#jobs/test-papers.ts'
 import { exportAll, readArchive } from '#store/archive.ts'
 import { Backups, type BackupDraft } from '#store/backups.ts'
 import { Certificates } from '#store/certificates.ts'
 import { openDatabase, type Database } from '#store/db.ts'
 import type { JournalEntry } from '#store/journal.ts'
+import { Keys } from '#store/keys.ts'
 import { overwriteGetLocale } from '#ui/text/generated/runtime.js'
+import { listedResult } from '../text/certificates.ts'
 import { LibraryState } from './library.svelte.ts'
 import type { Stores } from './stores.ts'
 
@@ -126,6 +130,25 @@ test('one whose bytes have changed counts as damaged too', async () => {
   await db.put('memories', { backupId: backup.id, id: 'flash', bytes: new Uint8Array(8192) })
   await library.exportAll()
   expect(library.said).toBe('Saved, without USBasp of the workshop: damaged.')
+})
+
+test('certificates are listed with what came of the job; one that is damaged keeps its place', async () => {
+  const certificates = new Certificates(db)
+  const { json } = await issueCertificate(certificateContent, new Keys(db))
+  const stored = { programmer: 'USBasp', chip: 'ATmega8', firmware: 'x.hex', backupId: 'b' }
+  await certificates.add({ ...stored, id: 'c1', issuedAt: '2026-03-01T00:00:00.000Z', json })
+  const changed = json.replace('read-again', 'running-version')
+  await certificates.add({ ...stored, id: 'c2', issuedAt: '2026-02-01T00:00:00.000Z', json: changed })
+  await certificates.add({ ...stored, id: 'c3', issuedAt: '2026-01-01T00:00:00.000Z', json: '{' })
+  await library.refresh()
+  const told = () => library.certificates.map(({ id, verified }) => [id, listedResult(verified).text])
+  expect(told()).toEqual([
+    ['c1', 'Proven by reading'],
+    ['c2', 'Changed after it was issued: do not rely on it'],
+    ['c3', 'Damaged: cannot be read any more'],
+  ])
+  await library.refresh()
+  expect(told()).toHaveLength(3)
 })
 
 test('names and notes are kept', async () => {

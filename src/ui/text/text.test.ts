@@ -2,9 +2,12 @@ import { afterEach, describe, expect, test } from 'vitest'
 import { FlashError, type ErrorCode, type ErrorDetails } from '#core/errors.ts'
 import type { Check, CheckCode, Fact, FactName, MemoryId, NoticeCode } from '#core/programmer.ts'
 import type { Platform } from '#host/platform.ts'
+import type { Certificate } from '#jobs/certificate.ts'
 import type { Consequence } from '#jobs/plan.ts'
+import { certificateContent } from '#jobs/test-papers.ts'
 import type { JobView, StepName } from '#jobs/view.ts'
 import { evidenceCodes, statementCodes } from '#inspector/clue.ts'
+import { patientLine, proofText } from './certificates.ts'
 import { checkResult, checkText, consequenceText } from './checks.ts'
 import { errorWord } from './error-words.ts'
 import { errorText, type Situation } from './errors.ts'
@@ -409,6 +412,43 @@ describe('a proof by reading', () => {
     const named = proved([{ name: 'firmware', value: 'USBasp 1.10' }])
     expect(named.en).toBe('USBasp 1.10: read again, equal')
     expect(named.de).toMatch(/^USBasp 1\.10: .*gleich$/)
+  })
+})
+
+describe('a certificate', () => {
+  const content: Certificate = { ...certificateContent, format: 'reflasher-certificate', version: 1 }
+  const { patient, before, after, proof } = content
+  const holding = (version: string) => ({
+    ...{ family: 'usbasp', name: 'USBasp', version, confidence: 'certain', evidence: [] },
+  })
+  const usbasp: Certificate = {
+    ...content,
+    patient: { ...patient, model: 'USBasp', serial: '0042' },
+    before: { ...before, firmware: holding('1.05') as Certificate['before']['firmware'] },
+    after: { ...after, firmware: holding('1.11') as Certificate['after']['firmware'] },
+  }
+
+  test('names the programmer with its versions, chip and serial number; else the chip alone', () => {
+    const { en, de } = inBoth(() => patientLine(usbasp))
+    expect(en).toBe('USBasp, firmware 1.05 → 1.11, ATmega8, serial 0042')
+    expect(de).toBe('USBasp, Firmware 1.05 → 1.11, ATmega8, Seriennummer 0042')
+    expect(patientLine(content)).toBe('ATmega8')
+    expect(patientLine({ ...usbasp, before })).toContain('? → 1.11')
+  })
+
+  const of = (changes: Partial<Certificate['proof']>): Certificate => ({
+    ...content,
+    proof: { ...proof, kind: 'running-version', ...changes },
+  })
+  test.each([
+    [of({ distinct: 'yes' }), 'Proven: the new version is running'],
+    [of({}), 'Proven: the new version is running'], // an older certificate
+    [of({ distinct: 'no' }), 'Proven: it runs, and its bytes were read back'],
+    [of({ distinct: 'unknown' }), 'Proven: it runs, and its bytes were read back'],
+    [of({ kind: 'none' }), 'Not proven'],
+  ])('claims no more than its proof %#', (certificate, title) => {
+    expect(proofText(certificate).title).toBe(title)
+    if (title.includes('bytes')) inBoth(() => proofText(certificate).what ?? '')
   })
 })
 
