@@ -10,6 +10,8 @@ export interface Surroundings {
   guarded<T>(work: () => Promise<T>): Promise<T>
   /** Holds the lock of that name for as long as the returned disposable lives; undefined: another tab has it. */
   lock(name: string): Promise<AsyncDisposable | undefined>
+  /** The same for a job of the journal: while it is held, no tab takes it for one that was interrupted. */
+  hold(jobId: string): Promise<AsyncDisposable | undefined>
   /** The app's build, for the certificate. */
   readonly build: string
 }

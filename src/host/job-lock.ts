@@ -19,18 +19,17 @@ export function holdJob(): () => void {
 export const betweenJobs = <T>(work: () => Promise<T>): Promise<T | undefined> =>
   navigator.locks.request(name, { ifAvailable: true }, (lock) => (lock ? work() : undefined))
 
-/** Which jobs write now, in any tab: each holds a lock of its own, so that no other tab takes its write for lost. */
-const writing = 'reflasher-write:'
+/** Jobs of the journal that a tab is on: each has a lock of its own, so that no other tab takes it for interrupted. */
+const open = 'reflasher-job:'
 
-export const whileWriting = <T>(jobId: string, work: () => Promise<T>): Promise<T> =>
-  navigator.locks.request(writing + jobId, work)
+export const lockOfJob = (jobId: string): string => open + jobId
 
-export async function writingJobs(): Promise<ReadonlySet<string>> {
+export async function openJobs(): Promise<ReadonlySet<string>> {
   const { held = [] } = await navigator.locks.query()
-  const names = held.map(({ name = '' }) => name).filter((name) => name.startsWith(writing))
-  return new Set(names.map((name) => name.slice(writing.length)))
+  const names = held.map(({ name = '' }) => name).filter((name) => name.startsWith(open))
+  return new Set(names.map((name) => name.slice(open.length)))
 }
 
-/** Runs `work` unless this job writes, in any tab; undefined: it does. */
-export const unlessWriting = <T>(jobId: string, work: () => Promise<T>): Promise<T | undefined> =>
-  navigator.locks.request(writing + jobId, { ifAvailable: true }, (lock) => (lock ? work() : undefined))
+/** Runs `work` unless a tab is on this job; undefined: one is. */
+export const unlessOpen = <T>(jobId: string, work: () => Promise<T>): Promise<T | undefined> =>
+  navigator.locks.request(lockOfJob(jobId), { ifAvailable: true }, (lock) => (lock ? work() : undefined))

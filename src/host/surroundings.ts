@@ -3,13 +3,29 @@
  * one writer at a time across tabs.
  */
 import type { Surroundings } from '#core/surroundings.ts'
-import { duringJob } from './job-lock.ts'
+import { duringJob, lockOfJob } from './job-lock.ts'
 import { keepStorage, storageUse } from './storage.ts'
 
 interface BatteryManager {
   readonly charging: boolean
   readonly level: number
 }
+
+const lock: Surroundings['lock'] = (name) =>
+  new Promise((resolve, reject) => {
+    const request = navigator.locks.request(name, { ifAvailable: true }, (lock) => {
+      if (!lock) return resolve(undefined)
+      return new Promise<void>((release) => {
+        resolve({
+          async [Symbol.asyncDispose]() {
+            release()
+            await request // only then it is free
+          },
+        })
+      })
+    })
+    request.catch(reject)
+  })
 
 export const browserSurroundings: Surroundings = {
   build: __BUILD__,
@@ -43,21 +59,8 @@ export const browserSurroundings: Surroundings = {
     }
   },
 
-  lock: (name) =>
-    new Promise((resolve, reject) => {
-      const request = navigator.locks.request(name, { ifAvailable: true }, (lock) => {
-        if (!lock) return resolve(undefined)
-        return new Promise<void>((release) => {
-          resolve({
-            async [Symbol.asyncDispose]() {
-              release()
-              await request // only then it is free
-            },
-          })
-        })
-      })
-      request.catch(reject)
-    }),
+  lock,
+  hold: (jobId) => lock(lockOfJob(jobId)),
 }
 
 /** The browser then asks whether to leave. */

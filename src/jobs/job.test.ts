@@ -1,80 +1,25 @@
 import 'fake-indexeddb/auto'
-import { deleteDB } from 'idb'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import { VirtualClock } from '#bench/virtual-clock.ts'
 import { blank } from '#core/bytes.ts'
 import { FlashError } from '#core/errors.ts'
-import type { MemoryId, Rescue, Segment } from '#core/programmer.ts'
-import { Backups } from '#store/backups.ts'
-import { Certificates } from '#store/certificates.ts'
-import { openDatabase, type Database } from '#store/db.ts'
-import type { Wanted } from '#store/journal.ts'
-import { Keys } from '#store/keys.ts'
-import { verifyCertificate, type Certificate } from './certificate.ts'
+import type { Rescue } from '#core/programmer.ts'
+import { verifyCertificate } from './certificate.ts'
 import { wantedFromBackup } from './choose.ts'
 import { Job, type JobServices, type JobView, type Surroundings } from './job.ts'
 import { slowerHz } from './slower.ts'
+import { image, TestHouse, usedChip, wanted } from './test-job.ts'
 import { code, TestChip, TestProgrammer } from './test-patient.ts'
 
-let db: Database
+let house: TestHouse
 let services: JobServices
-let views: JobView[]
 let surroundings: Surroundings
 beforeEach(async () => {
-  db = await openDatabase('job-test')
-  views = []
-  surroundings = {
-    battery: () => Promise.resolve({ charging: true, level: 1 }),
-    storageRoom: () => Promise.resolve(1e9),
-    persist: () => Promise.resolve(true),
-    guarded: (work) => work(),
-    lock: () => Promise.resolve({ [Symbol.asyncDispose]: () => Promise.resolve() }),
-    build: '1.2.3+abcdef0',
-  }
-  services = {
-    backups: new Backups(db),
-    certificates: new Certificates(db),
-    keys: new Keys(db),
-    surroundings,
-    clock: new VirtualClock(),
-    onChange: (view) => views.push(view),
-  }
+  house = await TestHouse.open()
+  ;({ services, surroundings } = house)
 })
-afterEach(async () => {
-  db.close()
-  await deleteDB('job-test')
-})
+afterEach(() => house[Symbol.asyncDispose]())
 
-const image = code(100, 77)
-const wanted = (
-  contents: Partial<Record<MemoryId, Segment[]>> = { flash: [{ address: 0, bytes: image }] },
-): Wanted => ({
-  contents: new Map(Object.entries(contents) as [MemoryId, Segment[]][]),
-  source: { kind: 'file', name: 'new.hex', version: undefined, sha256: 'ab'.repeat(32), sizeBytes: 300 },
-  firmware: undefined,
-})
-
-function usedChip(changes: Partial<Record<MemoryId, Uint8Array>> = {}): TestChip {
-  const used = blank(512)
-  used.set(code(200))
-  return new TestChip({ flash: used, eeprom: code(12, 33), lock: Uint8Array.of(0xcf), ...changes })
-}
-
-/** Up to the plan. */
-async function planned(programmer: TestProgrammer, what = wanted()): Promise<Job> {
-  const job = new Job(services)
-  await job.connect(programmer)
-  await job.backUp()
-  await job.choose(what)
-  return job
-}
-
-async function certificateOf({ view }: Job): Promise<Certificate> {
-  const stored = await services.certificates.get(view.certificateId ?? '')
-  return (await verifyCertificate(stored?.json ?? '')).certificate
-}
-/** As JSON has it. */
-const plain = (value: unknown): unknown => JSON.parse(JSON.stringify(value))
+const planned: TestHouse['planned'] = (...given) => house.planned(...given)
 
 describe('the whole job', () => {
   test('goes from connect to a signed certificate, one obvious thing at a time', async () => {
@@ -132,14 +77,14 @@ describe('the whole job', () => {
     const job = await planned(new TestProgrammer(usedChip()))
     await job.write([])
     for (const step of ['back-up', 'write'] as const) {
-      const events = views.flatMap(({ running }) =>
+      const events = house.views.flatMap(({ running }) =>
         running?.step === step && running.event ? [running.event] : [],
       )
       const fractions = events.map(({ fraction }) => fraction)
       expect(fractions).toEqual([...fractions].sort((a, b) => a - b))
       expect(fractions.at(-1)).toBe(1)
     }
-    const paths = new Set(views.map(({ running }) => running?.event?.path.join('/')))
+    const paths = new Set(house.views.map(({ running }) => running?.event?.path.join('/')))
     for (const path of [
       'connect/reach',
       'back-up/read/flash',
@@ -359,20 +304,10 @@ describe('bringing a programmer back', () => {
   })
 
   test('is still what the job is for after a reload', async () => {
-    const programmer = new TestProgrammer(usedChip())
-    const job = new Job({ ...services, rescue })
-    await job.connect(programmer)
-    await job.backUp()
-    await job.choose(wanted())
-    programmer.before = (_, operation) => {
-      if (operation === 'program flash 0x60') programmer.unplug()
-    }
-    await job.write([])
-    const [entry] = await services.backups.journal.list()
-    if (!entry) throw new Error('the journal is empty')
-    const reopened = await Job.reopen(services, entry)
+    const { chip } = await house.interrupted(undefined, new Job({ ...services, rescue }))
+    const reopened = await house.reopened()
     expect(reopened.view.rescue).toEqual(rescue)
-    await reopened.resumeAfterReplug(new TestProgrammer(programmer.chip))
+    await reopened.resumeAfterReplug(new TestProgrammer(chip))
     expect(reopened.view).toMatchObject({ next: 'prove', error: undefined })
     expect(codes(reopened)).toEqual(['rescue-chip'])
   })
@@ -455,7 +390,7 @@ describe('an unplug', () => {
       const erased = programmer.operations.slice(0, -1).includes('erase')
       expect(job.view, String(unplugAt)).toMatchObject({ next: 'replug', error: { code: 'device-gone' } })
       if (erased) expect(job.view.halfWritten, String(unplugAt)).toBe(true)
-      expect(await services.backups.journal.list()).toHaveLength(job.view.halfWritten ? 1 : 0)
+      expect((await house.entry()).stage).toBe(job.view.halfWritten ? 'writing' : 'chosen')
 
       await job.resumeAfterReplug(new TestProgrammer(programmer.chip))
       expect(job.view, String(unplugAt)).toMatchObject({
@@ -464,7 +399,7 @@ describe('an unplug', () => {
         error: undefined,
       })
       expect(programmer.chip.memories, String(unplugAt)).toEqual(expected)
-      expect(await services.backups.journal.list()).toEqual([])
+      expect((await house.entry()).stage).toBe('written')
     }
   })
 
@@ -500,61 +435,6 @@ describe('an unplug', () => {
     expect(other.chip.memories).toEqual(before)
     await job.resumeAfterReplug(new TestProgrammer(programmer.chip))
     expect(job.view.next).toBe('prove')
-  })
-})
-
-describe('another unit of the same chip', () => {
-  async function interrupted() {
-    const programmer = new TestProgrammer(usedChip())
-    const job = await planned(programmer)
-    programmer.before = (_, operation) => {
-      if (operation === 'program flash 0x60') programmer.unplug()
-    }
-    await job.write([])
-    expect(job.view).toMatchObject({ halfWritten: true, next: 'replug' })
-    return { job, half: programmer.chip }
-  }
-  const withByte = (id: MemoryId, at: number, value: number) => {
-    const chip = usedChip()
-    chip.at(id)[at] = value
-    return chip
-  }
-
-  test.each([
-    ['a program of its own', withByte('flash', 150, 0x01)],
-    ['its own EEPROM', withByte('eeprom', 3, 0x01)],
-    ['other fuses', withByte('fuses', 0, 0xff)],
-    ['another calibration', withByte('calibration', 0, 0x9b)],
-  ])('with %s is not written over when it is plugged in instead', async (_, chip) => {
-    const { job, half } = await interrupted()
-    const before = chip.snapshot()
-    await job.resumeAfterReplug(new TestProgrammer(chip))
-    expect(job.view).toMatchObject({ halfWritten: true, error: { code: 'target-changed' } })
-    expect(chip.memories).toEqual(before)
-    await job.resumeAfterReplug(new TestProgrammer(half))
-    expect(job.view).toMatchObject({ halfWritten: false, next: 'prove' })
-  })
-
-  test('nor after a reload', async () => {
-    const { job: first, half } = await interrupted()
-    await first.close()
-    const [entry] = await services.backups.journal.list()
-    if (!entry) throw new Error('the journal is empty')
-    const job = await Job.reopen(services, entry)
-    const chip = withByte('eeprom', 3, 0x01)
-    const before = chip.snapshot()
-    await job.resumeAfterReplug(new TestProgrammer(chip))
-    expect(job.view).toMatchObject({ halfWritten: true, error: { code: 'target-changed' } })
-    expect(chip.memories).toEqual(before)
-    await job.resumeAfterReplug(new TestProgrammer(half))
-    expect(job.view).toMatchObject({ halfWritten: false, next: 'prove' })
-  })
-
-  test('is not taken for practice, nor practice for it', async () => {
-    await interrupted()
-    const [entry] = await services.backups.journal.list()
-    if (!entry) throw new Error('the journal is empty')
-    await expect(Job.reopen({ ...services, practice: true }, entry)).rejects.toThrow()
   })
 })
 
@@ -615,45 +495,6 @@ describe('while something runs', () => {
   })
 })
 
-test('an interrupted write is certified with all that it wrote, not only its rest', async () => {
-  const whole = await planned(new TestProgrammer(usedChip()))
-  await whole.write([])
-  const programmer = new TestProgrammer(usedChip())
-  const job = await planned(programmer)
-  programmer.before = (_, operation) => {
-    if (operation === 'program lock 0x0') programmer.unplug()
-  }
-  await job.write([])
-  await job.resumeAfterReplug(new TestProgrammer(programmer.chip))
-  const { erase, programmedBytes } = job.view.outcome ?? {}
-  expect({ erase, programmedBytes }).toEqual({
-    erase: 'chip',
-    programmedBytes: whole.view.outcome?.programmedBytes,
-  })
-})
-
-test.each(['goes on', 'is reopened'])(
-  'an interrupted write that %s is certified with the checks that it began with, not with those of its rest',
-  async (how) => {
-    const programmer = new TestProgrammer(usedChip())
-    const first = await planned(programmer)
-    programmer.before = (_, operation) => {
-      if (operation === 'program lock 0x0') programmer.unplug()
-    }
-    await first.write([])
-    const [entry] = await services.backups.journal.list()
-    if (!entry) throw new Error('the journal is empty')
-    const job = how === 'goes on' ? first : await Job.reopen(services, entry)
-    const { checks } = first.view
-    await job.resumeAfterReplug(new TestProgrammer(programmer.chip))
-    await job.prove()
-    const certificate = await certificateOf(job)
-    expect(certificate.checks).toEqual(plain(checks))
-    const [nothingToDo] = certificate.checks.filter(({ code }) => code === 'nothing-to-do')
-    expect(nothingToDo?.result).toBe('passed')
-  },
-)
-
 describe('a stop', () => {
   test('of the write is heard at a page boundary; going on finishes it', async () => {
     const programmer = new TestProgrammer(usedChip())
@@ -663,7 +504,7 @@ describe('a stop', () => {
     }
     await job.write([])
     expect(job.view).toMatchObject({ error: { code: 'cancelled' }, halfWritten: true, next: 'retry' })
-    expect(views.some(({ running }) => running?.stopping)).toBe(true)
+    expect(house.views.some(({ running }) => running?.stopping)).toBe(true)
     programmer.before = () => undefined
     await job.retry()
     expect(job.view).toMatchObject({ error: undefined, halfWritten: false, next: 'prove' })
@@ -749,88 +590,13 @@ describe('a wrong read-back', () => {
   })
 })
 
-describe('after the tab was closed in the middle of a write', () => {
-  test('the journal has what is needed to finish', async () => {
-    const programmer = new TestProgrammer(usedChip())
-    const before = programmer.chip.snapshot()
-    const first = await planned(programmer)
-    programmer.before = (_, operation) => {
-      if (operation === 'program flash 0x60') programmer.unplug()
-    }
-    await first.write([])
-
-    const [entry] = await services.backups.journal.list()
-    if (!entry) throw new Error('the journal is empty')
-    const job = await Job.reopen(services, entry)
-    expect(job.view).toMatchObject({ step: 'write', next: 'replug', halfWritten: true })
-    await job.resumeAfterReplug(new TestProgrammer(programmer.chip))
-    expect(job.view).toMatchObject({ error: undefined, next: 'prove', halfWritten: false })
-    expect(programmer.chip.at('flash').subarray(0, 100)).toEqual(image)
-    expect(programmer.chip.at('eeprom')).toEqual(before.get('eeprom'))
-    expect(programmer.chip.at('lock')).toEqual(before.get('lock'))
-    await job.prove()
-    expect(job.view.certificateId).toBeDefined()
-    expect(await services.backups.journal.list()).toEqual([])
-  })
-
-  test('and the backup deleted, it says so instead of guessing', async () => {
-    const programmer = new TestProgrammer(usedChip())
-    const first = await planned(programmer)
-    programmer.before = (_, operation) => {
-      if (operation === 'program flash 0x60') programmer.unplug()
-    }
-    await first.write([])
-    const [entry] = await services.backups.journal.list()
-    if (!entry) throw new Error('the journal is empty')
-    await db.delete('backups', entry.backupId)
-    await expect(Job.reopen(services, entry)).rejects.toMatchObject({ code: 'backup-corrupt' })
-  })
-
-  test('and another backup stands where its own was, it says so', async () => {
-    const programmer = new TestProgrammer(usedChip())
-    const first = await planned(programmer)
-    programmer.before = (_, operation) => {
-      if (operation === 'program flash 0x60') programmer.unplug()
-    }
-    await first.write([])
-    const [entry] = await services.backups.journal.list()
-    const other = (await planned(new TestProgrammer(usedChip({ eeprom: code(12, 50) })))).view.backup
-    if (!entry || !other) throw new Error('nothing was left behind')
-    const [stored] = (await services.backups.list()).filter(({ id }) => id === other.id)
-    if (!stored) throw new Error('not stored')
-    await db.put('backups', { ...stored, id: entry.backupId })
-    for (const { id, bytes } of other.memories)
-      await db.put('memories', { backupId: entry.backupId, id, bytes })
-    await expect(Job.reopen(services, entry)).rejects.toMatchObject({ code: 'backup-corrupt' })
-    Reflect.deleteProperty(entry, 'backupSha256') // as older ones are, which cannot tell
-    await expect(Job.reopen(services, entry)).resolves.toBeDefined()
-  })
-
-  test('and the backup rotted while the device was fetched, it says so and writes nothing', async () => {
-    const programmer = new TestProgrammer(usedChip())
-    const first = await planned(programmer)
-    programmer.before = (_, operation) => {
-      if (operation === 'program flash 0x60') programmer.unplug()
-    }
-    await first.write([])
-    const [entry] = await services.backups.journal.list()
-    if (!entry) throw new Error('the journal is empty')
-    const job = await Job.reopen(services, entry)
-    await db.put('memories', { backupId: entry.backupId, id: 'flash', bytes: blank(512) })
-    const before = programmer.chip.snapshot()
-    await job.resumeAfterReplug(new TestProgrammer(programmer.chip))
-    expect(job.view).toMatchObject({ halfWritten: true, error: { code: 'backup-corrupt' } })
-    expect(programmer.chip.memories).toEqual(before)
-  })
-})
-
 describe('trouble with the house', () => {
   test('a backup that rotted since is refused before the first erase', async () => {
     const programmer = new TestProgrammer(usedChip())
     const job = await planned(programmer)
-    const stored = await db.get('memories', [job.view.backup?.id ?? '', 'flash'])
+    const stored = await house.db.get('memories', [job.view.backup?.id ?? '', 'flash'])
     stored?.bytes.fill(0)
-    if (stored) await db.put('memories', stored)
+    if (stored) await house.db.put('memories', stored)
     await job.write([])
     expect(job.view).toMatchObject({ halfWritten: false, error: { code: 'backup-corrupt' } })
     expect(programmer.operations).not.toContain('erase')
@@ -843,9 +609,9 @@ describe('trouble with the house', () => {
     const job = await planned(new TestProgrammer(usedChip({ eeprom: code(12, 50) })))
     const { backup } = old.view
     if (!backup) throw new Error('no backup')
-    const stored = await db.get('memories', [backup.id, 'flash'])
+    const stored = await house.db.get('memories', [backup.id, 'flash'])
     stored?.bytes.fill(0, 300, 301)
-    if (stored) await db.put('memories', stored)
+    if (stored) await house.db.put('memories', stored)
     await job.choose(wantedFromBackup(backup))
     expect(job.view).toMatchObject({
       plan: undefined,
@@ -857,7 +623,7 @@ describe('trouble with the house', () => {
   test('a store that fails during the backup leaves no backup and says so', async () => {
     const job = new Job(services)
     await job.connect(new TestProgrammer(usedChip()))
-    db.close()
+    house.db.close()
     await job.backUp()
     expect(job.view).toMatchObject({ backup: undefined, next: 'retry', error: { code: 'storage-failed' } })
   })

@@ -13,25 +13,17 @@ import type { KnownFirmware, MemoryId, Patient, Programmer, Rescue, Unreadable }
 import { systemClock, type Clock } from '#core/time.ts'
 import type { Backup, Backups, Receipt } from '#store/backups.ts'
 import type { Certificates } from '#store/certificates.ts'
-import type { JournalEntry, Wanted } from '#store/journal.ts'
+import { stageOf, type JournalEntry, type Stage, type Wanted } from '#store/journal.ts'
 import type { Keys } from '#store/keys.ts'
 import type { Attached } from '#transport/devices.ts'
-import {
-  acknowledge,
-  atRisk,
-  contentsOf,
-  readContents,
-  readOnce,
-  readTwice,
-  refuseSilence,
-  type NoBackup,
-} from './backup.ts'
+import { acknowledge, atRisk, contentsOf, readContents, type NoBackup } from './backup.ts'
 import { issueCertificate } from './certificate.ts'
 import { checkAll } from './check.ts'
 import { knownOf, natureOf, ruleFor } from './choose.ts'
 import { Connection, originOf, patientView, type ConnectOptions } from './connection.ts'
 import { flash, release } from './flash.ts'
 import { recogniseFirmware } from './identify.ts'
+import { OpenEntry } from './open-entry.ts'
 import { layoutOf, planFlash, planLines, type Memories, type Plan, type PlanRule } from './plan.ts'
 import {
   proofFor,
@@ -41,10 +33,9 @@ import {
   type Before,
   type ProofResult,
 } from './prove.ts'
-import { isReadable } from './reading.ts'
 import { certificateOf, entryOf, outcomeOf } from './record.ts'
+import { isAsKept, readHalfWritten, unfinishedOf, viewOf, withNewEeprom, type Unfinished } from './resume.ts'
 import { nothingYet, notYet, Runner, unnamed } from './runner.ts'
-import { refuseStranger } from './same-unit.ts'
 import { slowerHz } from './slower.ts'
 import type { JobView, Surroundings } from './view.ts'
 
@@ -67,14 +58,6 @@ export interface JobServices {
   readonly rescue?: Rescue | undefined
 }
 
-interface Unfinished {
-  readonly wanted: Wanted
-  readonly rule: PlanRule
-  readonly before: Memories
-  /** What was read back instead of what was written: that too tells this unit from another one. */
-  readonly wrong: Memories
-}
-
 const wireTrouble = ['timeout', 'stalled', 'short-transfer', 'transfer-failed', 'unexpected-answer'] as const
 
 export class Job {
@@ -94,12 +77,15 @@ export class Job {
   #acknowledged: readonly Unreadable[] = []
   #consents: readonly string[] = []
   #isRuleChosen = false
-  /** What a write that was not seen to end may have left in the patient. */
   #unfinished: Unfinished | undefined
+  /** Of a choice from another session: whether it is still the patient that was backed up. */
+  #mustLookAgain = false
+  readonly #entry: OpenEntry
 
   constructor(services: JobServices) {
     this.#services = services
     this.#log = services.log ?? (() => undefined)
+    this.#entry = new OpenEntry(services)
     this.#runner = new Runner({
       clock: services.clock ?? systemClock,
       log: this.#log,
@@ -109,9 +95,10 @@ export class Job {
   }
 
   /**
-   * A job from the journal: its write began and was not seen to end. It waits for its device
-   * (`resumeAfterReplug`) and then goes on from what is really in the patient.
-   * @throws `backup-corrupt` when the backup that is needed for that is gone, or another one
+   * A job from the journal, which was not seen to end. It waits for its device (`resumeAfterReplug`) and then goes on
+   * from what is really in the patient.
+   * @throws `backup-corrupt` when the backup that is needed for that is gone, or another one · `device-busy` when
+   * another tab is on it
    */
   static async reopen(services: JobServices, entry: JournalEntry): Promise<Job> {
     const [isPractice, wasPractice] = [services.practice === true, entry.practice === true]
@@ -119,29 +106,25 @@ export class Job {
       throw new FlashError('bug', { during: 'going on with practice on a device, or the other way round' })
     const { backups } = services
     const { rescue } = entry
-    const job = new Job({ ...services, rescue })
     await backups.receiptFor(entry.backupId, entry.backupSha256)
     const backup = await backups.get(entry.backupId)
+    const job = new Job({ ...services, rescue })
+    await job.#entry.takeUp(entry)
     job.#kept = contentsOf(backup)
     job.#acknowledged = entry.acknowledged
-    job.#consents = entry.consents
     job.#isRuleChosen = true
     job.#connectOptions = { ends: entry.way }
-    const { wanted, rule, wrong = new Map() } = entry
-    job.#unfinished = { wanted, rule, before: new Map(), wrong }
-    job.#runner.again = () => job.#resume()
-    job.#runner.set({
-      id: entry.id,
-      step: 'write',
-      done: ['connect', 'back-up', 'choose', 'check', 'plan'],
-      rescue,
-      firmware: backup?.firmware,
-      backup,
-      wanted: entry.wanted,
-      checks: entry.checks,
-      rule: entry.rule,
-      halfWritten: true,
-    })
+    const stage = stageOf(entry)
+    job.#mustLookAgain = stage === 'chosen'
+    if (stage !== 'chosen') job.#consents = entry.consents
+    if (stage === 'writing') job.#unfinished = unfinishedOf(entry)
+    job.#runner.recall(entry.steps)
+    job.#runner.again = {
+      chosen: () => job.#runner.run('check', job.#checkAndPlan),
+      writing: () => job.#resume(),
+      written: () => job.prove(),
+    }[stage]
+    job.#runner.set({ ...viewOf(entry), firmware: backup?.firmware, backup })
     return job
   }
 
@@ -159,9 +142,10 @@ export class Job {
       this.#acknowledged = this.#consents = []
       this.#isRuleChosen = false
       this.#unfinished = undefined
-      this.#runner.forget()
-      // A half-written patient keeps its entry in the journal; what comes now is another job.
-      const id = this.view.halfWritten ? crypto.randomUUID() : this.view.id
+      const id = this.#entry.isThere ? crypto.randomUUID() : this.view.id
+      this.#mustLookAgain = false
+      await this.#entry.leave()
+      this.#runner.recall()
       this.#runner.set({ ...nothingYet, id, rescue })
       await this.#openAndReach(source, ctx)
       this.#runner.done('connect', 'back-up')
@@ -179,7 +163,7 @@ export class Job {
 
   /** Checks and plan follow by themselves. Not any more when it is written: that is to be proven first. */
   choose(wanted: Wanted): Promise<void> {
-    return this.#checkAndPlan(() => ({
+    return this.#decide(() => ({
       wanted,
       rule: this.#isRuleChosen ? this.view.rule : ruleFor(this.view.firmware, wanted),
     }))
@@ -187,7 +171,7 @@ export class Job {
 
   /** Plans again by another rule. */
   planWith(rule: Partial<PlanRule>): Promise<void> {
-    return this.#checkAndPlan(() => {
+    return this.#decide(() => {
       this.#isRuleChosen = true
       return { rule: { ...this.view.rule, ...rule } }
     })
@@ -285,6 +269,11 @@ export class Job {
     this.stop()
     await this.#runner.ended
     await this.#letGo()
+    try {
+      await this.#entry.leave()
+    } catch (error) {
+      this.#log(`the journal could not be tidied up: ${String(error)}`) // the job is offered again, no more
+    }
   }
 
   // ---- connecting --------------------------------------------------------------------------------
@@ -394,25 +383,31 @@ export class Job {
   // ---- checking and planning ---------------------------------------------------------------------
 
   /** `change`: what the user decided; it counts only when nothing else runs. */
-  async #checkAndPlan(change: () => Partial<JobView>): Promise<void> {
+  async #decide(change: () => Partial<JobView>): Promise<void> {
     if (this.view.outcome) return this.#log('a choice after the write was not heard')
-    const work = async (ctx: Context) => {
-      if (this.view.halfWritten) await this.#readPresent(ctx)
-      if (await this.#isRefused()) return
-      this.#runner.done('check', 'plan')
-      this.#plan()
-      this.#runner.done('plan', 'write')
-    }
     await this.#runner.run(
       'check',
       (ctx) => {
         this.#consents = []
         this.#runner.set({ ...change(), checks: undefined, plan: undefined })
         this.#runner.done('back-up', 'check')
-        return work(ctx)
+        return this.#checkAndPlan(ctx)
       },
-      () => this.#runner.run('check', work),
+      () => this.#runner.run('check', this.#checkAndPlan),
     )
+  }
+
+  readonly #checkAndPlan = async (ctx: Context): Promise<void> => {
+    if (this.view.halfWritten) await this.#readPresent(ctx)
+    else {
+      await this.#enter('chosen')
+      if (this.#mustLookAgain) await this.#lookAgain(ctx)
+      if (this.view.unacknowledged.length > 0) return // of another backup than the one that was gone on with
+    }
+    if (await this.#isRefused()) return
+    this.#runner.done('check', 'plan')
+    this.#plan()
+    this.#runner.done('plan', 'write')
   }
 
   async #isRefused(): Promise<boolean> {
@@ -490,21 +485,22 @@ export class Job {
       })
     const safety = this.#safety(await this.#services.backups.receiptFor(backup.id, backup.sha256))
     const startedAt = new Date().toISOString()
-    let entry: JournalEntry | undefined
     const beforeFirstChange = async () => {
-      const given = { acknowledged: this.#acknowledged, consents: this.#consents, ...this.#seen }
-      const { backup: kept = backup } = this.view
       const wrong = this.#unfinished?.wrong ?? new Map<MemoryId, Uint8Array>()
-      entry = { ...entryOf(this.view, kept, wanted, given), ...(wrong.size > 0 && { wrong }) }
-      await this.#services.backups.journal.open(entry)
-      this.#unfinished = { wanted, rule, before: this.#present, wrong }
+      const before = this.#present
+      await this.#enter('writing', { ...(wrong.size > 0 && { wrong }), ...(halfWritten && { before }) })
+      this.#unfinished = { wanted, rule, before, wrong }
       this.#runner.set({ halfWritten: true })
     }
     const onWrong = async (id: MemoryId, found: Uint8Array) => {
       if (!this.#unfinished) return
       const wrong = new Map([...this.#unfinished.wrong, [id, found]])
       this.#unfinished = { ...this.#unfinished, wrong }
-      if (entry) await this.#remember({ ...entry, wrong })
+      try {
+        await this.#entry.amend({ wrong })
+      } catch (error) {
+        this.#log(`what was read back could not be stored: ${String(error)}`) // what went wrong matters more
+      }
     }
     const renew = halfWritten ? undefined : this.#renew // what is half-written must stay as it was kept
     await this.#services.surroundings.guarded(() =>
@@ -512,23 +508,12 @@ export class Job {
     )
     const { plan: written = plan, backup: kept = backup } = this.view
     this.#present = new Map([...this.#present, ...written.expected])
-    await this.#services.backups.journal.close(this.view.id)
+    const whole = halfWritten ? this.#planFrom(this.#kept) : written
+    const outcome = await outcomeOf(startedAt, kept, written, whole)
+    await this.#enter('written', { outcome, steps: this.#runner.record })
     this.#unfinished = undefined
-    this.#runner.set({
-      halfWritten: false,
-      outcome: await outcomeOf(startedAt, kept, written, halfWritten ? this.#planFrom(this.#kept) : written),
-      proofWanted: proofFor(wanted.firmware),
-    })
+    this.#runner.set({ halfWritten: false, outcome, proofWanted: proofFor(wanted.firmware) })
     this.#runner.done('write', 'prove')
-  }
-
-  /** What went wrong with the write matters more than that it cannot be stored. */
-  async #remember(entry: JournalEntry): Promise<void> {
-    try {
-      await this.#services.backups.journal.open(entry)
-    } catch (error) {
-      this.#log(`what was read back could not be stored: ${String(error)}`)
-    }
   }
 
   get #seen(): Pick<JournalEntry, 'seen'> {
@@ -552,14 +537,8 @@ export class Job {
   /** Another backup, the same but for the EEPROM as it is now. */
   async #saveEeprom(patient: Patient, ctx: Context): ReturnType<Backups['add']> {
     const { backup } = this.view
-    const eeprom = patient.memories.filter(isReadable).find(({ id }) => id === 'eeprom')
-    if (!backup || !eeprom) throw new FlashError('bug', { during: 'saving an EEPROM that is not there' })
-    const bytes = await readTwice(eeprom, ctx)
-    await refuseSilence(patient, backup, ctx)
-    const { origin, firmware, unreadable } = backup
-    const memories = backup.memories.map((memory) => (memory.id === 'eeprom' ? { ...memory, bytes } : memory))
-    this.#log('the EEPROM has changed since the backup, and is saved anew')
-    return this.#services.backups.add({ origin, firmware, unreadable, memories })
+    if (!backup) throw new FlashError('bug', { during: 'saving an EEPROM without a backup' })
+    return this.#services.backups.add(await withNewEeprom(patient, backup, ctx))
   }
 
   /** After an interruption: what is in the patient now is read, planned again against the same backup, and finished. */
@@ -583,28 +562,40 @@ export class Job {
 
   /** What is in a half-written patient, if it is still the one that was being written. */
   async #readPresent(ctx: Context): Promise<void> {
+    const unfinished = this.#unfinished
+    if (!unfinished) throw new FlashError('bug', { during: 'reading what nobody wrote' })
     const patient = await this.#meet(ctx)
     try {
-      const { memories } = await readOnce(patient, ctx)
-      const present = new Map(memories.map(({ id, bytes }): [MemoryId, Uint8Array] => [id, bytes]))
-      const sources = this.#sources(patient)
-      const [, expected] = sources
-      const hasNewEeprom = refuseStranger(present, sources, this.#unfinished?.wrong, expected?.get('flash'))
+      const { memories, hasNewEeprom } = await readHalfWritten(patient, this.#kept, unfinished, ctx)
       if (hasNewEeprom) await this.#saveEeprom(patient, ctx)
-      this.#present = present
+      this.#present = memories
     } finally {
       await release(patient, ctx)
     }
   }
 
-  #sources(patient: Patient): readonly Memories[] {
-    if (!this.#unfinished) return [this.#kept]
-    const { wanted, rule, before } = this.#unfinished
-    const kept = this.#kept
-    const { expected } = planFlash({
-      ...{ layout: layoutOf(patient), wanted: wanted.contents, present: kept, kept, rule },
-    })
-    return [kept, expected, before]
+  /** Before the first change, in another session than the backup: what is not as it was kept is backed up anew. */
+  async #lookAgain(ctx: Context): Promise<void> {
+    const { look, [unnamed]: rest } = ctx.progress.steps({ look: 1, [unnamed]: 2 })
+    const patient = await this.#meet(ctx.under(look))
+    let isKept: boolean
+    try {
+      isKept = await isAsKept(patient, this.#kept, ctx.under(look))
+    } finally {
+      await release(patient, ctx)
+    }
+    this.#present = this.#kept
+    if (!isKept) {
+      await this.#backUp(ctx.under(rest))
+      if (this.view.unacknowledged.length === 0) this.#runner.done('choose', 'check')
+    }
+    this.#mustLookAgain = false
+  }
+
+  /** In the journal when it resolves: to be called before this stage is acted on. */
+  async #enter(stage: Stage, changes: Partial<JournalEntry> = {}): Promise<void> {
+    const given = { acknowledged: this.#acknowledged, consents: this.#consents, steps: this.#runner.past }
+    await this.#entry.put({ ...entryOf(this.view, { ...given, ...this.#seen }), stage, ...changes })
   }
 
   // ---- proving -----------------------------------------------------------------------------------
@@ -615,9 +606,9 @@ export class Job {
   }
 
   #proveByReading(ctx: Context): Promise<ProofResult> {
-    const { plan } = this.view
-    if (!plan) throw new FlashError('bug', { during: 'proving without a plan' })
-    return proveByReading(this.#meet, plan.patientKind, plan.expected, ctx)
+    const { backup, outcome } = this.view
+    if (!backup || !outcome) throw new FlashError('bug', { during: 'proving before the end' })
+    return proveByReading(this.#meet, backup.origin.patient.kind, outcome.expected, ctx)
   }
 
   async #certify(proof: ProofResult): Promise<void> {
@@ -625,17 +616,19 @@ export class Job {
     const content = certificateOf(this.view, {
       ...{ proof, steps: this.#runner.record, consents: this.#consents, build: surroundings.build },
       speedHz: this.#connectOptions.speedHz,
-      after: await this.#recognise(this.view.plan?.expected ?? new Map()),
+      after: await this.#recognise(this.view.outcome?.expected ?? new Map()),
     })
     const { json } = await issueCertificate(content, keys)
     const { id, issuedAt, programmer, patient } = content
-    await certificates.add({
+    const stored = {
       ...{ id, issuedAt, json },
       programmer: programmer.model,
       chip: patient.chip,
       firmware: content.source.name,
       backupId: content.before.backupId,
-    })
+    }
+    await certificates.add(stored, this.view.id)
+    this.#entry.certified()
     this.#runner.set({ proof, certificateId: id })
     this.#runner.done('prove', 'prove')
   }

@@ -3,22 +3,13 @@ import { FlashError } from '#core/errors.ts'
 import type { Fact, KnownFirmware } from '#core/programmer.ts'
 import { sha256 } from '#firmware/hash.ts'
 import type { Backup } from '#store/backups.ts'
-import type { JournalEntry, Wanted } from '#store/journal.ts'
+import type { DoneStep, JournalEntry, Outcome } from '#store/journal.ts'
 import { isProgrammer } from './connection.ts'
 import type { CertificateContent } from './certificate.ts'
 import { identities } from './identify.ts'
 import type { Plan } from './plan.ts'
 import type { ProofResult } from './prove.ts'
-import type { JobView, Outcome } from './view.ts'
-
-export interface DoneStep {
-  readonly name: string
-  /** ISO 8601, UTC. */
-  readonly startedAt: string
-  readonly finishedAt: string
-  /** The code of what ended it early; absent: it was done. */
-  readonly error?: string
-}
+import type { JobView } from './view.ts'
 
 /** `whole`: what the write as a whole was; after an interruption `plan` is only its rest. */
 export async function outcomeOf(
@@ -41,16 +32,16 @@ export async function outcomeOf(
     programmedBytes: whole.programBytes,
     verifiedBytes: plan.verifyBytes,
     hashes,
+    expected: plan.expected,
   }
 }
 
-/** What the journal needs to finish a write that is about to begin. */
+/** What the journal needs to finish a job whose next stage is about to begin. */
 export function entryOf(
-  { id, rule, rescue, checks }: JobView,
-  backup: Backup,
-  wanted: Wanted,
-  given: Pick<JournalEntry, 'acknowledged' | 'consents' | 'seen'>,
+  { id, rule, rescue, checks, backup, wanted }: JobView,
+  given: Pick<JournalEntry, 'acknowledged' | 'consents' | 'seen' | 'steps'>,
 ): JournalEntry {
+  if (!backup || !wanted) throw new FlashError('bug', { during: 'opening the journal before a choice' })
   const { practice, programmer, way, patient } = backup.origin
   return {
     ...{ id, way, wanted, rule, ...given, ...(practice && { practice }), ...(rescue && { rescue }) },
@@ -74,11 +65,10 @@ export interface Paper {
 }
 
 export function certificateOf(
-  { backup, wanted, plan, outcome, checks = [], ...view }: JobView,
+  { backup, wanted, outcome, checks = [], ...view }: JobView,
   { build, speedHz, consents, steps, proof, after }: Paper,
 ): CertificateContent {
-  if (!backup || !wanted || !plan || !outcome)
-    throw new FlashError('bug', { during: 'certifying before the end' })
+  if (!backup || !wanted || !outcome) throw new FlashError('bug', { during: 'certifying before the end' })
   const { practice, programmer, way, patient } = backup.origin
   const reference = view.reference.trim()
   return {
@@ -104,7 +94,7 @@ export function certificateOf(
     },
     after: {
       ...firmwareOf(after),
-      memories: [...plan.expected].map(([id, { length }]) => ({
+      memories: [...outcome.expected].map(([id, { length }]) => ({
         id,
         length,
         sha256: outcome.hashes.find(({ memory }) => memory === id)?.after ?? '',

@@ -6,8 +6,8 @@ import { cancelSource, Context, type Log, type Phase } from '#core/context.ts'
 import { toFlashError, type FlashError } from '#core/errors.ts'
 import { Progress, type ProgressEvent } from '#core/progress.ts'
 import type { Clock } from '#core/time.ts'
+import type { DoneStep } from '#store/journal.ts'
 import { Meter } from './meter.ts'
-import type { DoneStep } from './record.ts'
 import { stepNames, type JobView, type Next, type Running, type StepName } from './view.ts'
 
 /** Beside what is running. */
@@ -73,15 +73,20 @@ export class Runner {
     return this.#view
   }
 
-  /** All steps that ended so far, and the one that runs as if it ended now. */
+  /** All steps that ended so far. */
+  get past(): readonly DoneStep[] {
+    return this.#record
+  }
+
+  /** The same, and the one that runs as if it ended now. */
   get record(): readonly DoneStep[] {
     const { running } = this.#view
     return running ? [...this.#record, stepOf(running.step, this.#startedAt)] : this.#record
   }
 
-  /** Another job begins. */
-  forget(): void {
-    this.#record = []
+  /** Another job begins, or one from the journal goes on. */
+  recall(past: readonly DoneStep[] = []): void {
+    this.#record = past
   }
 
   set(changes: Partial<JobView>): void {

@@ -39,6 +39,7 @@ beforeEach(async () => {
     storageRoom: () => Promise.resolve(1e9),
     persist: () => Promise.resolve(true),
     guarded: (work) => work(),
+    hold: () => Promise.resolve({ [Symbol.asyncDispose]: () => Promise.resolve() }),
     lock: () => Promise.resolve({ [Symbol.asyncDispose]: () => Promise.resolve() }),
     build: 'test',
   }

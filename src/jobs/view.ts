@@ -4,7 +4,7 @@ import type { FlashError } from '#core/errors.ts'
 import type { Check, Fact, KnownFirmware, Notice, Rescue, Unreadable, Way } from '#core/programmer.ts'
 import type { ProgressEvent } from '#core/progress.ts'
 import type { Backup } from '#store/backups.ts'
-import type { Wanted } from '#store/journal.ts'
+import type { Outcome, Wanted } from '#store/journal.ts'
 import type { MemoryLayout, Plan, PlanRule } from './plan.ts'
 import type { ProofResult, ProofWanted } from './prove.ts'
 
@@ -97,15 +97,6 @@ export interface Running {
   readonly secondsLeft: readonly [number, number] | undefined
   /** True once the user asked to stop and the job has not stopped yet. */
   readonly stopping: boolean
-}
-
-export interface Outcome {
-  readonly startedAt: string
-  readonly finishedAt: string
-  readonly erase: 'chip' | 'none'
-  readonly programmedBytes: number
-  readonly verifiedBytes: number
-  readonly hashes: readonly { memory: string; before: string | undefined; after: string }[]
 }
 
 export interface JobView {

@@ -3,7 +3,7 @@ import { unzipSync, zipSync, type Zippable } from 'fflate'
 import { deleteDB } from 'idb'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { parseIntelHex } from '#firmware/intel-hex.ts'
-import { exportAll, exportMemory, exportWrite, importArchive, limits, readArchive } from './archive.ts'
+import { exportAll, exportMemory, exportJob, importArchive, limits, readArchive } from './archive.ts'
 import { Backups, type Backup } from './backups.ts'
 import { openDatabase, type Database } from './db.ts'
 import type { JournalEntry } from './journal.ts'
@@ -66,7 +66,7 @@ describe('all that is kept of an interrupted write', () => {
   }
 
   test('has the backup, which can be imported, the image and the entry', async () => {
-    const archive = await exportWrite({ ...entry, backupId: backup.id }, backup)
+    const archive = await exportJob({ ...entry, backupId: backup.id }, backup)
     const files = unzipSync(await bytesOf(archive))
     const text = (name: string) => new TextDecoder().decode(files[name])
     expect(parseIntelHex(files['write/flash.hex'] ?? new Uint8Array()).segments).toEqual([
@@ -84,7 +84,7 @@ describe('all that is kept of an interrupted write', () => {
   })
 
   test('is there without its backup too', async () => {
-    const files = unzipSync(await bytesOf(await exportWrite(entry, undefined)))
+    const files = unzipSync(await bytesOf(await exportJob(entry, undefined)))
     expect(Object.keys(files).sort()).toEqual([
       'SHA256SUMS',
       'manifest.json',

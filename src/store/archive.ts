@@ -12,7 +12,7 @@ import {
   configure,
   type Entry,
 } from '@zip.js/zip.js/lib/zip-core-native.js'
-import { concat } from '#core/bytes.ts'
+import { concat, hexBytes } from '#core/bytes.ts'
 import { FlashError } from '#core/errors.ts'
 import type { MemoryId } from '#core/programmer.ts'
 import { formatIntelHex } from '#firmware/intel-hex.ts'
@@ -45,15 +45,15 @@ const besideName = 'write/'
 export const exportAll = async (backups: readonly Backup[]): Promise<Blob> => zipOf(filesOf(backups))
 
 /**
- * All that is kept of a write that was not seen to end: its backup as in `exportAll`, so that it can be imported, what
+ * All that is kept of a job that was not seen to end: its backup as in `exportAll`, so that it can be imported, what
  * was to be written as Intel HEX, and the journal's entry.
  */
-export async function exportWrite(
+export async function exportJob(
   { wanted, ...entry }: JournalEntry,
   backup: Backup | undefined,
 ): Promise<Blob> {
   const { contents, source, firmware } = wanted
-  const json = JSON.stringify({ ...entry, source, firmware }, undefined, 2)
+  const json = JSON.stringify({ ...entry, source, firmware }, inJson, 2)
   return zipOf([
     ...filesOf(backup ? [backup] : []),
     { name: `${besideName}interrupted.json`, bytes: new TextEncoder().encode(json) },
@@ -63,6 +63,14 @@ export async function exportWrite(
     })),
   ])
 }
+
+/** Contents in hex. */
+const inJson = (_: string, value: unknown): unknown =>
+  value instanceof Uint8Array
+    ? hexBytes(value, '')
+    : value instanceof Map
+      ? Object.fromEntries(value as ReadonlyMap<string, unknown>)
+      : value
 
 interface Zipped {
   readonly name: string

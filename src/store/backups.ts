@@ -5,7 +5,7 @@
 import { FlashError } from '#core/errors.ts'
 import type { Fact, KnownFirmware, MemoryId, Unreadable } from '#core/programmer.ts'
 import { changing, reading, type Database } from './db.ts'
-import { Journal } from './journal.ts'
+import { Journal, stageOf } from './journal.ts'
 import { sha256 } from '#firmware/hash.ts'
 
 export interface BackupMemoryEntry {
@@ -195,14 +195,18 @@ export class Backups {
     return this.#change(id, { note: note.slice(0, longest.note) })
   }
 
-  /** Undefined: it was not there. @throws `backup-needed` while the journal has a write that needs it */
+  /**
+   * With what the journal has of jobs that wrote nothing yet, or all. Undefined: it was not there.
+   * @throws `backup-needed` while the journal has a write that needs it
+   */
   async remove(id: string): Promise<RemovedBackup | undefined> {
     const backup = await this.get(id)
     if (!backup) return undefined
     await changing('removing a backup', this.#db, [...bothStores, 'journal'], async (all) => {
-      const writes = await all.objectStore('journal').getAll()
-      if (writes.some(({ backupId }) => backupId === id))
+      const jobs = (await all.objectStore('journal').getAll()).filter(({ backupId }) => backupId === id)
+      if (jobs.some((job) => stageOf(job) === 'writing'))
         throw new FlashError('backup-needed', { name: backup.name })
+      for (const job of jobs) await all.objectStore('journal').delete(job.id)
       await all.objectStore('backups').delete(id)
       await all.objectStore('memories').delete(IDBKeyRange.bound([id], [id, []]))
     })

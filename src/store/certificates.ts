@@ -24,10 +24,12 @@ export class Certificates {
     this.#db = db
   }
 
-  add(certificate: StoredCertificate): Promise<void> {
-    return changing('storing a certificate', this.#db, ['certificates'], (all) =>
-      all.objectStore('certificates').add(certificate),
-    )
+  /** `jobId`: the job that it ends, which is then in the journal no more. */
+  add(certificate: StoredCertificate, jobId?: string): Promise<void> {
+    return changing('storing a certificate', this.#db, ['certificates', 'journal'], async (all) => {
+      await all.objectStore('certificates').add(certificate)
+      if (jobId !== undefined) await all.objectStore('journal').delete(jobId)
+    })
   }
 
   /** @throws `storage-failed` when there is no such certificate */

@@ -33,7 +33,7 @@ export type Upgrade = (
 ) => void
 
 /** `upgrades[n]` leads from version n to version n + 1. */
-export const upgrades: readonly Upgrade[] = [firstVersion, withoutSettingsAndFiles]
+export const upgrades: readonly Upgrade[] = [firstVersion, withoutSettingsAndFiles, withStages]
 
 function firstVersion(db: Database): void {
   db.createObjectStore('backups', { keyPath: 'id' })
@@ -51,6 +51,11 @@ function withoutSettingsAndFiles(db: Database): void {
   const untyped = db as unknown as IDBPDatabase
   untyped.deleteObjectStore('settings')
   untyped.deleteObjectStore('firmware')
+}
+
+/** Entries of the journal have a stage; an older page would take any of them for a write that began. */
+function withStages(): void {
+  // those that are there are of writes that began, and say so by having none
 }
 
 /**

@@ -1,7 +1,8 @@
 /**
- * Writes that began and were not seen to end: what a closed tab or a power cut leaves behind. An entry is
- * written before the first erase and removed when the patient is whole again, and has all that is needed
- * to finish: which backup holds what must be kept, and what was to be written.
+ * Jobs that were not seen to end: what a closed tab or a power cut leaves behind. An entry is written before each
+ * stage of its job is acted on and removed with its certificate, and has all that is needed to finish: which
+ * backup holds what must be kept, and what was to be written. Before there is a choice nothing can be lost: a
+ * backup is in the store by itself.
  */
 import type { Check, Contents, KnownFirmware, MemoryId, Rescue, Seen, Unreadable } from '#core/programmer.ts'
 import type { Claims } from '#firmware/image.ts'
@@ -35,10 +36,41 @@ export interface WantedSource {
   readonly url?: string
 }
 
+/** What a write did, once all of it was read back. */
+export interface Outcome {
+  readonly startedAt: string
+  readonly finishedAt: string
+  readonly erase: 'chip' | 'none'
+  readonly programmedBytes: number
+  readonly verifiedBytes: number
+  readonly hashes: readonly { memory: string; before: string | undefined; after: string }[]
+  /** What is in the patient now, of all that was planned. */
+  readonly expected: ReadonlyMap<MemoryId, Uint8Array>
+}
+
+/** A step that ended. */
+export interface DoneStep {
+  readonly name: string
+  /** ISO 8601, UTC. */
+  readonly startedAt: string
+  readonly finishedAt: string
+  /** The code of what ended it early; absent: it was done. */
+  readonly error?: string
+}
+
+/**
+ *  chosen   the image is chosen, nothing was changed yet
+ *  writing  the first change is about to be made: from here on the patient may be half-written
+ *  written  all was read back; it is to be proven
+ */
+export type Stage = 'chosen' | 'writing' | 'written'
+
 export interface JournalEntry {
   /** The job's. */
   readonly id: string
-  /** ISO 8601, UTC. */
+  /** Absent: `writing`, as in entries of older versions, which had no other. */
+  readonly stage?: Stage
+  /** When its stage began; ISO 8601, UTC. */
   readonly startedAt: string
   /** On a twin of the practice bench. */
   readonly practice?: true
@@ -62,7 +94,15 @@ export interface JournalEntry {
   readonly checks?: readonly Check[]
   /** What was read back instead of what was written, by memory; absent: nothing was wrong so far. */
   readonly wrong?: ReadonlyMap<MemoryId, Uint8Array>
+  /** What was in the patient when this write began, where another one had left it half-written. */
+  readonly before?: ReadonlyMap<MemoryId, Uint8Array>
+  /** Of a `written` one. */
+  readonly outcome?: Outcome
+  /** All that ended so far, for the certificate; older entries do not say. */
+  readonly steps?: readonly DoneStep[]
 }
+
+export const stageOf = ({ stage = 'writing' }: JournalEntry): Stage => stage
 
 export class Journal {
   readonly #db: Database
@@ -71,7 +111,7 @@ export class Journal {
     this.#db = db
   }
 
-  /** Resolves when it is on the disk. */
+  /** Also in place of what it was before; resolves when it is on the disk. */
   open(entry: JournalEntry): Promise<void> {
     return changing('opening the journal', this.#db, ['journal'], (all) =>
       all.objectStore('journal').put(entry),

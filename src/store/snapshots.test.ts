@@ -9,6 +9,7 @@ import { fromHex } from '#core/bytes.ts'
 import { Backups } from './backups.ts'
 import { Certificates } from './certificates.ts'
 import { openDatabase, upgrades } from './db.ts'
+import { stageOf } from './journal.ts'
 
 interface Snapshot {
   readonly version: number
@@ -37,9 +38,13 @@ test.each(snapshots)('version $version opens, and all of it is usable', async (s
   await expect(backups.receiptFor(backup?.id ?? '', backup?.sha256)).resolves.toBeDefined()
   const [certificate] = await new Certificates(db).list()
   expect(certificate?.backupId).toBe(backup?.id)
-  const [entry] = await backups.journal.list()
-  expect(entry?.backupId).toBe(backup?.id)
-  expect(entry?.wanted.contents.get('flash')).toEqual([{ address: 0, bytes: Uint8Array.of(1, 2, 3) }])
+  const entries = await backups.journal.list()
+  const stages = ['writing', 'chosen', 'written'] as const
+  expect(entries.map(stageOf)).toEqual(snapshot.version < 3 ? ['writing'] : stages)
+  for (const { backupId, wanted } of entries) {
+    expect(backupId).toBe(backup?.id)
+    expect(wanted.contents.get('flash')).toEqual([{ address: 0, bytes: Uint8Array.of(1, 2, 3) }])
+  }
   db.close()
 })
 

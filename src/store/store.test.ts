@@ -280,17 +280,18 @@ describe('the signing key', () => {
   })
 })
 
+const certificate: StoredCertificate = {
+  id: 'a',
+  issuedAt: '2026-01-01T00:00:00.000Z',
+  programmer: 'USBasp',
+  chip: 'ATmega8',
+  firmware: 'USBasp 1.05',
+  backupId: 'b',
+  json: '{"id":"a"}',
+}
+
 test('certificates are kept as issued, newest first', async () => {
   const certificates = new Certificates(db)
-  const certificate: StoredCertificate = {
-    id: 'a',
-    issuedAt: '2026-01-01T00:00:00.000Z',
-    programmer: 'USBasp',
-    chip: 'ATmega8',
-    firmware: 'USBasp 1.05',
-    backupId: 'b',
-    json: '{"id":"a"}',
-  }
   await certificates.add(certificate)
   await certificates.add({ ...certificate, id: 'b', issuedAt: '2026-02-01T00:00:00.000Z' })
   await expect(certificates.add(certificate)).rejects.toMatchObject({ code: 'storage-failed' })
@@ -299,6 +300,28 @@ test('certificates are kept as issued, newest first', async () => {
   await certificates.note('a', 'Mill 7')
   expect(await certificates.get('a')).toEqual({ ...certificate, note: 'Mill 7' })
   await expect(certificates.note('gone', 'x')).rejects.toMatchObject({ code: 'storage-failed' })
+})
+
+test('a certificate takes its job out of the journal, both or neither', async () => {
+  const certificates = new Certificates(db)
+  const journal = new Journal(db)
+  await journal.open(interrupted)
+  await certificates.add(certificate, 'another')
+  await expect(certificates.add(certificate, interrupted.id)).rejects.toMatchObject({
+    code: 'storage-failed',
+  })
+  expect(await journal.list()).toHaveLength(1)
+  await certificates.add({ ...certificate, id: 'b' }, interrupted.id)
+  expect(await journal.list()).toEqual([])
+})
+
+test('a choice that nothing was written of goes with its backup', async () => {
+  const backups = new Backups(db)
+  const { backup } = await backups.add(draft())
+  await backups.journal.open({ ...interrupted, stage: 'chosen', backupId: backup.id })
+  await backups.journal.open({ ...interrupted, id: 'other', stage: 'chosen', backupId: 'other' })
+  await backups.remove(backup.id)
+  expect((await backups.journal.list()).map(({ id }) => id)).toEqual(['other'])
 })
 
 test('the journal remembers a write that was not seen to end', async () => {

@@ -1,10 +1,10 @@
 /** Which writes the first page offers to continue or to forget, with the real locks between tabs. */
 import { deleteDB } from 'idb'
 import { afterEach, beforeEach, expect, test } from 'vitest'
-import { whileWriting } from '#host/job-lock.ts'
+import { browserSurroundings } from '#host/surroundings.ts'
 import { openDatabase, type Database } from '#store/db.ts'
 import { Journal, type JournalEntry } from '#store/journal.ts'
-import { forgetWrite, interruptedWrites } from '#ui/state/interrupted.ts'
+import { forgetJob, interruptedJobs } from '#ui/state/interrupted.ts'
 
 const name = 'interrupted-test'
 let db: Database
@@ -36,17 +36,17 @@ const entry = (id: string, practice = false): JournalEntry => ({
   rule: { outside: 'keep', reserved: 'refuse' },
   consents: [],
 })
-const listed = async (practice = false) => (await interruptedWrites(journal, practice)).map(({ id }) => id)
+const listed = async (practice = false) => (await interruptedJobs(journal, practice)).map(({ id }) => id)
 
-test('a write that runs in any tab is neither offered nor forgotten', async () => {
+test('a job that any tab is on is neither offered nor forgotten', async () => {
   await journal.open(entry('lost'))
   await journal.open(entry('running'))
-  await whileWriting('running', async () => {
-    expect(await listed()).toEqual(['lost'])
-    await forgetWrite(journal, 'running')
-  })
+  const held = await browserSurroundings.hold('running')
+  expect(await listed()).toEqual(['lost'])
+  await forgetJob(journal, 'running')
+  await held?.[Symbol.asyncDispose]()
   expect(await listed()).toContain('running')
-  await forgetWrite(journal, 'running')
+  await forgetJob(journal, 'running')
   expect(await listed()).toEqual(['lost'])
 })
 

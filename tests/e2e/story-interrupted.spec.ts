@@ -1,21 +1,60 @@
-/** A tab that was closed in the middle of a write: what the next visit says of it, and what can be taken along. */
+/** A tab that was closed in the middle of a job: what the next visit says of it, and what can be taken along. */
 import { expect } from '@playwright/test'
 import { parseIntelHex } from '#firmware/intel-hex.ts'
 import { readArchive } from './archive.ts'
 import { axe, objections } from './axe.ts'
-import { test } from './story.ts'
+import { test, type Story } from './story.ts'
 import { en, like } from './words.ts'
+
+/** Up to the plan, with all consents. */
+async function planBlink(story: Story): Promise<void> {
+  await story.openBench()
+  await story.plugIn(en.practice_uno)
+  await story.backUp()
+  await story.take('Blink 2 practice image for ATmega328P')
+  await story.consent()
+}
+
+async function planUpdate(story: Story, speed: 1 | 25 = 25): Promise<void> {
+  await story.openBench(speed)
+  await story.plugIn(en.practice_usbasp_pair)
+  await story.backUp()
+  await story.take('USBasp 1.10 practice image for ATmega8')
+  await story.consent()
+}
+
+test('a choice that nothing was written of yet is still there at the next visit, and goes on', async ({
+  page,
+  story,
+}) => {
+  await page.addInitScript({ content: axe })
+  await planBlink(story)
+  await story.openBench()
+  await story.sees(story.heading(like(en.interrupted_chosen)))
+  expect(await objections(page, {})).toEqual([])
+  await story.press(story.button(en.interrupted_continue))
+  await story.reads(like(en.job_waits_for))
+  expect(await objections(page, {})).toEqual([])
+  await story.press(story.button(en.practice_uno))
+  await story.reads(en.job_is_back)
+  await story.press(story.button(en.job_continue))
+  await story.planned()
+  await story.consent()
+  await story.write()
+  await story.sees(story.heading(en.prove_title))
+
+  await story.openBench()
+  await story.sees(story.heading(like(en.interrupted_written)))
+  await story.press(story.button(en.interrupted_forget))
+  await expect(story.button(en.interrupted_forget)).toBeHidden()
+})
 
 test('an interrupted write is told at the next visit, and all that is kept of it can be saved', async ({
   page,
   story,
 }) => {
   await page.addInitScript({ content: axe })
-  await story.openBench()
-  await story.plugIn(en.practice_uno)
-  await story.backUp()
-  await story.take('Blink 2 practice image for ATmega328P')
-  await story.consent()
+  await planBlink(story)
   await story.breakTransfer(en.fault_unplug, 60)
   await story.write()
   await story.told({
@@ -40,11 +79,7 @@ test('the backup of an interrupted write cannot be deleted before the write is f
   story,
 }) => {
   await page.addInitScript({ content: axe })
-  await story.openBench()
-  await story.plugIn(en.practice_uno)
-  await story.backUp()
-  await story.take('Blink 2 practice image for ATmega328P')
-  await story.consent()
+  await planBlink(story)
   await story.breakTransfer(en.fault_unplug, 60)
   await story.write()
   await story.sees(story.heading(like(en.error_gone_writing)))
@@ -68,11 +103,7 @@ test('the backup of an interrupted write cannot be deleted before the write is f
 })
 
 test('the history of jobs is saved as a table and whole', async ({ page, story }) => {
-  await story.openBench()
-  await story.plugIn(en.practice_uno)
-  await story.backUp()
-  await story.take('Blink 2 practice image for ATmega328P')
-  await story.consent()
+  await planBlink(story)
   await story.write()
   await story.proveByReading()
   await page.evaluate(() => (location.hash = '#/library'))
@@ -85,12 +116,8 @@ test('the history of jobs is saved as a table and whole', async ({ page, story }
 test('a write that was stopped midway is not called a plan of which nothing is written', async ({
   story,
 }) => {
-  await story.openBench(1)
-  await story.plugIn(en.practice_usbasp_pair)
-  await story.backUp()
-  await story.take('USBasp 1.10 practice image for ATmega8')
+  await planUpdate(story, 1)
   await story.reads(en.plan_what)
-  await story.consent()
   await story.write()
   await story.press(story.button(en.write_stop))
   await story.told({ happened: en.error_cancelled, safe: en.safe_half, now: en.error_cancelled_now_half })
@@ -110,11 +137,7 @@ test('a write that is continued says what it waits for, and the practice bench c
   story,
 }) => {
   await page.addInitScript({ content: axe })
-  await story.openBench(1)
-  await story.plugIn(en.practice_usbasp_pair)
-  await story.backUp()
-  await story.take('USBasp 1.10 practice image for ATmega8')
-  await story.consent()
+  await planUpdate(story, 1)
   await story.write()
   await story.press(story.button(en.write_stop))
   await story.told({ happened: en.error_cancelled, safe: en.safe_half, now: en.error_cancelled_now_half })
@@ -145,11 +168,7 @@ test('what was unplugged midway is waited for, and its backup can be restored in
   page,
   story,
 }) => {
-  await story.openBench()
-  await story.plugIn(en.practice_usbasp_pair)
-  await story.backUp()
-  await story.take('USBasp 1.10 practice image for ATmega8')
-  await story.consent()
+  await planUpdate(story)
   await story.breakTransfer(en.fault_unplug, 120)
   await story.write()
   await story.told({ happened: en.error_gone_writing, safe: en.safe_half, now: en.now_restore })

@@ -12,7 +12,6 @@ import type { FlashError } from '#core/errors.ts'
 import type { MemoryId, Rescue, Seen } from '#core/programmer.ts'
 import { systemClock } from '#core/time.ts'
 import { onceDrawn } from '#host/drawn.ts'
-import { whileWriting } from '#host/job-lock.ts'
 import { steadyClock } from '#host/steady-clock.ts'
 import { browserSurroundings } from '#host/surroundings.ts'
 import type { Attached } from '#transport/devices.ts'
@@ -69,7 +68,7 @@ export class JobState {
     this.view = this.#newest = this.#job.view
   }
 
-  /** A write that began in another session and was not seen to end; it waits for its device. */
+  /** A job that began in another session and was not seen to end; it waits for its device. */
   static async reopen(bench: BenchState, stores: Stores, entry: JournalEntry): Promise<JobState> {
     const state = new JobState(bench, stores)
     state.#job = await Job.reopen(state.#services(), entry)
@@ -86,7 +85,6 @@ export class JobState {
         ...browserSurroundings,
         // a twin has the ids of a device, and must not lock it
         lock: (name) => browserSurroundings.lock(this.practising ? `practice:${name}` : name),
-        guarded: (work) => browserSurroundings.guarded(() => whileWriting(this.#job.view.id, work)),
       },
       clock: this.bench.clock,
       log: this.#log.add,

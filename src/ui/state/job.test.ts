@@ -19,9 +19,13 @@ import { SessionLog } from './session-log.ts'
 
 let db: Database
 beforeEach(async () => {
+  vi.spyOn(browserSurroundings, 'hold').mockResolvedValue({
+    [Symbol.asyncDispose]: () => Promise.resolve(),
+  })
   db = await openDatabase('job-state-test')
 })
 afterEach(async () => {
+  vi.restoreAllMocks()
   db.close()
   await deleteDB('job-state-test')
 })
@@ -85,8 +89,6 @@ test('a write that is continued knows its device again, and no other', async () 
 
 test('only what was plugged in since the write is asked for the proof', async () => {
   vi.stubGlobal('document', { hidden: true }) // painted at once
-  const request = (...given: unknown[]) => (given.at(-1) as (lock: object) => unknown)({})
-  vi.stubGlobal('navigator', { locks: { request } })
   vi.spyOn(browserSurroundings, 'guarded').mockImplementation((work) => work())
   vi.spyOn(browserSurroundings, 'battery').mockResolvedValue(undefined)
   vi.spyOn(browserSurroundings, 'storageRoom').mockResolvedValue(undefined)
@@ -96,7 +98,6 @@ test('only what was plugged in since the write is asked for the proof', async ()
     .mockResolvedValue({ [Symbol.asyncDispose]: () => Promise.resolve() })
   onTestFinished(() => {
     vi.unstubAllGlobals()
-    vi.restoreAllMocks()
   })
   const bench = new PracticeBench({ clock: new VirtualClock() })
   const devices = new Devices(bench, bench.clock)

@@ -1,11 +1,11 @@
 /** The job's steps and what came of each, in one line. */
 import type { Check, Fact } from '#core/programmer.ts'
 import type { ProofResult } from '#jobs/prove.ts'
-import type { JobView, Outcome, StepName, WayView } from '#jobs/view.ts'
+import type { JobView, StepName, WayView } from '#jobs/view.ts'
 import type { Backup } from '#store/backups.ts'
-import type { Wanted } from '#store/journal.ts'
+import { stageOf, type JournalEntry, type Outcome, type Stage, type Wanted } from '#store/journal.ts'
 import { lockedNames } from './facts.ts'
-import { count, size } from './format.ts'
+import { count, moment, size } from './format.ts'
 import { m } from './generated/messages.js'
 import { operationText } from './operations.ts'
 
@@ -24,6 +24,23 @@ export const stepName = (name: StepName): string => names[name]()
 /** What is to be written, by what it says of itself, else by its file's name. */
 export const wantedName = ({ firmware, source }: Pick<Wanted, 'firmware' | 'source'>): string =>
   firmware ? [firmware.name, firmware.version].filter(Boolean).join(' ') : source.name
+
+const interruptions = {
+  chosen: { title: m.interrupted_chosen, what: m.interrupted_chosen_what },
+  writing: { title: m.interrupted, what: m.interrupted_what },
+  written: { title: m.interrupted_written, what: m.interrupted_written_what },
+} satisfies Record<Stage, unknown>
+
+/** What became of a job that was not seen to end. */
+export function interruption(entry: JournalEntry): { title: string; what: string } {
+  const { patient, programmer, startedAt, wanted } = entry
+  const name = wantedName(wanted)
+  const { title, what } = interruptions[stageOf(entry)]
+  return {
+    title: title({ name, programmer, chip: patient.chip }),
+    what: what({ name, time: moment(startedAt) }),
+  }
+}
 
 /** Whether it was a write of nothing. */
 export const wroteNothing = (written: Pick<Outcome, 'erase' | 'programmedBytes'>): boolean =>
