@@ -291,7 +291,8 @@ export class JobRig {
 
   async #askForEvidence(): Promise<void> {
     const entries = await this.#witness.journal.list()
-    if (!entries.some(({ stage }) => stage === 'writing')) this.wrong.push('a write that is not in the journal')
+    if (!entries.some(({ stage }) => stage === 'writing'))
+      this.wrong.push('a write that is not in the journal')
     for (const { backupId } of entries) await this.#witness.receiptFor(backupId)
   }
 
