@@ -1,7 +1,7 @@
 import { describe as group, expect, test } from 'vitest'
 import type { Identity, Recognition, SeenUsb } from '#core/programmer.ts'
 import type { Attached } from '#transport/devices.ts'
-import { Context } from '#core/context.ts'
+import { cancelSource, Context } from '#core/context.ts'
 import { restorableMemories, ruleFor, wantedFromBackup, wantedFromFile, type Parse } from './choose.ts'
 import { describe } from './describe.ts'
 import {
@@ -97,6 +97,30 @@ group('candidates', () => {
       code: 'device-refused',
     })
   })
+})
+
+group('opening that does not answer', () => {
+  const links = {
+    usb: { link: 'usb', seen: usb({ vendorId: 0x16c0, productId: 0x05dc, product: 'USBasp' }), key: 'x' },
+    serial: { link: 'serial', seen: { link: 'serial', vendorId: 0x2341, productId: 0x0043 }, key: 'y' },
+  } as const
+  test.each(['usb', 'serial'] as const)(
+    'of %s is given up at a cancel, and closed if it comes',
+    async (link) => {
+      let resolve: (link: AsyncDisposable) => void = () => undefined
+      const promise = new Promise<AsyncDisposable>((opened) => (resolve = opened))
+      const attached = { ...links[link], open: () => promise, forget: () => Promise.resolve() }
+      const [candidate] = candidates(attached.seen)
+      if (!candidate) throw new Error('no candidate')
+      const { signal, cancel } = cancelSource()
+      const opening = openProgrammer(attached as unknown as Attached, candidate, new Context({ signal }))
+      cancel('connect')
+      await expect(opening).rejects.toMatchObject({ code: 'cancelled' })
+      await new Promise<void>((closed) => {
+        resolve({ [Symbol.asyncDispose]: () => Promise.resolve(closed()) })
+      })
+    },
+  )
 })
 
 group('a device that nobody recognises', () => {

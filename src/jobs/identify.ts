@@ -17,6 +17,7 @@ import type {
   Seen,
   Segment,
 } from '#core/programmer.ts'
+import { within } from '#core/time.ts'
 import type { Attached } from '#transport/devices.ts'
 import type { SerialPortHandle, UsbLink } from '#transport/links.ts'
 
@@ -81,12 +82,25 @@ export async function openProgrammer(
   if (!load || !recognition.usable)
     throw new FlashError('device-refused', { during: `opening ${recognition.model}`, status: 'no driver' })
   const driver = await load()
-  if (attached.link === 'serial') return driver.open(attached, recognition, ctx)
-  const link = await attached.open()
+  if (attached.link === 'serial') {
+    const { seen } = attached
+    return driver.open({ seen, open: (baud) => orCancelled(attached.open(baud), ctx) }, recognition, ctx)
+  }
+  const link = await orCancelled(attached.open(), ctx)
   try {
     return await driver.open(link, recognition, ctx)
   } catch (error) {
     await link[Symbol.asyncDispose]()
+    throw error
+  }
+}
+
+/** A browser that is opening cannot be told to stop; what it opens after a cancel is closed again. */
+async function orCancelled<L extends AsyncDisposable>(opening: Promise<L>, ctx: Context): Promise<L> {
+  try {
+    return await within(opening, ctx.clock, 'opening', undefined, ctx.signal)
+  } catch (error) {
+    void opening.then((link) => link[Symbol.asyncDispose]()).catch(() => undefined) // it did not come
     throw error
   }
 }

@@ -119,6 +119,28 @@ describe('what goes wrong has its code', () => {
     expect(await code(port.open(9600))).toBe('device-busy')
   })
 
+  test('opening that never answers is a time-out, and what opens too late is closed again', async () => {
+    const { port, serial } = await attached()
+    const [browsers] = await serial.getPorts()
+    if (!browsers) throw new Error('not listed')
+    const open = browsers.open.bind(browsers)
+    let release: () => void = () => undefined
+    const late = new Promise<void>((resolve) => (release = resolve))
+    browsers.open = (options) => late.then(() => open(options))
+    expect(await code(port.open(9600))).toBe('timeout')
+    browsers.open = open
+    const close = new Promise((resolve) => {
+      const closes = browsers.close.bind(browsers)
+      browsers.close = () => {
+        browsers.close = closes
+        return closes().then(() => resolve(undefined))
+      }
+    })
+    release()
+    await close
+    expect(await code(port.open(9600))).toBe('ok')
+  })
+
   test('a write that never ends is a time-out, and the port can be closed and opened again', async () => {
     const { link, plugged, port } = await opened()
     plugged.faults = { hangAt: 1 }

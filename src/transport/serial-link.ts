@@ -62,10 +62,12 @@ class BrowserSerialLink implements SerialLink {
   }
 
   async open(baud: number): Promise<void> {
+    const opening = this.#port.open({ baudRate: baud, bufferSize })
     try {
-      const opened = this.#port.open({ baudRate: baud, bufferSize })
-      await within(opened, this.#clock, 'opening the port', defaultTimeoutMs, this.gone, this.#closed.signal)
+      await within(opening, this.#clock, 'opening the port', defaultTimeoutMs, this.gone, this.#closed.signal)
     } catch (error) {
+      // Who opens too late is closed again: nobody waits for it any more.
+      void opening.then(() => this.#port.close()).catch(() => undefined)
       throw fromOpening(error, 'serial', this.seen)
     }
     this.#baud = baud

@@ -184,6 +184,24 @@ test('disposing closes the device and ends what is under way', async () => {
   await link[Symbol.asyncDispose]()
 })
 
+test('opening that never answers ends by itself, and what opens too late is closed again', async () => {
+  const { device, usb } = await attached()
+  const [browsers] = await usb.getDevices()
+  if (!browsers) throw new Error('not listed')
+  const open = browsers.open.bind(browsers)
+  let release: () => void = () => undefined
+  const late = new Promise<void>((resolve) => (release = resolve))
+  browsers.open = () => late.then(open)
+  expect(await code(device.open())).toBe('timeout')
+  const close = new Promise((resolve) => {
+    const closes = browsers.close.bind(browsers)
+    browsers.close = () => closes().then(() => resolve(undefined))
+  })
+  release()
+  await close
+  expect(browsers.opened).toBe(false)
+})
+
 test('opening again ends the older link', async () => {
   const { link, device } = await opened()
   const newer: UsbLink = await device.open()

@@ -54,7 +54,14 @@ class BrowserUsbLink implements UsbLink {
   }
 
   async open(): Promise<void> {
-    await this.#opening(this.#device.open())
+    const opening = this.#device.open()
+    try {
+      await this.#opening(opening)
+    } catch (error) {
+      // Who opens too late is closed again: nobody waits for it any more.
+      void opening.then(() => this.#device.close()).catch(() => undefined)
+      throw error
+    }
     const [first] = this.#device.configurations
     if (!this.#device.configuration && first)
       await this.#opening(this.#device.selectConfiguration(first.configurationValue))
