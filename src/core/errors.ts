@@ -51,6 +51,8 @@ export interface ErrorDetails {
   // the house
   'storage-full': { needed?: number; available?: number }
   'storage-failed': { during: string }
+  /** What works on files beside the page: ended from outside, or never began. */
+  'worker-ended': { during: string }
   bug: { during?: string }
 }
 

@@ -48,21 +48,21 @@ export class WorkerClient {
     this.#idleMs = idleMs
   }
 
-  /** @throws `bad-file`, `storage-failed`, `cancelled`. */
+  /** @throws `bad-file`, `storage-failed`, `worker-ended`, `cancelled`. */
   async parse(file: Blob, options: ParseFileOptions = {}, signal?: AbortSignal): Promise<Parsed> {
     const { name = file instanceof File ? file.name : '', ...rest } = options
     const call = { call: 'parse', file, name, options: rest } as const
     return this.#inTurn(call, async () => (await import('./work.ts')).parse(file, name, rest, signal), signal)
   }
 
-  /** @throws `bad-file` for what the format cannot hold; `cancelled`. */
+  /** @throws `bad-file` for what the format cannot hold; `worker-ended`, `cancelled`. */
   async write(format: string, { segments, claims }: Write['image'], signal?: AbortSignal): Promise<Blob> {
     const call = { call: 'write', format, image: { segments, claims } } as const
     const here = async () => (await import('./work.ts')).write(format, call.image)
     return new Blob([await this.#inTurn(call, here, signal)])
   }
 
-  /** @throws `cancelled`. */
+  /** @throws `worker-ended`, `cancelled`. */
   async compare(first: Uint8Array, second: Uint8Array, signal?: AbortSignal): Promise<Compared> {
     const here = async () => (await import('./work.ts')).compare(first, second)
     return this.#inTurn({ call: 'compare', first, second }, here, signal)
@@ -94,7 +94,7 @@ export class WorkerClient {
     const worker = (this.#worker ??= spawn())
     const id = ++this.#calls
     const life = crypto.randomUUID()
-    const answer = this.#answer(worker, id, life)
+    const answer = this.#answer(worker, { id, call: call.call, life })
     worker.postMessage({ id, ...call, life } satisfies Request)
     try {
       const reply = await within(answer, this.#clock, call.call, undefined, signal)
@@ -108,25 +108,30 @@ export class WorkerClient {
     }
   }
 
-  #answer(worker: Worker, id: number, life: string): Promise<Reply> {
+  #answer(
+    worker: Worker,
+    { id, call, life }: Pick<Request & { life: string }, 'id' | 'call' | 'life'>,
+  ): Promise<Reply> {
     return new Promise((resolve, reject) => {
       const done = new AbortController()
       const listen = { signal: done.signal }
-      const fail = (message: string) => {
+      const fail = (code: 'bug' | 'worker-ended', message: string) => {
         done.abort()
         this.#drop(worker)
-        reject(new FlashError('bug', { during: 'the worker' }, { message }))
+        reject(new FlashError(code, { during: call }, { message }))
       }
       const begun = new AbortController()
       const failAfter = (ms: number, message: string, signal: AbortSignal) =>
         this.#clock.sleep(ms, signal).then(
-          () => fail(message),
+          () => fail('worker-ended', message),
           () => undefined, // it did what it should
         )
       const hear = (event: Event) =>
-        fail(event instanceof ErrorEvent ? event.message : `worker: ${event.type}`)
+        event instanceof ErrorEvent
+          ? fail('bug', event.message)
+          : fail('worker-ended', 'worker: it could not be loaded')
       worker.addEventListener('error', hear, listen)
-      worker.addEventListener('messageerror', hear, listen)
+      worker.addEventListener('messageerror', () => fail('bug', 'worker: messageerror'), listen)
       void failAfter(this.#startMs, 'worker: it does not begin', AbortSignal.any([begun.signal, done.signal]))
       begun.signal.addEventListener('abort', () => {
         // Its answer may still be on the way when it lets go of the lock.

@@ -169,6 +169,11 @@ describe('the worker', () => {
     expect([stubborn.alive.size, good.alive.size]).toEqual([0, 1])
   })
 
+  it('that cannot be loaded is told as one that does not run', async () => {
+    const client = new WorkerClient({ spawn: () => new Worker('/not-there.js', { type: 'module' }) })
+    await expect(client.parse(small())).rejects.toMatchObject({ code: 'worker-ended' })
+  })
+
   it('that dies is reported and replaced', async () => {
     const broken = workers(script('onmessage = () => { throw new Error("out of order") }'))
     const good = workers()
@@ -179,9 +184,9 @@ describe('the worker', () => {
   })
 
   it.each([
-    ['before it has started', 'bug'],
-    ['when it is asked', 'bug'],
-    ['when it has begun', 'bug'],
+    ['before it has started', 'worker-ended'],
+    ['when it is asked', 'worker-ended'],
+    ['when it has begun', 'worker-ended'],
     ['when it has answered', undefined],
   ] as const)('that is killed %s is missed and replaced', async (when, code) => {
     const killed = workers()
@@ -218,7 +223,7 @@ describe('the worker', () => {
     )
     expect(await parsed).toBe(code ?? 4 << 20)
     const again = client.parse(small())
-    if (!code) await expect(again).rejects.toMatchObject({ code: 'bug' }) // it was dead, and is found so
+    if (!code) await expect(again).rejects.toMatchObject({ code: 'worker-ended' }) // it was dead, and is found so
     const { image } = await (code ? again : client.parse(small()))
     expect(image.segments).toEqual([{ address: 0, bytes: Uint8Array.of(7) }])
     expect([killed.started(), good.started()]).toEqual([1, 1])

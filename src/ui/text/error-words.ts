@@ -36,6 +36,7 @@ const words: Record<ErrorCode, () => string> = {
   'backup-needed': m.error_word_backup_needed,
   'storage-full': m.error_word_storage_full,
   'storage-failed': m.error_word_storage_failed,
+  'worker-ended': m.error_word_worker_ended,
   bug: m.error_word_bug,
 }
 

@@ -264,6 +264,10 @@ const texts = {
     happened: m.error_storage(),
     now: [m.error_storage_now(), m.error_storage_now_export()],
   }),
+  'worker-ended': () => ({
+    happened: m.error_worker(),
+    now: [m.now_again(), m.error_worker_now(), m.error_worker_now_reload()],
+  }),
   bug: (_, { halfWritten }) => ({
     happened: m.error_bug(),
     now: [halfWritten ? m.error_bug_now_half() : m.error_bug_now()],

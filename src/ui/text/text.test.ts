@@ -168,6 +168,7 @@ const details: { [C in ErrorCode]: readonly ErrorDetails[C][] } = {
   ],
   'storage-full': [{ needed: 40_000, available: 1000 }, {}],
   'storage-failed': [{ during: 'storing a backup' }],
+  'worker-ended': [{ during: 'parse' }],
   bug: [{}, { during: 'planning' }],
 }
 
