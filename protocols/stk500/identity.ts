@@ -86,6 +86,7 @@ export default {
   link: 'serial',
   filters,
   toTarget: ['isp'], // with the sketch ArduinoISP
+  marks: ['AVR ISP'], // by the answer to GET_SIGN_ON in its flash a board is known to hold ArduinoISP
   recognise: (seen) => (seen.link === 'serial' ? recognise(seen) : undefined),
   // Of the boot loaders. ArduinoISP: all of these but real firmware.
   proven: {

@@ -36,6 +36,9 @@ const rescueFiles = import.meta.glob<Rescues>('../../protocols/*/rescue.ts', { i
 
 export const identities: readonly Identity[] = Object.values(identityFiles)
 
+/** What a bug report keeps of what was read. */
+export const marks = identities.flatMap(({ marks = [] }) => marks)
+
 /** What this rescue sheet is about, where a second programmer brings it back. */
 export async function findRescue(sheet: string): Promise<Rescue | undefined> {
   const families = Object.entries(rescueFiles).map(async ([path, load]) =>

@@ -4,17 +4,11 @@ import type { SeenSerial, SeenUsb } from '#core/programmer.ts'
 import type { Clock } from '#core/time.ts'
 import type { SerialLink, UsbLink } from './links.ts'
 import { pcapOf } from './pcap.ts'
-import {
-  Recorder,
-  setInterface,
-  withoutContents,
-  type Timed,
-  type UsbEvent,
-  type WireEvent,
-} from './recorder.ts'
+import { Recorder, setInterface, type Timed, type UsbEvent, type WireEvent } from './recorder.ts'
 import { reportOf, type Around, type Report } from './report.ts'
 import { openSerial } from './serial-link.ts'
 import { openUsb } from './usb-link.ts'
+import { withoutContents } from './without-contents.ts'
 
 export class RecordedLinks {
   readonly #recorder: Recorder
@@ -43,8 +37,8 @@ export class RecordedLinks {
   }
 
   /** They as a bug report. */
-  report(around: Around): Report {
-    return reportOf(this.#recorder.recorded, around)
+  report(around: Around, marks: readonly string[]): Report {
+    return reportOf(this.#recorder.recorded, around, marks)
   }
 }
 

@@ -7,10 +7,11 @@ import type { SeenUsb } from '#core/programmer.ts'
 import { Devices } from './devices.ts'
 import { pcapHeader, pcapOf } from './pcap.ts'
 import { recordedUsb } from './recorded-links.ts'
-import { Recorder, withoutContents, type UsbEvent, type WireEvent } from './recorder.ts'
+import { Recorder, type UsbEvent, type WireEvent } from './recorder.ts'
 import { replayed } from './replay.ts'
 import { parseReport } from './report-file.ts'
 import { reportOf } from './report.ts'
+import { withoutContents } from './without-contents.ts'
 
 const put = { requestType: 'vendor', recipient: 'device', request: 2, value: 0, index: 0 } as const
 const get = { ...put, request: 1 } as const
@@ -77,26 +78,46 @@ describe('without contents', () => {
     ])
   })
 
-  test('no serial number is left, neither of the device nor in its texts', () => {
-    const setup = { ...get, requestType: 'standard', request: 6, value: 0x0303 } as const
-    const text: WireEvent = { ...event(10), endpoint: 0, setup }
-    const seen = { link: 'serial', vendorId: 1, productId: 2 } as const
-    const { wires, events } = withoutContents({ wires: [{ wire: 1, seen }], events: [text], dropped: 0 })
-    expect(wires).toMatchObject([{ seen: { vendorId: 1, serial: undefined } }])
-    expect(events).toEqual([{ ...text, bytes: new Uint8Array(10) }])
+  test('no serial number is left, neither of the device nor in its texts; other descriptors stay', () => {
+    const descriptor = (value: number, text: string): WireEvent => ({
+      ...event(10),
+      ...{ endpoint: 0, setup: { ...get, requestType: 'standard', request: 6, value } },
+      bytes: Uint8Array.of(2 + text.length * 2, 3, ...Buffer.from(text, 'utf16le')),
+    })
+    const seen = { link: 'usb', serial: 'SN-42', product: 'DFU' } as SeenUsb
+    const [serial, layout] = [descriptor(0x0303, 'SN-42'), descriptor(0x0304, '@Flash/0x08000000/04*016Kg')]
+    const configuration = { ...descriptor(0x0200, 'SN-42'), length: 27 }
+    const { wires, events } = withoutContents({
+      ...{ wires: [{ wire: 1, seen }], dropped: 0 },
+      events: [serial, layout, configuration],
+    })
+    expect(wires).toMatchObject([{ seen: { product: 'DFU', serial: undefined } }])
+    expect(events).toEqual([{ ...serial, bytes: new Uint8Array(12) }, layout, configuration])
   })
-})
 
-test('what is received byte by byte is one long transfer, and emptied from where it is long', () => {
-  const byte = (i: number): WireEvent => ({
-    ...{ wire: 1, from: i, at: i, kind: 'received', baud: 9600, length: 1 },
-    bytes: Uint8Array.of(i),
+  const line = { wire: 1, from: 0, at: 0, baud: 9600 } as const
+  const received = (bytes: Uint8Array): WireEvent => ({
+    ...line,
+    ...{ kind: 'received', length: bytes.length, bytes },
   })
-  const events = Array.from({ length: 12 }, (_, i) => byte(i + 1))
-  const left = withoutContents({ wires: [], events, dropped: 0 }).events.map((one) =>
-    'bytes' in one ? one.bytes[0] : undefined,
-  )
-  expect(left).toEqual([1, 2, 3, 4, 5, 6, 7, 8, 0, 0, 0, 0])
+  const heard = (pieces: readonly Uint8Array[], marks?: readonly string[]) =>
+    withoutContents({ wires: [], events: pieces.map(received), dropped: 0 }, marks).events.flatMap((one) =>
+      'bytes' in one ? [[...one.bytes]] : [],
+    )
+
+  test('what is received byte by byte is one long transfer, emptied from where it is long, but for its end', () => {
+    const pieces = Array.from({ length: 12 }, (_, i) => Uint8Array.of(i + 1))
+    expect(heard(pieces).flat()).toEqual([1, 2, 3, 4, 5, 6, 7, 8, 9, 0, 0, 12])
+  })
+
+  test('blank memory stays blank, and of firmware only the words that a driver looks for', () => {
+    const blank = new Uint8Array(16).fill(0xff)
+    expect(heard([blank, Uint8Array.of(0x10)])).toEqual([[...blank], [0x10]])
+    const page = new TextEncoder().encode('secret AVR ISP secret.')
+    expect(heard([page], ['AVR ISP'])).toEqual([
+      [...new Uint8Array(7), ...page.subarray(7, 14), ...new Uint8Array(7), 0x2e],
+    ])
+  })
 })
 
 describe('a bug report', () => {
@@ -135,7 +156,7 @@ describe('a bug report', () => {
       { ...at, kind: 'sent', baud: 9600, length: 1, bytes: Uint8Array.of(1) },
       { ...at, kind: 'received', baud: 9600, length: 2, bytes: new Uint8Array(), error: 'device-gone' },
     ]
-    const [port] = replayed({ wires, events }, new VirtualClock())
+    const [port] = replayed({ wires, events, contents: true }, new VirtualClock())
     if (port?.link !== 'serial') throw new Error('no port')
     const link = await port.open(9600)
     await link.write(Uint8Array.of(1))

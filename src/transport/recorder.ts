@@ -118,37 +118,3 @@ export class Recorder {
 }
 
 const costOf = (event: WireEvent): number => eventBytes + ('bytes' in event ? event.bytes.length : 0)
-
-/** Longer ones may be firmware; what is left of those that were sent is what commands begin with. */
-const mostSaid = 8
-const headSaid = 5
-
-/**
- * Without what is somebody's own: serial numbers, and the bytes of long transfers, which become zeros. Short ones stay, as
- * nothing could be told without them; where a programmer moves single bytes, those are in them.
- */
-export function withoutContents({ wires, events, dropped }: Recorded): Recorded {
-  const texts = 3
-  const isText = (event: WireEvent) =>
-    event.kind === 'usb' && event.setup?.requestType === 'standard' && event.setup.value >> 8 === texts
-  /** On each line, of what came since the computer said something: read in pieces it is still one transfer. */
-  const heard = new Map<number, number>()
-  const isLong = (event: WireEvent & { bytes: Uint8Array }): boolean => {
-    if (event.kind === 'sent') heard.delete(event.wire)
-    if (event.kind !== 'received') return event.bytes.length > mostSaid || isText(event)
-    const total = (heard.get(event.wire) ?? 0) + event.bytes.length
-    heard.set(event.wire, total)
-    return total > mostSaid
-  }
-  return {
-    dropped,
-    wires: wires.map(({ wire, seen }) => ({ wire, seen: { ...seen, serial: undefined } })),
-    events: events.map((event) => {
-      if (!('bytes' in event) || !isLong(event)) return event
-      const bytes = new Uint8Array(event.bytes.length)
-      const isSent = event.kind === 'sent' || (event.kind === 'usb' && event.direction === 'out')
-      if (isSent) bytes.set(event.bytes.subarray(0, headSaid))
-      return { ...event, bytes }
-    }),
-  }
-}

@@ -1,6 +1,7 @@
 /**
  * The devices of a bug report, without the devices: they answer what a driver asks as it was answered then, so a user's
- * bug becomes a test. What was not asked then has no answer, and the device counts as gone.
+ * bug becomes a test. What was not asked then has no answer, and the device counts as gone. A driver that reads zeros
+ * of an emptied report may ask in another order: that answers also with what comes earlier in it.
  */
 import { equal } from '#core/bytes.ts'
 import { FlashError, type ErrorCode } from '#core/errors.ts'
@@ -9,9 +10,14 @@ import type { Clock } from '#core/time.ts'
 import type { Attached } from './devices.ts'
 import type { ControlSetup, Io, SerialLink, SerialSignals, UsbLink } from './links.ts'
 import { setInterface, type Recorded, type RecordedWire, type UsbEvent, type WireEvent } from './recorder.ts'
+import type { Report } from './report.ts'
+import { headSaid, mostSaid } from './without-contents.ts'
 
 /** Each opening gives the next wire that was recorded of this device. */
-export function replayed({ wires, events }: Pick<Recorded, 'wires' | 'events'>, clock: Clock): Attached[] {
+export function replayed(
+  { wires, events, contents }: Pick<Recorded, 'wires' | 'events'> & Pick<Report, 'contents'>,
+  clock: Clock,
+): Attached[] {
   const byDevice = new Map<string, RecordedWire[]>()
   for (const one of wires) {
     const key = JSON.stringify(one.seen)
@@ -25,6 +31,7 @@ export function replayed({ wires, events }: Pick<Recorded, 'wires' | 'events'>, 
       return new Tape(
         events.filter(({ wire }) => wire === opening.wire),
         clock,
+        !contents,
       )
     }
     const device = { key: `replayed-${String(i + 1)}`, forget: () => Promise.resolve() }
@@ -61,20 +68,24 @@ class Tape {
   readonly clock: Clock
   readonly gone = new AbortController()
   readonly #events: readonly WireEvent[]
+  readonly #mayRewind: boolean
   #at = 0
 
-  constructor(events: readonly WireEvent[], clock: Clock) {
+  constructor(events: readonly WireEvent[], clock: Clock, mayRewind: boolean) {
     this.#events = events
     this.clock = clock
+    this.#mayRewind = mayRewind
   }
 
   /** The next event that is like this, which may skip others: a changed driver may ask less. */
   find<E extends WireEvent>(isLike: (event: WireEvent) => event is E): E | undefined {
-    for (let i = this.#at; i < this.#events.length; i++) {
-      const event = this.#events[i]
-      if (!event || !isLike(event)) continue
-      this.#at = i + 1
-      return event
+    for (const from of this.#mayRewind ? [this.#at, 0] : [this.#at]) {
+      for (let i = from; i < this.#events.length; i++) {
+        const event = this.#events[i]
+        if (!event || !isLike(event)) continue
+        this.#at = i + 1
+        return event
+      }
     }
     return undefined
   }
@@ -211,11 +222,12 @@ class ReplayedSerial implements SerialLink {
   }
 
   async write(bytes: Uint8Array): Promise<void> {
+    const compared = bytes.length > mostSaid ? headSaid : bytes.length // as much as an emptied one keeps
     const event = this.#tape.find(
       (one): one is WireEvent & { kind: 'sent' } =>
         one.kind === 'sent' &&
         one.length === bytes.length &&
-        equal(one.bytes.subarray(0, 5), bytes.subarray(0, 5)), // as much as an emptied one keeps
+        equal(one.bytes.subarray(0, compared), bytes.subarray(0, compared)),
     )
     if (!event) return this.#tape.refuse(`writing ${String(bytes.length)} bytes`)
     await this.#heard(event, 'a write')

@@ -3,7 +3,8 @@
  * the device. Bytes are hex text.
  */
 import { hexBytes } from '#core/bytes.ts'
-import { withoutContents, type Recorded, type RecordedWire, type WireEvent } from './recorder.ts'
+import type { Recorded, RecordedWire, WireEvent } from './recorder.ts'
+import { withoutContents } from './without-contents.ts'
 
 /** In an event of a report its bytes are hex text. */
 type Written<E> = E extends { bytes: Uint8Array } ? Omit<E, 'bytes'> & { readonly bytes: string } : E
@@ -28,8 +29,10 @@ export interface Report {
 /** What a report says beside what was recorded. */
 export type Around = Pick<Report, 'build' | 'browser' | 'contents' | 'log'>
 
-export function reportOf(recorded: Recorded, around: Around): Report {
-  const { wires, events, dropped } = around.contents ? recorded : withoutContents(recorded)
+/** `marks`: see `withoutContents`. */
+
+export function reportOf(recorded: Recorded, around: Around, marks: readonly string[] = []): Report {
+  const { wires, events, dropped } = around.contents ? recorded : withoutContents(recorded, marks)
   const serials = recorded.wires.flatMap(({ seen }) => ('serial' in seen && seen.serial ? [seen.serial] : []))
   const nameless = (line: string) =>
     serials
