@@ -7,8 +7,6 @@
  */
 import { hex } from '#core/bytes.ts'
 import type {
-  BadFileDetail,
-  BadFileReason,
   ErrorCode,
   ErrorDetails,
   FlashError,
@@ -16,33 +14,25 @@ import type {
   MismatchDetail,
   NotThePatient,
 } from '#core/errors.ts'
-import type { FuseDanger } from '#chips/avr-fuses.ts'
 import type { Platform } from '#host/platform.ts'
-import type { Consequence } from '#jobs/plan.ts'
 import type { BadLinkReason } from '#catalogue/link.ts'
 import { accessHelp, busyHelp, policyHelp, type CopyText, type Help } from './access.ts'
+import { afterBadFile, badFileText } from './bad-file.ts'
 import { memoryName } from './facts.ts'
 import { count, moment, size } from './format.ts'
 import { m } from './generated/messages.js'
 import type { SheetId } from './rescue.ts'
+import { isNonsense, silentTarget, toolOf, type TargetSituation } from './silent-target.ts'
 
 /** What the text depends on beside the error itself. */
-export interface Situation {
+export interface Situation extends TargetSituation {
   readonly platform: Platform
-  /** The protocol folder of what reaches the patient; its wires and speeds are told as they are. */
-  readonly tool?: string | undefined
-  /** ISO 8601; absent: there is no backup of this patient. */
-  readonly backupAt?: string | undefined
   /** From the first erase to the end of the verify. */
   readonly halfWritten: boolean
   /** What was unplugged is plugged in again. */
   readonly isBack?: boolean
-  /** The patient is brought back by another programmer already. */
-  readonly rescuing?: boolean
   /** True once everything was written and read back. */
   readonly written?: boolean
-  /** Dangerous changes of fuses that may have been written: what a chip that falls silent then is most likely due to. */
-  readonly fuses?: readonly Pick<Consequence, 'values'>[] | undefined
   /** Where no device is involved at all. */
   readonly about?: 'library' | 'file'
   /** Whose link it is: one that is being made, or one that came with the file in it. */
@@ -146,15 +136,12 @@ const texts = {
   }),
 
   'target-missing': ({ tried }, situation) => ({
-    ...(shutOut(situation) ?? { happened: m.error_target_missing(), ...missingTarget(situation) }),
+    ...silentTarget(situation, m.error_target_missing()),
     details: list(tried),
   }),
   'target-unknown': ({ signature }, situation) =>
     isNonsense(signature)
-      ? (shutOut(situation) ?? {
-          happened: m.error_target_nonsense({ signature }),
-          ...missingTarget(situation),
-        })
+      ? silentTarget(situation, m.error_target_nonsense({ signature }))
       : {
           happened: m.error_target_unknown({ signature }),
           now: [toolOf(situation).wires(), m.error_target_unknown_now()],
@@ -297,43 +284,6 @@ const unsupported: Record<ErrorDetails['browser-unsupported']['api'], () => Told
   storage: () => ({ happened: m.error_unsupported_storage(), now: [m.error_unsupported_now_storage()] }),
 }
 
-const fileReasons: Record<BadFileReason, (detail: { format: string }) => string> = {
-  empty: m.file_empty,
-  'too-large': m.file_too_large,
-  'not-text': ({ format }) => m.file_not_text({ format }),
-  'bad-magic': ({ format }) => m.file_bad_magic({ format }),
-  'no-start-code': m.file_no_start_code,
-  'bad-digit': m.file_bad_digit,
-  'bad-length': m.file_bad_length,
-  'bad-checksum': m.file_bad_checksum,
-  'bad-hash': m.file_bad_hash,
-  'bad-count': m.file_bad_count,
-  'missing-block': m.file_missing_block,
-  'bad-record-type': m.file_bad_record_type,
-  truncated: m.file_truncated,
-  'no-end-record': m.file_no_end_record,
-  overlap: m.file_overlap,
-  'address-overflow': m.file_address_overflow,
-  'no-bytes': m.file_no_bytes,
-  'no-address': m.file_no_address,
-  'unknown-format': ({ format }) => foreign[format]?.() ?? m.file_foreign({ format }),
-  'bad-compression': m.file_bad_compression,
-  encrypted: m.file_encrypted,
-  'bad-structure': m.file_bad_structure,
-  'too-deep': m.file_too_deep,
-  'no-firmware-inside': m.file_no_firmware_inside,
-  'several-parts': m.file_several_parts,
-  'no-such-part': m.file_no_such_part,
-}
-
-/** Files of other kinds that are often dropped by mistake; the others are named. */
-const foreign: Readonly<Record<string, () => string>> = {
-  unknown: m.file_unknown_format,
-  HTML: m.file_web_page,
-  'Git LFS pointer': m.file_pointer,
-  text: m.file_plain_text,
-}
-
 /** No mail program does this to a link. */
 const neverByMistake: ReadonlySet<string> = new Set<BadLinkReason>([
   'unknown-field',
@@ -369,55 +319,6 @@ const linkFaults: Record<BadLinkReason, () => string> = {
   'bad-compression': m.link_fault_bad_compression,
 }
 
-/** Reasons that suggest the file is of another kind rather than damaged. */
-const looksForeign: ReadonlySet<BadFileReason> = new Set([
-  'not-text',
-  'bad-magic',
-  'no-start-code',
-  'unknown-format',
-])
-
-/** Kinds of files that firmware is in, and that other programs open. */
-const packed: ReadonlySet<string> = new Set([
-  '7z',
-  'RAR',
-  'xz',
-  'bzip2',
-  'LZ4',
-  'Zstandard',
-  'CAB',
-  'ISO 9660',
-])
-
-/** What is known by another name is no raw binary, whatever its own name ends with. */
-function afterBadFile({ why, format, found }: BadFileDetail): string[] {
-  if (why === 'encrypted' || why === 'too-deep' || (why === 'unknown-format' && packed.has(format)))
-    return [m.file_now_unpack()]
-  if (format === 'HTML' || format === 'Git LFS pointer') return [m.file_now_download()]
-  if (why === 'overlap') return [m.file_now_overlap()]
-  if (!looksForeign.has(why)) return [m.now_choose_file()]
-  const isKnown = why === 'unknown-format' && found !== undefined && format !== 'text'
-  return isKnown ? [m.file_now_known()] : [m.file_now_known(), m.file_now_binary()]
-}
-
-/** `A checksum in the file is wrong (line 3, column 11, byte 97, found 0x1f, expected 0x20).` */
-export function badFileText(detail: BadFileDetail): string {
-  const { why, line, column, firstLine, offset, firstOffset, address, found, expected, parts } = detail
-  const reason = fileReasons[why](detail)
-  const places = [
-    line !== undefined && m.file_place_line({ line: count(line) }),
-    column !== undefined && m.file_place_column({ column: count(column) }),
-    firstLine !== undefined && m.file_place_first_line({ line: count(firstLine) }),
-    offset !== undefined && m.file_place_offset({ offset: count(offset) }),
-    firstOffset !== undefined && m.file_place_first_offset({ offset: count(firstOffset) }),
-    address !== undefined && m.file_place_address({ address: hex(address, 4) }),
-    found !== undefined && found !== detail.format && m.file_place_found({ found }),
-    expected !== undefined && m.file_place_expected({ expected }),
-    parts !== undefined && m.file_place_parts({ parts: list(parts.map(({ name }) => name)) }),
-  ].filter((place) => place !== false)
-  return places.length ? m.error_file({ reason, place: places.join(', ') }) : m.error_file_plain({ reason })
-}
-
 /** What `store/archive.ts` and `store/backups.ts` find wrong; a reason that is not here is shown as it is. */
 const corruptions: Readonly<Record<string, () => string>> = {
   missing: m.corrupt_missing,
@@ -444,73 +345,6 @@ function corruption(why: string): string {
 }
 
 const list = (words: readonly string[]): string => words.join(', ')
-
-/** What a tool's own parts are called: only a USBasp has jumpers, only a sketch can be loaded with another speed. */
-interface ToolHelp {
-  readonly wires: () => string
-  readonly power: () => string
-  readonly slow: () => string
-  /** For a target that was slowed down by its new fuses. */
-  readonly slowed: () => string
-}
-
-const usbaspHelp: ToolHelp = {
-  wires: m.error_target_missing_now_cable,
-  power: m.error_target_missing_now_power,
-  slow: m.error_target_missing_now_slow,
-  slowed: m.error_target_fuses_now_slow,
-}
-const toolHelp: Readonly<Record<string, ToolHelp>> = {
-  usbasp: usbaspHelp,
-  stk500: {
-    wires: m.error_target_missing_now_wires,
-    power: m.error_target_missing_now_power_uno,
-    slow: m.error_target_missing_now_sketch,
-    slowed: m.error_target_fuses_now_sketch,
-  },
-}
-const toolOf = ({ tool = '' }: Situation): ToolHelp => toolHelp[tool] ?? usbaspHelp
-
-function missingTarget(situation: Situation): Pick<Told, 'now' | 'sheet'> {
-  const { wires, power, slow } = toolOf(situation)
-  const { tool, backupAt, rescuing } = situation
-  const isAlone = tool === 'usbasp' && backupAt === undefined && !rescuing
-  return {
-    now: [
-      ...(isAlone ? [m.error_target_missing_now_itself()] : []),
-      ...[wires(), power(), m.error_target_missing_now_usbasp(), slow()],
-    ],
-    sheet: isAlone ? 'usbasp' : undefined,
-  }
-}
-
-/** Undefined: no fuse that this job may have written can be why the chip is silent. */
-function shutOut(situation: Situation): Told | undefined {
-  const { fuses = [] } = situation
-  const dangers = (Object.keys(afterFuse) as (keyof typeof afterFuse)[]).filter((danger) =>
-    fuses.some(({ values }) => values['danger'] === danger),
-  )
-  const [worst] = dangers
-  if (!worst) return undefined
-  const bits = fuses.flatMap(({ values: { bit = '', danger = '' } }) => (danger in afterFuse ? [bit] : []))
-  const now = worst === 'lost' ? [worst] : dangers // where ISP is lost, no clock brings it back
-  return {
-    happened: m.error_target_fuses({ fuses: list(bits) }),
-    now: now.map((danger) => afterFuse[danger](toolOf(situation))),
-  }
-}
-
-/** The worst first; other dangers leave a chip within reach. */
-const afterFuse = {
-  lost: () => m.error_target_fuses_now_lost(),
-  clock: () => m.error_target_fuses_now_clock(),
-  slow: ({ slowed }) => slowed(),
-  supply: () => m.error_target_fuses_now_supply(),
-} satisfies Partial<Record<FuseDanger, (tool: ToolHelp) => string>>
-
-/** All ones, all zeros or the echo 00 01 02: what a dead line or a locked chip gives as a signature. */
-const isNonsense = (signature: string): boolean =>
-  /^(ff){3}$|^(00){3}$|^000102$/i.test(signature.replace(/[^0-9a-f]/gi, ''))
 
 const mismatch = ({ memory, address, expected, found, count: differing }: MismatchDetail) => ({
   memory: memoryName(memory),

@@ -1,0 +1,97 @@
+/**
+ * What to do about a target that does not answer, in the words of the tool that reaches it: its wires, its power, its
+ * speed, and what new fuses may have done.
+ */
+import type { FuseDanger } from '#chips/avr-fuses.ts'
+import type { Consequence } from '#jobs/plan.ts'
+import { m } from './generated/messages.js'
+import type { SheetId } from './rescue.ts'
+
+export interface TargetSituation {
+  /** The protocol folder of what reaches the patient; its wires and speeds are told as they are. */
+  readonly tool?: string | undefined
+  /** ISO 8601; absent: there is no backup of this patient. */
+  readonly backupAt?: string | undefined
+  /** The patient is brought back by another programmer already. */
+  readonly rescuing?: boolean
+  /** Dangerous changes of fuses that may have been written: what a chip that falls silent then is most likely due to. */
+  readonly fuses?: readonly Pick<Consequence, 'values'>[] | undefined
+}
+
+interface SilentTarget {
+  readonly happened: string
+  readonly now: readonly string[]
+  readonly sheet?: SheetId | undefined
+}
+
+/** What a tool's own parts are called: only a USBasp has jumpers, only a sketch can be loaded with another speed. */
+interface ToolHelp {
+  readonly wires: () => string
+  readonly power: () => string
+  readonly slow: () => string
+  /** For a target that was slowed down by its new fuses. */
+  readonly slowed: () => string
+}
+
+const usbaspHelp: ToolHelp = {
+  wires: m.error_target_missing_now_cable,
+  power: m.error_target_missing_now_power,
+  slow: m.error_target_missing_now_slow,
+  slowed: m.error_target_fuses_now_slow,
+}
+const toolHelp: Readonly<Record<string, ToolHelp>> = {
+  usbasp: usbaspHelp,
+  stk500: {
+    wires: m.error_target_missing_now_wires,
+    power: m.error_target_missing_now_power_uno,
+    slow: m.error_target_missing_now_sketch,
+    slowed: m.error_target_fuses_now_sketch,
+  },
+}
+export const toolOf = ({ tool = '' }: TargetSituation): ToolHelp => toolHelp[tool] ?? usbaspHelp
+
+/** `happened`: unless new fuses may be why. */
+export function silentTarget(situation: TargetSituation, happened: string): SilentTarget {
+  return shutOut(situation) ?? { happened, ...missingTarget(situation) }
+}
+
+function missingTarget(situation: TargetSituation): Pick<SilentTarget, 'now' | 'sheet'> {
+  const { wires, power, slow } = toolOf(situation)
+  const { tool, backupAt, rescuing } = situation
+  const isAlone = tool === 'usbasp' && backupAt === undefined && !rescuing
+  return {
+    now: [
+      ...(isAlone ? [m.error_target_missing_now_itself()] : []),
+      ...[wires(), power(), m.error_target_missing_now_usbasp(), slow()],
+    ],
+    sheet: isAlone ? 'usbasp' : undefined,
+  }
+}
+
+/** Undefined: no fuse that this job may have written can be why the chip is silent. */
+function shutOut(situation: TargetSituation): SilentTarget | undefined {
+  const { fuses = [] } = situation
+  const dangers = (Object.keys(afterFuse) as (keyof typeof afterFuse)[]).filter((danger) =>
+    fuses.some(({ values }) => values['danger'] === danger),
+  )
+  const [worst] = dangers
+  if (!worst) return undefined
+  const bits = fuses.flatMap(({ values: { bit = '', danger = '' } }) => (danger in afterFuse ? [bit] : []))
+  const now = worst === 'lost' ? [worst] : dangers // where ISP is lost, no clock brings it back
+  return {
+    happened: m.error_target_fuses({ fuses: bits.join(', ') }),
+    now: now.map((danger) => afterFuse[danger](toolOf(situation))),
+  }
+}
+
+/** The worst first; other dangers leave a chip within reach. */
+const afterFuse = {
+  lost: () => m.error_target_fuses_now_lost(),
+  clock: () => m.error_target_fuses_now_clock(),
+  slow: ({ slowed }) => slowed(),
+  supply: () => m.error_target_fuses_now_supply(),
+} satisfies Partial<Record<FuseDanger, (tool: ToolHelp) => string>>
+
+/** All ones, all zeros or the echo 00 01 02: what a dead line or a locked chip gives as a signature. */
+export const isNonsense = (signature: string): boolean =>
+  /^(ff){3}$|^(00){3}$|^000102$/i.test(signature.replace(/[^0-9a-f]/gi, ''))
