@@ -11,7 +11,7 @@ import type { Context, Log } from '#core/context.ts'
 import { FlashError } from '#core/errors.ts'
 import type { KnownFirmware, MemoryId, Patient, Programmer, Rescue, Unreadable } from '#core/programmer.ts'
 import { systemClock, type Clock } from '#core/time.ts'
-import type { Backup, Backups, Receipt } from '#store/backups.ts'
+import type { Backups, Receipt } from '#store/backups.ts'
 import type { Certificates } from '#store/certificates.ts'
 import { stageOf, type JournalEntry, type Stage, type Wanted } from '#store/journal.ts'
 import type { Keys } from '#store/keys.ts'
@@ -19,7 +19,8 @@ import type { Attached } from '#transport/devices.ts'
 import { acknowledge, atRisk, contentsOf, readContents, type NoBackup } from './backup.ts'
 import { issueCertificate } from './certificate.ts'
 import { checkAll } from './check.ts'
-import { knownOf, natureOf, ruleFor } from './choose.ts'
+import { ruleFor } from './choose.ts'
+import { circumstancesOf } from './circumstances.ts'
 import { Connection, originOf, patientView, type ConnectOptions } from './connection.ts'
 import { flash, release } from './flash.ts'
 import { recogniseFirmware } from './identify.ts'
@@ -421,19 +422,9 @@ export class Job {
     const { wanted, backup, rule, firmware } = this.view
     const patient = this.#patient
     if (!wanted || !backup || !patient) throw new FlashError('bug', { during: 'checking without a backup' })
-    const { backups, surroundings } = this.#services
-    const { backupId, sha256 } = wanted.source
-    if (backupId !== undefined) await backups.receiptFor(backupId, sha256) // it may have rotted since
-    const [isProven, restored, known, nature, battery, storageRoom] = await Promise.all([
-      this.#receiptFor(backup).then(Boolean),
-      backupId === undefined ? undefined : backups.get(backupId),
-      knownOf(wanted),
-      natureOf(wanted),
-      surroundings.battery(),
-      surroundings.storageRoom(),
-    ])
     return checkAll({
-      ...{ patient, wanted, rule, backup, isProven, restored, known, nature, battery, storageRoom },
+      ...{ patient, wanted, rule, backup },
+      ...(await circumstancesOf(wanted, backup, this.#services, this.#log)),
       layout: layoutOf(patient),
       present: this.#present,
       kept: this.#kept,
@@ -442,17 +433,6 @@ export class Job {
       family: this.#connection?.family,
       usbId: this.view.programmer?.facts.find(({ name }) => name === 'usb-id')?.value,
     })
-  }
-
-  /** The receipt, or undefined when the store does not hold any more what it should. */
-  async #receiptFor(backup: Backup): Promise<Receipt | undefined> {
-    try {
-      return await this.#services.backups.receiptFor(backup.id, backup.sha256)
-    } catch (error) {
-      if (!(error instanceof FlashError) || !error.is('backup-corrupt')) throw error
-      this.#log(error.message)
-      return undefined
-    }
   }
 
   #plan(): Plan {
@@ -586,6 +566,7 @@ export class Job {
     }
     this.#present = this.#kept
     if (!isKept) {
+      this.#acknowledged = [] // of what was backed up then
       await this.#backUp(ctx.under(rest))
       if (this.view.unacknowledged.length === 0) this.#runner.done('choose', 'check')
     }

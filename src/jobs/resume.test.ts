@@ -187,6 +187,18 @@ describe('after the tab was closed before the first change', () => {
     expect(job.view).toMatchObject({ error: undefined, next: 'prove' })
   })
 
+  test('and a locked chip takes its place, what cannot be saved of that is asked about', async () => {
+    await house.planned(new TestProgrammer(usedChip()))
+    const job = await house.reopened()
+    const locked = new TestProgrammer(usedChip({ lock: Uint8Array.of(0xc0) }))
+    await job.resumeAfterReplug(locked)
+    expect(job.view).toMatchObject({ error: undefined, next: 'acknowledge', plan: undefined })
+    await job.backUp({ acknowledged: job.view.unacknowledged })
+    await job.choose(wanted())
+    expect(job.view.next).toBe('write')
+    expect(locked.operations).not.toContain('erase')
+  })
+
   test('another kind of chip is not taken for it', async () => {
     await house.planned(new TestProgrammer(usedChip()))
     const job = await house.reopened()
