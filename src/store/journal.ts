@@ -126,9 +126,25 @@ export class Journal {
 
   /** Newest first. */
   async list(): Promise<readonly JournalEntry[]> {
-    const entries = await reading('reading the journal', this.#db, ['journal'], (all) =>
-      all.objectStore('journal').getAll(),
-    )
+    const entries = (await this.#all()).filter(isSound)
     return entries.sort((a, b) => b.startedAt.localeCompare(a.startedAt))
   }
+
+  /** The jobs of entries that nobody can go on with. */
+  async damaged(): Promise<readonly string[]> {
+    return (await this.#all()).filter((entry) => !isSound(entry)).map(({ id }) => id)
+  }
+
+  #all(): Promise<JournalEntry[]> {
+    return reading('reading the journal', this.#db, ['journal'], (all) => all.objectStore('journal').getAll())
+  }
+}
+
+/** As a damaged one may be. */
+type Torn = Partial<Omit<JournalEntry, 'wanted'>> & { readonly wanted?: Partial<Wanted> }
+
+/** Whether it has what a job is told by and gone on with. */
+function isSound({ startedAt, backupId, programmer, patient, way, wanted }: Torn): boolean {
+  const texts = [startedAt, backupId, programmer, patient?.chip, way?.to, wanted?.source?.name]
+  return texts.every((text) => typeof text === 'string') && wanted?.contents instanceof Map
 }

@@ -331,3 +331,13 @@ test('the journal remembers a write that was not seen to end', async () => {
   await journal.close('job')
   expect(await journal.list()).toEqual([])
 })
+
+test('a damaged entry of the journal is named, and the others stay usable', async () => {
+  const journal = new Journal(db)
+  await journal.open(interrupted)
+  await db.put('journal', { id: 'torn', wanted: {} } as JournalEntry)
+  expect(await journal.list()).toEqual([interrupted])
+  expect(await journal.damaged()).toEqual(['torn'])
+  await journal.close('torn')
+  expect(await journal.damaged()).toEqual([])
+})

@@ -102,6 +102,33 @@ test('the backup of an interrupted write cannot be deleted before the write is f
   await story.reads(like(en.library_deleted))
 })
 
+test('a damaged entry of the journal is told, and can be forgotten', async ({ page, story }) => {
+  await page.addInitScript({ content: axe })
+  await planBlink(story)
+  await page.evaluate(
+    () =>
+      new Promise<void>((resolve) => {
+        const opening = indexedDB.open('reflasher')
+        opening.onsuccess = () => {
+          const all = opening.result.transaction('journal', 'readwrite')
+          all.objectStore('journal').put({ id: 'torn', wanted: {} })
+          all.oncomplete = () => {
+            opening.result.close()
+            resolve()
+          }
+        }
+      }),
+  )
+  await story.openBench()
+  const torn = story.heading(en.interrupted_damaged)
+  await story.sees(torn)
+  await story.sees(story.heading(like(en.interrupted_chosen)))
+  expect(await objections(page, {})).toEqual([])
+  await story.press(story.button(en.interrupted_forget).last())
+  await expect(torn).toBeHidden()
+  await story.sees(story.heading(like(en.interrupted_chosen)))
+})
+
 test('the history of jobs is saved as a table and whole', async ({ page, story }) => {
   await planBlink(story)
   await story.write()
