@@ -113,7 +113,7 @@ export class ArduinoIsp implements IspMaster {
     for (let i = 0; i < mostTries; i++) {
       ctx.checkpoint()
       if (!(await this.#session.synchronise(backMs, ctx))) continue
-      await this.#session.settle()
+      await this.#session.settle(ctx)
       return true
     }
     return false

@@ -89,7 +89,7 @@ class Arduino implements Programmer {
 
   async #reachSketch(baud: number, ctx: Context): Promise<void> {
     const session = this.#session
-    if (this.#isInSketch && (await session.synchronise(quickMs, ctx))) return session.settle()
+    if (this.#isInSketch && (await session.synchronise(quickMs, ctx))) return session.settle(ctx)
     this.#isInSketch = (await awaitSketch(session, ctx, baud)) !== undefined
     if (this.#isInSketch) return
     throw new FlashError('device-silent', { tried: [`reset and GET_SYNC at ${String(baud)} baud`] })

@@ -91,7 +91,7 @@ async function synchronise(session: Session, waitMs: number, ctx: Context): Prom
   while (clock.now() < deadline) {
     ctx.checkpoint()
     if (!(await session.synchronise(Math.min(eachMs, deadline - clock.now()), ctx))) continue
-    await session.settle()
+    await session.settle(ctx)
     return true
   }
   return false
@@ -135,7 +135,7 @@ export async function awaitSketch(
   while (clock.now() < deadline) {
     ctx.checkpoint()
     if (!(await session.synchronise(250, ctx))) continue
-    await session.settle()
+    await session.settle(ctx)
     const speaker = await session.whoIsThere(ctx)
     if (speaker.role === 'programmer') return { speaker, baud }
     await session.ask([leaveProgmode], ctx) // a boot loader of the same speed: left alone, it gives up

@@ -64,7 +64,7 @@ async function enterLoader(session: Session, { baud }: Answering, ctx: Context):
       if (link.baud !== baud) await link.setBaud(baud)
       await session.reset(ctx)
       if (!(await session.synchronise(answerMs, ctx))) continue
-      await session.settle()
+      await session.settle(ctx)
     }
     try {
       return (await session.ask([readSign], ctx))[0]

@@ -62,6 +62,8 @@ const pulseMs = 5
 /** Start-up of chips with a crystal takes 66 ms; earlier bytes are lost. */
 const startUpMs = 100
 const settleMs = 50
+/** An application that never stops talking is not waited for. */
+const longestNoiseMs = 2000
 /** GET_PARAMETER 0x93 of a programmer: `S`. Optiboot answers 3 to everything that is not its version. */
 const serialProgrammer = 0x53
 const generic = 3
@@ -125,9 +127,10 @@ export class Session {
     return false
   }
 
-  /** Drops answers to earlier tries that are still on their way: until the line is quiet. */
-  async settle(): Promise<void> {
-    for (let i = 0; i < mostNoise && (await this.#readByte(settleMs)) !== undefined; i++);
+  /** Drops answers to earlier tries that are still on their way: until the line is quiet, or never is. */
+  async settle(ctx: Context): Promise<void> {
+    const until = ctx.clock.now() + longestNoiseMs
+    while (ctx.clock.now() < until && (await this.#readByte(settleMs)) !== undefined) ctx.checkpoint()
     this.link.flush()
   }
 

@@ -4,6 +4,7 @@
  */
 import { lengthBeforeBlank } from '#core/bytes.ts'
 import type { Segment } from '#core/programmer.ts'
+import { compareVersions } from '#core/versions.ts'
 import { sha256 } from '#firmware/hash.ts'
 import { dataBytes } from '#firmware/image.ts'
 import { catalogueFile, type KnownImage } from './schema.ts'
@@ -28,8 +29,8 @@ async function readAll(): Promise<readonly CatalogueEntry[]> {
   return (await Promise.all(families)).flat()
 }
 
-/** Below 0: `a` is the older one. */
-export const compareVersions = (a: string, b: string): number => a.localeCompare(b, 'en', { numeric: true })
+const byVersion = (a: string, b: string): number =>
+  compareVersions(a, b) ?? a.localeCompare(b, 'en', { numeric: true })
 
 /**
  * What runs on `chip`, newest first; of all families, where none is known, the newest of each first. `since`: nothing
@@ -41,10 +42,10 @@ export async function imagesFor(
   since = '',
 ): Promise<readonly CatalogueEntry[]> {
   const fitting = (await catalogue())
-    .filter(({ version }) => compareVersions(version, since) >= 0)
+    .filter(({ version }) => byVersion(version, since) >= 0)
     .filter((entry) => family === undefined || entry.family === family)
     .filter((entry) => [entry.chip, ...(entry.alsoFor ?? [])].includes(chip))
-    .sort((a, b) => compareVersions(b.version, a.version))
+    .sort((a, b) => byVersion(b.version, a.version))
   const age = (entry: CatalogueEntry) => fitting.filter((one) => one.family === entry.family).indexOf(entry)
   return fitting.toSorted((a, b) => age(a) - age(b))
 }

@@ -320,6 +320,8 @@ function dangerOf(
   if (bit === 'CKSEL' && from.id !== to.id && to.id === slowest) return 'slow'
   if (bit === 'CKDIV8' && to.id === 'on' && clock === slowest) return 'slow' // 16 kHz
   if (bit === 'CKSEL' && !to.id.startsWith('internal-') && from.id !== to.id) return 'clock'
+  // Without the full swing a crystal above 8 MHz does not start (data sheet ATmega8, "Crystal Oscillator").
+  if (bit === 'CKOPT' && to.id === 'off' && clock === 'crystal') return 'clock'
   if (bit === 'BODEN' && to.id === 'on') return 'supply'
   if (bit === 'BODLEVEL' && levelOf(to) > levelOf(from)) return 'supply'
   return harmless.includes(bit) ? undefined : 'caution'

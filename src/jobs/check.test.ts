@@ -3,7 +3,7 @@ import { blank } from '#core/bytes.ts'
 import type { Check, Contents, KnownFirmware, MemoryId, Segment } from '#core/programmer.ts'
 import type { Backup } from '#store/backups.ts'
 import type { Wanted, WantedSource } from '#store/journal.ts'
-import { checkAll, compareVersions, type CheckRequest } from './check.ts'
+import { checkAll, type CheckRequest } from './check.ts'
 import { code } from './test-patient.ts'
 
 const firmware = (version: string | undefined, changes: Partial<KnownFirmware> = {}): KnownFirmware => ({
@@ -126,18 +126,6 @@ describe('the version', () => {
 
   test('is no question where nothing was and nothing is known', () => {
     expect(verdict('version')).toBe('')
-  })
-
-  test.each([
-    ['1.4', '1.04', 0],
-    ['1.9', '1.10', -1],
-    ['2.0', '1.11', 1],
-    ['1.0', '1', 0],
-    ['beta', '1', undefined],
-    [undefined, '1', undefined],
-  ])('%s against %s', (a, b, expected) => {
-    const order = compareVersions(a, b)
-    expect(order === undefined ? undefined : Math.sign(order)).toBe(expected)
   })
 })
 

@@ -5,6 +5,7 @@
  * `values.why` chooses the sentence where there are several; the other values are its evidence.
  */
 import { equal } from '#core/bytes.ts'
+import { compareVersions } from '#core/versions.ts'
 import type { ImageReason } from '#catalogue/schema.ts'
 import type { Check, Contents, KnownFirmware, MemoryId, Patient, Segment } from '#core/programmer.ts'
 import type { Statement } from '#inspector/clue.ts'
@@ -156,19 +157,6 @@ function checkVersion(before: KnownFirmware | undefined, after: KnownFirmware | 
 
 const fullName = (firmware: KnownFirmware | undefined): string =>
   firmware ? [firmware.name, firmware.version].filter(Boolean).join(' ') : '?'
-
-/** By their numbers from left to right; undefined: a date and a number, or no numbers. */
-export function compareVersions(a: string | undefined, b: string | undefined): number | undefined {
-  const [left, right] = [a, b].map((text) => text?.match(/\d+/g)?.map(Number) ?? [])
-  if (!left?.length || !right?.length) return undefined
-  const isDate = ([first = 0]: readonly number[]) => first >= 1900
-  if (isDate(left) !== isDate(right)) return undefined
-  for (let i = 0; i < Math.max(left.length, right.length); i++) {
-    const difference = (left[i] ?? 0) - (right[i] ?? 0)
-    if (difference !== 0) return difference
-  }
-  return 0
-}
 
 function checkKnownFault({ known }: CheckRequest): Check[] {
   if (!known) return []

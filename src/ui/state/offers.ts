@@ -1,8 +1,9 @@
 /** What there is to take in the Choose step, what of it the chip holds already, and what most likely comes next. */
 import { toFlashError, type FlashError } from '#core/errors.ts'
 import type { KnownFirmware, Rescue } from '#core/programmer.ts'
+import { compareVersions } from '#core/versions.ts'
 import { practiceImages, type PracticeImage } from '#bench/practice-images.ts'
-import { compareVersions, findImage, imagesFor, type CatalogueEntry } from '#catalogue/catalogue.ts'
+import { findImage, imagesFor, type CatalogueEntry } from '#catalogue/catalogue.ts'
 import type { PatientView } from '#jobs/view.ts'
 import type { Backup, BackupEntry } from '#store/backups.ts'
 
@@ -76,10 +77,7 @@ export async function offersFor(
     (held && (await findImage([held], published)))
   /** What is to be brought back may hold the newest, and be damaged. */
   const isNewer = ({ family: of, version }: { family: string; version: string }) =>
-    rescue !== undefined ||
-    of !== firmware?.family ||
-    firmware.version === undefined ||
-    compareVersions(version, firmware.version) > 0
+    rescue !== undefined || of !== firmware?.family || (compareVersions(version, firmware.version) ?? 1) > 0
   const [own] = ownBackups
   const [play] = practice
   /** Of a programmer's own firmware; what else runs on a chip is its owner's choice. */
