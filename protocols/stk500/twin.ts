@@ -137,7 +137,8 @@ const programmer = (targetName: string): TwinVariant => ({
 /** The same with another programmer on its wires, which has a chip of this kind. */
 const bringer = (name: string, patientOf: string): TwinVariant => ({
   name: `Arduino Uno as ISP with ${name}`,
-  dials: [...programmerDials, 'halfWritten', 'liesAboutVersion'],
+  // which of the two is old would be a guess
+  dials: [...programmerDials.filter((dial) => dial !== 'version'), 'halfWritten', 'liesAboutVersion'],
   patientOf,
   make: (dials = {}, wired) => {
     if (!(wired?.patient instanceof TwinAvr))

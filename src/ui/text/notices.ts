@@ -6,9 +6,12 @@ import type { SheetId } from './rescue.ts'
 export interface NoticeText {
   readonly what: string
   readonly help: string
-  /** The rescue sheet that shows how. */
+  /** The rescue sheet that shows how; `update`: nothing is broken, it is only old. */
   readonly sheet?: SheetId
+  readonly update?: true
 }
+
+const updated = { sheet: 'usbasp', update: true } as const
 
 type Values = Readonly<Record<string, string>>
 
@@ -25,8 +28,12 @@ const texts = {
     what: m.notice_clone_strings({ name: nameOf(values) }),
     help: m.notice_clone_strings_help(),
   }),
-  'clone-firmware': () => ({ what: m.notice_clone_firmware(), help: m.notice_clone_firmware_help() }),
-  'old-usb-id': () => ({ what: m.notice_old_usb_id(), help: m.notice_old_usb_id_help() }),
+  'clone-firmware': () => ({
+    what: m.notice_clone_firmware(),
+    help: m.notice_clone_firmware_help(),
+    ...updated,
+  }),
+  'old-usb-id': () => ({ what: m.notice_old_usb_id(), help: m.notice_old_usb_id_help(), ...updated }),
   'usbisp-hid': () => ({
     what: m.notice_usbisp_hid(),
     help: m.notice_usbisp_hid_help(),
@@ -39,7 +46,7 @@ const texts = {
   'no-sck-choice': ({ fixed }) =>
     fixed === 'sketch'
       ? { what: m.notice_no_sck_choice_sketch(), help: m.notice_no_sck_choice_sketch_help() }
-      : { what: m.notice_no_sck_choice(), help: m.notice_no_sck_choice_help() },
+      : { what: m.notice_no_sck_choice(), help: m.notice_no_sck_choice_help(), ...updated },
   'slow-sck-used': ({ speed }) => ({
     what: speed ? m.notice_slow_sck_used_speed({ speed }) : m.notice_slow_sck_used(),
     help: m.notice_slow_sck_used_help(),
