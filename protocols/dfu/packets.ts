@@ -52,7 +52,20 @@ const statusNames = [
 ] as const
 export type StatusName = (typeof statusNames)[number]
 
-const stateNames = Object.entries(State)
+/** As the specification names them (6.1.2), by number. */
+const stateNames = [
+  'appIDLE',
+  'appDETACH',
+  'dfuIDLE',
+  'dfuDNLOAD-SYNC',
+  'dfuDNBUSY',
+  'dfuDNLOAD-IDLE',
+  'dfuMANIFEST-SYNC',
+  'dfuMANIFEST',
+  'dfuMANIFEST-WAIT-RESET',
+  'dfuUPLOAD-IDLE',
+  'dfuERROR',
+] as const
 
 /** What GETSTATUS answers. */
 export interface Status {
@@ -70,8 +83,8 @@ export function parseStatus(bytes: Uint8Array): Status | undefined {
   const status = statusNames[read.u8()]
   const pollMs = read.u16le() | (read.u8() << 16)
   const state = read.u8()
-  const known = stateNames.find(([, value]) => value === state)
-  return status && known && { status, pollMs, state: known[1] }
+  const known = Object.values(State).find((value) => value === state)
+  return status && known !== undefined ? { status, pollMs, state: known } : undefined
 }
 
 export const formatStatus = ({ status, pollMs, state }: Status): Uint8Array =>
@@ -84,10 +97,8 @@ export const formatStatus = ({ status, pollMs, state }: Status): Uint8Array =>
     .done()
 
 /** `dfuERROR, errADDRESS`: as the field writes it. */
-export function statusText({ status, state }: Status): string {
-  const [name = ''] = stateNames.find(([, value]) => value === state) ?? []
-  return status === 'OK' ? name : `${name}, err${status}`
-}
+export const statusText = ({ status, state }: Status): string =>
+  status === 'OK' ? stateNames[state] : `${stateNames[state]}, err${status}`
 
 // ---- DfuSe ----------------------------------------------------------------------------------------
 

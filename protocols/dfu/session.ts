@@ -21,7 +21,7 @@ export interface SessionOptions {
   readonly saysTooLong?: boolean
 }
 
-/** No block takes longer, an erase of everything included (35 s). */
+/** No block takes longer, an erase of everything included (35 s); whatever the device says. */
 const patienceMs = 60_000
 /** A request may be held back until an erase is over. */
 const busyTimeoutMs = 40_000
@@ -29,6 +29,17 @@ const busyTimeoutMs = 40_000
 const mostZeros = 100
 const shortestPollMs = 1
 const mostClears = 5
+
+/** Asking moves it on, sooner or later. */
+const busyStates: readonly State[] = [
+  State.DownloadSync,
+  State.DownloadBusy,
+  State.ManifestSync,
+  State.Manifest,
+]
+const isBusy = ({ state }: Status): boolean => busyStates.includes(state)
+/** What one is that does not say. */
+const busy: Status = { status: 'OK', pollMs: 0, state: State.DownloadBusy }
 
 export class DfuSession {
   readonly transferBytes: number
@@ -56,13 +67,9 @@ export class DfuSession {
   async toIdle(ctx: Context): Promise<void> {
     let last: Status | undefined
     for (let tries = 0; tries < mostClears; tries++) {
-      last = await this.status()
+      last = await this.#untilReady(await this.status(), ctx)
       if (last.state === State.Idle && last.status === 'OK') return
       if (last.state === State.Error || last.status !== 'OK') await this.#out(Request.ClearStatus)
-      else if (last.state === State.DownloadBusy || last.state === State.Manifest)
-        await ctx.sleep(last.pollMs)
-      else if (last.state === State.ManifestSync || last.state === State.DownloadSync)
-        continue // asking moves it on
       else await this.#out(Request.Abort)
     }
     throw new FlashError('device-refused', {
@@ -77,7 +84,7 @@ export class DfuSession {
    */
   async download(block: number, bytes: Uint8Array, ctx: Context): Promise<void> {
     await this.#out(Request.Download, block & 0xffff, bytes)
-    const ended = await this.#untilTaken(ctx)
+    const ended = await this.#untilReady(await this.#statusIfTold(), ctx)
     if (ended.state === State.DownloadIdle && ended.status === 'OK') return
     await this.toIdle(ctx)
     throw new FlashError('device-refused', { during: `block ${String(block)}`, status: statusText(ended) })
@@ -102,21 +109,24 @@ export class DfuSession {
     return this.#out(Request.Download, block)
   }
 
-  /** Waits while it takes a block, for what the device says and no longer than is of use. */
-  async #untilTaken(ctx: Context): Promise<Status> {
-    const startedAt = ctx.clock.now()
-    let waitMs = 0
-    for (let zeros = 0; zeros < mostZeros && ctx.clock.now() - startedAt < patienceMs;) {
-      const status = await this.#statusIfTold()
-      if (status && status.state !== State.DownloadBusy && status.state !== State.DownloadSync) return status
+  /** Waits while it is busy, for what the device says and no longer than is of use. `status`: undefined as in `#statusIfTold`. */
+  async #untilReady(status: Status | undefined, ctx: Context): Promise<Status> {
+    const until = ctx.clock.now() + patienceMs
+    for (let waitMs = 0, zeros = 0; !status || isBusy(status); status = await this.#statusIfTold()) {
+      const leftMs = until - ctx.clock.now()
       if (status?.pollMs === 0) zeros++
+      if (leftMs <= 0 || zeros === mostZeros)
+        throw new FlashError('device-refused', {
+          during: 'waiting for it',
+          status: statusText(status ?? busy),
+        })
       // Refused while busy, as the specification lets it, it is given more and more time.
       const moreMs = Math.max(shortestPollMs, waitMs * 2)
       if (!status) waitMs = moreMs
       else waitMs = this.#saysTooLong ? Math.min(moreMs, status.pollMs) : status.pollMs
-      await ctx.sleep(Math.min(Math.max(waitMs, shortestPollMs), patienceMs))
+      await ctx.sleep(Math.min(Math.max(waitMs, shortestPollMs), leftMs))
     }
-    throw new FlashError('device-refused', { during: 'waiting for it', status: 'dfuDNBUSY' })
+    return status
   }
 
   /** Undefined: it refused to say. */
