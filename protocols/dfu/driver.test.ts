@@ -1,25 +1,38 @@
 /** The driver over the real link against twins with real sector maps; the contract has the rest. */
 import { expect, onTestFinished, test } from 'vitest'
 import { PracticeBench } from '#bench/bench.ts'
+import type { Dials } from '#bench/twin.ts'
 import { VirtualClock } from '#bench/virtual-clock.ts'
 import { Context } from '#core/context.ts'
 import type { MemoryId, Patient } from '#core/programmer.ts'
 import { candidates, openProgrammer } from '#jobs/identify.ts'
 import { Devices } from '#transport/devices.ts'
+import { readUnprotect } from './packets.ts'
+import { DfuSession } from './session.ts'
 
-async function connect(id: string) {
+async function plug(id: string, dials: Dials = {}) {
   const clock = new VirtualClock()
   const bench = new PracticeBench({ clock })
-  const plugged = await bench.plug(id)
-  const [attached] = await new Devices({ usb: bench.usb, serial: bench.serial }, clock).list()
-  const [candidate] = attached ? candidates(attached.seen) : []
-  if (!attached || !candidate) throw new Error('not recognised')
+  const plugged = await bench.plug(id, dials)
+  const devices = new Devices({ usb: bench.usb, serial: bench.serial }, clock)
   const ctx = new Context({ clock })
-  const programmer = await openProgrammer(attached, candidate, ctx)
-  onTestFinished(() => programmer[Symbol.asyncDispose]())
-  const patient = await programmer.ways[0]?.connect(ctx)
-  if (!patient) throw new Error('no way')
-  return { clock, plugged, programmer, patient, ctx }
+  const open = async () => {
+    const [attached] = await devices.list()
+    const [candidate] = attached ? candidates(attached.seen) : []
+    if (!attached || !candidate) throw new Error('not recognised')
+    const programmer = await openProgrammer(attached, candidate, ctx)
+    onTestFinished(() => programmer[Symbol.asyncDispose]())
+    const [way] = programmer.ways
+    if (!way) throw new Error('no way')
+    return { programmer, connect: () => way.connect(ctx) }
+  }
+  return { clock, devices, plugged, ctx, open }
+}
+
+async function connect(id: string) {
+  const { open, ...bench } = await plug(id)
+  const { programmer, connect } = await open()
+  return { ...bench, programmer, patient: await connect() }
 }
 
 const memoryOf = ({ memories }: Patient, id: MemoryId) => {
@@ -85,4 +98,24 @@ test('the boot loader of a Black Magic Probe is reserved', async () => {
   const { reserved, address } = memoryOf(patient, 'flash')
   expect(reserved).toHaveLength(8)
   expect(reserved[0]).toEqual({ address, length: 1024, why: 'bootloader' })
+})
+
+test('a read-protected STM32 says so; lifting that erases it, and it starts anew', async () => {
+  const { plugged, devices, open, clock, ctx } = await plug('dfu:stm32f072', { locked: true })
+  const { connect, programmer } = await open()
+  const before = plugged.memory('flash').slice()
+  await expect(connect()).rejects.toMatchObject({ code: 'read-protected' })
+  expect(plugged.memory('flash')).toEqual(before)
+  await programmer[Symbol.asyncDispose]()
+
+  const [attached] = await devices.list()
+  if (attached?.link !== 'usb') throw new Error('not listed')
+  const link = await attached.open()
+  const session = new DfuSession(link, { number: 0, transferBytes: 2048 })
+  await session.toIdle(ctx)
+  await expect(session.download(0, readUnprotect, ctx)).rejects.toMatchObject({ code: 'device-gone' })
+  await link[Symbol.asyncDispose]()
+  await clock.sleep(1000)
+  expect(plugged.memory('flash').every((byte) => byte === 0xff)).toBe(true)
+  await (await open()).connect()
 })

@@ -23,14 +23,19 @@ export interface DfuTwinOptions {
   readonly tellMs?: (ms: number) => number
   /** Asked before that, it refuses, as the specification lets it. */
   readonly refusesEarly?: boolean
+  /** Against reading, as it is when plugged in: nothing but lifting that, which erases everything, is allowed. */
+  readonly isProtected?: boolean
 }
 
 interface Pending {
   /** Begins, and gives the ms that it takes; a status other than OK ends it in dfuERROR. */
   start(): number
   readonly status: StatusName
+  /** Afterwards it starts anew. */
+  readonly restarts?: true
 }
 
+const restartMs = 500
 const attributes = 0x0b // download, upload, will detach
 const ok = new Uint8Array()
 
@@ -47,9 +52,11 @@ export class DfuTwin implements UsbTwin, TwinPatient {
   #pending: Pending | undefined
   #busyUntil = 0
   #busyEnds: StatusName = 'OK'
+  #isProtected: boolean
 
   constructor(options: DfuTwinOptions) {
     this.#options = options
+    this.#isProtected = options.isProtected ?? false
     this.#pointer = options.flash.address
     this.descriptors = descriptorsOf(options)
   }
@@ -72,7 +79,7 @@ export class DfuTwin implements UsbTwin, TwinPatient {
   brownOut(): void {
     const bus = this.#bus
     this.unplugged()
-    bus?.detach({ twin: this, ms: 500 })
+    bus?.detach({ twin: this, ms: restartMs })
   }
 
   reset(): void {
@@ -140,6 +147,7 @@ export class DfuTwin implements UsbTwin, TwinPatient {
       const ms = this.#pending?.start() ?? 0
       this.#busyUntil = clock.now() + ms
       this.#busyEnds = this.#pending?.status ?? 'OK'
+      if (this.#pending?.restarts) clock.after(ms, () => this.#bus?.detach({ twin: this, ms: restartMs }))
       this.#pending = undefined
       this.#state = State.DownloadBusy
       pollMs = Math.ceil(tellMs(ms))
@@ -174,6 +182,12 @@ export class DfuTwin implements UsbTwin, TwinPatient {
     const refused = (status: StatusName): Pending => ({ status, start: () => 0 })
     const address = bytes.length === 5 ? new DataView(bytes.slice(1).buffer).getUint32(0, true) : undefined
     const { flash, mayWrite = () => true } = this.#options
+    if (command === Command.ReadUnprotect && bytes.length === 1)
+      return {
+        ...this.#work((clock) => ((this.#isProtected = false), flash.eraseAll(clock))),
+        restarts: true,
+      }
+    if (this.#isProtected) return refused('VENDOR')
     if (command === Command.SetAddress && address !== undefined) {
       if (!this.#regionAt(address)) return refused('TARGET')
       return { status: 'OK', start: () => ((this.#pointer = address), 0) }
@@ -189,6 +203,7 @@ export class DfuTwin implements UsbTwin, TwinPatient {
   #write(block: number, bytes: Uint8Array): Pending {
     const { flash, transferBytes, mayWrite = () => true } = this.#options
     const address = this.#pointer + (block - firstBlock) * transferBytes
+    if (this.#isProtected) return { status: 'VENDOR', start: () => 0 }
     const isAllowed = this.#setting === 0 && flash.holds(address, bytes.length) && mayWrite(address)
     if (!isAllowed) return { status: 'ADDRESS', start: () => 0 }
     return this.#work((clock) => flash.program(address, bytes, clock))
@@ -205,6 +220,7 @@ export class DfuTwin implements UsbTwin, TwinPatient {
         0,
         length,
       )
+    if (this.#isProtected) return this.#fail('VENDOR')
     const { transferBytes } = this.#options
     const address = this.#pointer + (block - firstBlock) * transferBytes
     const region = block === 1 ? undefined : this.#regionAt(address)

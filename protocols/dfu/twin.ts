@@ -12,33 +12,35 @@ import { TwinFlash, type FlashTimes } from './twin-flash.ts'
 
 const flashStart = 0x0800_0000
 
-interface Chip extends Omit<DfuTwinOptions, 'flash'> {
+interface Chip extends Omit<DfuTwinOptions, 'flash' | 'isProtected'> {
   readonly name: string
-  /** In KiB. */
-  readonly sectors: readonly number[]
+  readonly dials?: TwinVariant['dials']
   readonly times: FlashTimes
   /** Where its program is, in bytes from the start. */
   readonly programAt?: number
 }
 
-function sectorsOf(kib: readonly number[]): Range[] {
+/** As its name tells them. */
+function sectorsIn(flashName: string): Range[] {
   let address = flashStart
-  return kib.map((size) => {
-    const sector = { address, length: size * 1024 }
-    address += sector.length
-    return sector
-  })
+  return [...flashName.matchAll(/(\d+)\*(\d+)K/g)].flatMap(([, count, kib]) =>
+    Array.from({ length: Number(count) }, () => {
+      const sector = { address, length: Number(kib) * 1024 }
+      address += sector.length
+      return sector
+    }),
+  )
 }
 
-const chip = ({ name, sectors, times, programAt = 0, ...options }: Chip): TwinVariant => ({
+const chip = ({ name, dials = [], times, programAt = 0, ...options }: Chip): TwinVariant => ({
   name,
-  dials: ['stuckBit', 'flickerBit'],
+  dials: [...dials, 'stuckBit', 'flickerBit'],
   make(dials: Dials = {}) {
-    const ranges = sectorsOf(sectors)
-    const content = blank(ranges.reduce((sum, { length }) => sum + length, 0))
+    const sectors = sectorsIn(options.flashName)
+    const content = blank(sectors.reduce((sum, { length }) => sum + length, 0))
     content.set(practiceProgram(flashStart + programAt, Math.min(20_000, content.length / 3)), programAt)
-    const flash = new TwinFlash(ranges, times, content, dials)
-    const twin = new DfuTwin({ ...options, flash })
+    const flash = new TwinFlash(sectors, times, content, dials)
+    const twin = new DfuTwin({ ...options, flash, ...(dials.locked && { isProtected: true }) })
     return {
       twin,
       patient: twin,
@@ -53,48 +55,37 @@ const chip = ({ name, sectors, times, programAt = 0, ...options }: Chip): TwinVa
 const isOf = (id: string, name: string): boolean =>
   (id === 'options' && name.startsWith('@Option')) || (id === 'otp' && name.startsWith('@OTP'))
 
-const st = { vendorId: 0x0483, productId: 0xdf11, deviceVersion: 0x2200 }
-const stTexts = { manufacturer: 'STMicroelectronics', product: 'STM32  BOOTLOADER' }
-const optionsF0 = Uint8Array.of(
-  0xaa,
-  0x55,
-  0xff,
-  0x00,
-  0xff,
-  0x00,
-  0xff,
-  0x00,
-  0xff,
-  0x00,
-  0xff,
-  0x00,
-  0xff,
-  0x00,
-  0xff,
-  0x00,
-)
+/** Each byte is followed by its complement: no protection, everything else as delivered. */
+const optionBytes = Uint8Array.from([0xaa, ...Array<number>(7).fill(0xff)].flatMap((byte) => [byte, ~byte]))
+
+type Rom = Pick<Chip, 'flashName' | 'others' | 'times' | 'tellMs'> & {
+  readonly model: string
+  readonly serial: string
+}
+
+const stm32 = ({ model, serial, ...rest }: Rom): TwinVariant =>
+  chip({
+    name: `${model} in its ROM boot loader`,
+    ids: { vendorId: 0x0483, productId: 0xdf11, deviceVersion: 0x2200 },
+    texts: { manufacturer: 'STMicroelectronics', product: 'STM32  BOOTLOADER', serial },
+    transferBytes: 2048,
+    dials: ['locked'],
+    ...rest,
+  })
 
 export default {
-  stm32f072: chip({
-    name: 'STM32F072 in its ROM boot loader',
-    ids: st,
-    texts: { ...stTexts, serial: 'FFFFFFFEFFFF' },
-    transferBytes: 2048,
+  stm32f072: stm32({
+    ...{ model: 'STM32F072', serial: 'FFFFFFFEFFFF' },
     flashName: '@Internal Flash  /0x08000000/064*0002Kg',
-    sectors: Array<number>(64).fill(2),
-    others: [{ name: '@Option Bytes  /0x1FFFF800/01*016 e', address: 0x1fff_f800, bytes: optionsF0 }],
+    others: [{ name: '@Option Bytes  /0x1FFFF800/01*016 e', address: 0x1fff_f800, bytes: optionBytes }],
     times: { eraseMs: () => 30, programMsPerKib: 27.4 },
     tellMs: (ms) => ms * 1.5,
   }),
-  stm32f405: chip({
-    name: 'STM32F405 in its ROM boot loader',
-    ids: st,
-    texts: { ...stTexts, serial: '357236583333' },
-    transferBytes: 2048,
+  stm32f405: stm32({
+    ...{ model: 'STM32F405', serial: '357236583333' },
     flashName: '@Internal Flash  /0x08000000/04*016Kg,01*064Kg,07*128Kg',
-    sectors: [16, 16, 16, 16, 64, 128, 128, 128, 128, 128, 128, 128],
     others: [
-      { name: '@Option Bytes  /0x1FFFC000/01*016 e', address: 0x1fff_c000, bytes: optionsF0 },
+      { name: '@Option Bytes  /0x1FFFC000/01*016 e', address: 0x1fff_c000, bytes: optionBytes },
       { name: '@OTP Memory /0x1FFF7800/01*512 e,01*016 e', address: 0x1fff_7800, bytes: blank(528) },
     ],
     times: { eraseMs: (bytes) => (bytes > 65_536 ? 1000 : bytes > 16_384 ? 550 : 250), programMsPerKib: 4.1 },
@@ -110,7 +101,6 @@ export default {
     },
     transferBytes: 1024,
     flashName: '@Internal Flash   /0x08000000/8*001Ka,120*001Kg',
-    sectors: Array<number>(128).fill(1),
     programAt: 0x2000,
     mayWrite: (address) => address >= flashStart + 0x2000,
     times: { eraseMs: () => 20, programMsPerKib: 27 },
