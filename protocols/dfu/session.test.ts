@@ -158,6 +158,15 @@ test('on the way to dfuIDLE a wait of hours ends, and so does being busy', async
   expect(stuck.clock.now()).toBeLessThan(62_000)
 })
 
+test('left in the middle of a write, a device that may not be asked early is brought to dfuIDLE', async () => {
+  const { session: dfu, ctx } = await session((asked) => {
+    if (asked === 1) return 'stall'
+    return asked === 2 ? { status: 'STALLEDPKT', pollMs: 0, state: State.Error } : undefined
+  })
+  await dfu.toIdle(ctx)
+  expect(await dfu.status()).toEqual(idle)
+})
+
 test('an error that cannot be cleared ends the way to dfuIDLE', async () => {
   const { session: dfu, ctx } = await session(() => ({
     status: 'FIRMWARE',

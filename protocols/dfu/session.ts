@@ -67,7 +67,7 @@ export class DfuSession {
   async toIdle(ctx: Context): Promise<void> {
     let last: Status | undefined
     for (let tries = 0; tries < mostClears; tries++) {
-      last = await this.#untilReady(await this.status(), ctx)
+      last = await this.#untilReady(await this.#statusIfTold(), ctx)
       if (last.state === State.Idle && last.status === 'OK') return
       if (last.state === State.Error || last.status !== 'OK') await this.#out(Request.ClearStatus)
       else await this.#out(Request.Abort)
