@@ -7,7 +7,7 @@ import { Context } from '#core/context.ts'
 import type { MemoryId, Patient } from '#core/programmer.ts'
 import { candidates, openProgrammer } from '#jobs/identify.ts'
 import { Devices } from '#transport/devices.ts'
-import { readUnprotect } from './packets.ts'
+import { readUnprotect, State } from './packets.ts'
 import { DfuSession } from './session.ts'
 
 async function plug(id: string, dials: Dials = {}) {
@@ -100,6 +100,26 @@ test('the boot loader of a Black Magic Probe is reserved', async () => {
   expect(reserved[0]).toEqual({ address, length: 1024, why: 'bootloader' })
 })
 
+async function talk(devices: Devices, ctx: Context) {
+  const [attached] = await devices.list()
+  if (attached?.link !== 'usb') throw new Error('not listed')
+  const link = await attached.open()
+  onTestFinished(() => link[Symbol.asyncDispose]())
+  const session = new DfuSession(link, { number: 0, transferBytes: 2048 })
+  await session.toIdle(ctx)
+  return { session, link }
+}
+
+test('told to leave, a twin says that it does, and goes', async () => {
+  const { devices, ctx, clock } = await plug('dfu:stm32f072')
+  const { session, link } = await talk(devices, ctx)
+  await session.end(0)
+  expect(await session.status()).toMatchObject({ status: 'OK', state: State.Manifest })
+  await clock.sleep(100)
+  expect(link.gone.aborted).toBe(true)
+  expect(await devices.list()).toEqual([])
+})
+
 test('a read-protected STM32 says so; lifting that erases it, and it starts anew', async () => {
   const { plugged, devices, open, clock, ctx } = await plug('dfu:stm32f072', { locked: true })
   const { connect, programmer } = await open()
@@ -108,11 +128,7 @@ test('a read-protected STM32 says so; lifting that erases it, and it starts anew
   expect(plugged.memory('flash')).toEqual(before)
   await programmer[Symbol.asyncDispose]()
 
-  const [attached] = await devices.list()
-  if (attached?.link !== 'usb') throw new Error('not listed')
-  const link = await attached.open()
-  const session = new DfuSession(link, { number: 0, transferBytes: 2048 })
-  await session.toIdle(ctx)
+  const { session, link } = await talk(devices, ctx)
   await expect(session.download(0, readUnprotect, ctx)).rejects.toMatchObject({ code: 'device-gone' })
   await link[Symbol.asyncDispose]()
   await clock.sleep(1000)

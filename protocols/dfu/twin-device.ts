@@ -36,6 +36,8 @@ interface Pending {
 }
 
 const restartMs = 500
+/** It answers before. */
+const leaveMs = 20
 const attributes = 0x0b // download, upload, will detach
 const ok = new Uint8Array()
 
@@ -157,9 +159,9 @@ export class DfuTwin implements UsbTwin, TwinPatient {
       if (leftMs > 0) await clock.sleep(leftMs)
       this.#state = this.#busyEnds === 'OK' ? State.DownloadIdle : State.Error
       this.#status = this.#busyEnds
-    } else if (this.#state === State.ManifestSync) {
+    } else if (clock && this.#state === State.ManifestSync) {
       this.#state = State.Manifest
-      this.#bus?.detach() // to what was written, which has no USB here
+      clock.after(leaveMs, () => this.#bus?.detach()) // to what was written, which has no USB here
     }
     return formatStatus({ status: this.#status, pollMs, state: this.#state })
   }

@@ -41,6 +41,28 @@ class Desk {
 const ok = (...bytes: number[]): Answered => ({ status: Status.Ok, bytes: Uint8Array.from(bytes) })
 const broken: Answered = { status: Status.Broken, bytes: none }
 
+describe('a setting of an interface', () => {
+  const select = (setting: number, index: number) =>
+    ({
+      direction: 'out',
+      setup: { requestType: 1, request: 11, value: setting, index, length: 0 },
+    }) as const
+
+  it('is for the twin to know where there are several', async () => {
+    const desk = new Desk()
+    expect(await desk.submit(select(1, 0))).toEqual(ok())
+    expect(desk.twin.requests.map(({ request, value }) => [request, value])).toEqual([[11, 1]])
+    expect(await desk.submit(select(0, 0))).toEqual({ status: Status.Stall, bytes: none }) // it has no way back
+    expect(desk.port.moved.transfers).toBe(0)
+  })
+
+  it('is no question where there is one', async () => {
+    const desk = new Desk()
+    expect(await desk.submit(select(0, 2))).toEqual(ok())
+    expect(desk.twin.requests).toEqual([])
+  })
+})
+
 describe('a twin with an error in it', () => {
   class Faulty extends EchoUsbTwin {
     fails = true

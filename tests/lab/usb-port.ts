@@ -139,13 +139,16 @@ export class Plugged {
   readonly #halted = new Set<string>()
 
   readonly #interrupts: ReadonlySet<string>
+  /** Numbers of interfaces with more than one setting. */
+  readonly #choices: ReadonlySet<number>
 
   constructor(twin: UsbTwin, port: UsbPort) {
     this.twin = twin
     this.#port = port
-    const endpoints = parseConfiguration(twin.descriptors).interfaces.flatMap(({ alternates }) =>
-      alternates.flatMap(({ endpoints }) => endpoints),
-    )
+    const { interfaces } = parseConfiguration(twin.descriptors)
+    const choices = interfaces.filter(({ alternates }) => alternates.length > 1)
+    this.#choices = new Set(choices.map(({ number }) => number))
+    const endpoints = interfaces.flatMap(({ alternates }) => alternates.flatMap(({ endpoints }) => endpoints))
     const interrupts = endpoints.filter(({ type }) => type === 'interrupt')
     this.#interrupts = new Set(interrupts.map((one) => `${one.direction}${String(one.endpointNumber)}`))
   }
@@ -256,7 +259,7 @@ export class Plugged {
     }
   }
 
-  /** What a kernel tells a device that has one configuration and one setting of everything. */
+  /** What a kernel tells a device that has one configuration; undefined: it is for the twin to answer. */
   async #answerKernel({
     requestType,
     request,
@@ -268,8 +271,9 @@ export class Plugged {
     switch (request) {
       case Request.SetAddress:
       case Request.SetConfiguration:
-      case Request.SetInterface:
         return empty
+      case Request.SetInterface:
+        return this.#choices.has(index) ? undefined : empty
       case Request.ClearFeature:
         this.#halted.delete(`${index & 0x80 ? 'in' : 'out'}${String(index & 0xf)}`)
         return empty

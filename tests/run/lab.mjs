@@ -22,6 +22,7 @@ const needed = {
   socat: '/usr/bin/socat',
   udev: '/lib/systemd/systemd-udevd',
   avrdude: '/usr/bin/avrdude',
+  'dfu-util': '/usr/bin/dfu-util',
   procps: '/usr/bin/pgrep',
   xvfb: '/usr/bin/Xvfb',
   xdotool: '/usr/bin/xdotool',
