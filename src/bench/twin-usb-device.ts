@@ -4,7 +4,8 @@
  * It rejects with the names and for the reasons of Chrome's `usb_device.cc`. Transfers on one endpoint run
  * one after another; one that never ends blocks its endpoint until `reset()` or `close()`, as on a bus.
  */
-import type { Clock } from '#core/time.ts'
+import { isFlashError } from '#core/errors.ts'
+import { within, type Clock } from '#core/time.ts'
 import { flipped } from './twin-line.ts'
 import {
   answerControl,
@@ -198,10 +199,11 @@ export class TwinUsbDevice implements USBDevice {
       const setup = { requestType: 1, request: 11, value: setting, index: number, length: 0 } // SET_INTERFACE
       const kind = `setting ${String(setting)} of interface ${String(number)}`
       const ask = () => answerControl(this.twin, setup, new Uint8Array())
-      const { status } = await Promise.race([
-        this.#transfer('control', 0, ask, kind),
-        this.#options.clock.sleep(kernelMs).then(() => ({ status: 'stall' })),
-      ])
+      const asked = this.#transfer('control', 0, ask, kind)
+      const { status } = await within(asked, this.#options.clock, kind, kernelMs).catch((error: unknown) => {
+        if (isFlashError(error, 'timeout')) return { status: 'stall' }
+        throw error
+      })
       if (status !== 'ok') throw networkError('Unable to set device interface.')
       this.#claimed.set(number, setting)
     })

@@ -109,9 +109,10 @@ async function backUpAndPlan({ facts }: Programmer, patient: Patient, image: Uin
     memories,
     unreadable,
   })
+  const address = patient.memories.find(({ id }) => id === 'flash')?.address ?? 0
   const plan = planFlash({
     layout: layoutOf(patient),
-    wanted: new Map([['flash', [{ address: 0, bytes: image }]]]),
+    wanted: new Map([['flash', [{ address, bytes: image }]]]),
     present: new Map(memories.map(({ id, bytes }) => [id, bytes])),
     rule: { outside: 'keep', reserved: 'refuse' },
   })

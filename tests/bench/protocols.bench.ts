@@ -13,6 +13,8 @@ const jobs = [
   'stk500:uno',
   'stk500:nano-old',
   'stk500:arduino-isp-atmega328p',
+  'dfu:stm32f072',
+  'dfu:stm32f405',
 ]
 
 /** As large as a USBasp's firmware. */

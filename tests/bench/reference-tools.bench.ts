@@ -1,11 +1,17 @@
 /**
  * The same image into the same twin, by a reference tool and by us. The tool's transfers are those of its
  * recording (`npm run lab -- --record`), from the first to the last. Beside our write stands what only we do: the
- * backup before it. A serial line's transfers are its writes.
+ * backup before it. A serial line's transfers are its writes. What the tool's job takes is known where it waits for
+ * nothing but what the device tells it to, which is so with DFU.
  */
-import { jobs } from '../lab/avrdude-recordings.case.ts'
+import { PracticeBench } from '#bench/bench.ts'
+import { VirtualClock } from '#bench/virtual-clock.ts'
+import { fromHex } from '#core/bytes.ts'
+import { Devices } from '#transport/devices.ts'
+import { jobs } from '../lab/recordings.case.ts'
 import { sameImage } from '../lab/lab-case.ts'
 import { make } from '../lab/twins.ts'
+import { parseSetup } from '../lab/usbip-packets.ts'
 import type { Recording } from '../lab/recording.ts'
 import { add, nothing, wholeJob, type Cost } from './job-cost.ts'
 import type { Bench, Row } from './measure.ts'
@@ -27,6 +33,28 @@ function costOf({ events }: Recording): Pick<Cost, 'transfers' | 'bytesIn' | 'by
   return { transfers, bytesIn, bytesOut }
 }
 
+/** The DFU job said again over the same wire as ours, each wait as long as it was told to be. */
+async function dfuMs({ twin, events }: Recording): Promise<number> {
+  const GetStatus = 3
+  const clock = new VirtualClock()
+  const bench = new PracticeBench({ clock })
+  await bench.plug(twin)
+  const [device] = await new Devices(bench, clock).list()
+  if (device?.link !== 'usb') throw new Error(`${twin} is not listed`)
+  await using link = await device.open()
+  for (const event of events) {
+    if (!('endpoint' in event) || event.setup === undefined) continue
+    const { request, value, index, length } = parseSetup(fromHex(event.setup))
+    const setup = { requestType: 'class', recipient: 'interface', request, value, index } as const
+    if (event.out !== undefined) await link.controlOut(setup, fromHex(event.out))
+    else {
+      const [, low = 0, middle = 0, high = 0] = await link.controlIn(setup, length)
+      if (request === GetStatus) await clock.sleep(low | (middle << 8) | (high << 16))
+    }
+  }
+  return clock.now()
+}
+
 async function compared({ id, name, flash }: (typeof jobs)[number]): Promise<Row[]> {
   const [protocol = ''] = id.split(':')
   const recording = await recordings[`../../protocols/${protocol}/${name}.recording.json`]?.()
@@ -35,20 +63,23 @@ async function compared({ id, name, flash }: (typeof jobs)[number]): Promise<Row
   const image = sameImage((await make(id)).setup.memory('flash'), flash)
   const { 'back up': backup = nothing, ...write } = Object.fromEntries(await wholeJob(id, image))
   const ours = Object.values(write).reduce((sum, cost) => add(sum, cost), nothing)
-  const row = (by: string, { transfers, bytesIn, bytesOut }: typeof theirs): Row => ({
+  const theirMs = protocol === 'dfu' ? await dfuMs(recording) : undefined
+  const row = (by: string, { transfers, bytesIn, bytesOut }: typeof theirs, ms?: number): Row => ({
     ...{ job: `${id}, ${String(flash)} bytes`, by, transfers },
     'times theirs': transfers / theirs.transfers,
     ...{ 'bytes in': bytesIn, 'bytes out': bytesOut },
+    ...(theirMs !== undefined && ms !== undefined && { ms }),
   })
   return [
-    row(recording.program, theirs),
-    row('Reflasher', ours),
-    row('Reflasher, the backup before it', backup),
+    row(recording.program, theirs, theirMs),
+    row('Reflasher', ours, ours.ms),
+    row('Reflasher, the backup before it', backup, backup.ms),
   ]
 }
 
 export default {
   name: 'reference-tools',
-  about: 'Identify, write the flash, verify: transfers of the same job on the same twin.',
+  about:
+    'Identify, write the flash, verify: transfers, and with DFU the time, of the same job on the same twin.',
   run: async () => (await Promise.all(jobs.map(compared))).flat(),
 } satisfies Bench

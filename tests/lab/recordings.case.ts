@@ -1,0 +1,54 @@
+/** Short jobs of reference tools whose every word is kept, see `recording.ts`. */
+import assert from 'node:assert/strict'
+import { equal } from '#core/bytes.ts'
+import { sameImage, whileHeldOpen, writing, type LabCase } from './lab-case.ts'
+
+interface Job {
+  readonly id: string
+  /** Of the recording. */
+  readonly name: string
+  readonly program: string
+  /** Writes /tmp/flash.bin, and looks whether it is there. */
+  readonly command: string
+  /** Bytes of the image, which is the same in every run: a new recording differs only where something has changed. */
+  readonly flash: number
+}
+
+const avrdude = (options: string) => ({
+  program: 'avrdude 7.1',
+  command: `avrdude -q -q ${options} -U flash:w:/tmp/flash.bin:r`,
+})
+const dfuUtil = (bytes: number) => ({
+  program: 'dfu-util 0.11',
+  command: `dfu-util -a 0 -s 0x08000000 -D /tmp/flash.bin &&
+    dfu-util -a 0 -s 0x08000000:${String(bytes)} -U /tmp/read.bin && cmp /tmp/flash.bin /tmp/read.bin`,
+})
+const arduinoIsp = avrdude('-c stk500v1 -P /dev/ttyACM0 -b 19200 -p m8')
+
+export const jobs: readonly Job[] = [
+  { id: 'usbasp:attiny13', name: 'avrdude-attiny13', flash: 1024, ...avrdude('-c usbasp -p t13') },
+  {
+    ...{ id: 'stk500:uno', name: 'avrdude-uno', flash: 1024 },
+    ...avrdude('-c arduino -P /dev/ttyACM0 -b 115200 -p m328p -D'),
+  },
+  {
+    ...{ id: 'stk500:arduino-isp-atmega8', name: 'avrdude-arduino-isp', flash: 512 },
+    ...{ ...arduinoIsp, command: `${whileHeldOpen('/dev/ttyACM0')}\n${arduinoIsp.command}` },
+  },
+  { id: 'dfu:stm32f072', name: 'dfu-util-stm32f072', flash: 8192, ...dfuUtil(8192) },
+]
+
+const record = ({ id, name, program, command, flash }: Job): LabCase => ({
+  name: `${program.split(' ')[0] ?? ''}, ${id}: for the recording ${name}`,
+  twins: [{ id }],
+  recordAs: { program, name },
+  async run({ guest, twins: [twin], measure }) {
+    assert(twin)
+    const image = sameImage(twin.memory('flash'), flash)
+    await guest.put('/tmp/flash.bin', image)
+    await measure(writing(image), () => guest.do(command, 120_000))
+    assert(equal(twin.memory('flash').slice(0, flash), image), 'the flash is not what was written')
+  },
+})
+
+export default jobs.map(record)
