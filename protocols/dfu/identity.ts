@@ -50,5 +50,10 @@ export default {
       notices: [],
     }
   },
-  proven: { identify: ['twin'], backup: ['twin'], flash: ['twin'], verify: ['twin'] },
+  proven: {
+    identify: ['chrome', 'reference-tool', 'recording', 'twin'],
+    backup: ['chrome', 'reference-tool', 'recording', 'twin'],
+    flash: ['chrome', 'reference-tool', 'recording', 'twin'],
+    verify: ['chrome', 'reference-tool', 'recording', 'twin'],
+  },
 } satisfies Identity

@@ -184,10 +184,10 @@ export class Chrome implements AsyncDisposable {
     return story
   }
 
-  /** From the first page to a plan that is agreed to: `image` goes to the beginning of the flash. */
-  async plan(image: Uint8Array): Promise<PatientStory> {
+  /** From the first page to a plan that is agreed to: `image` goes to the beginning of the flash, at `address`. */
+  async plan(image: Uint8Array, address = 0): Promise<PatientStory> {
     const story = await this.backUp()
-    await story.bring('program.hex', formatIntelHex([{ address: 0, bytes: image }]))
+    await story.bring('program.hex', formatIntelHex([{ address, bytes: image }]))
     await story.planned()
     await story.consent()
     return story
