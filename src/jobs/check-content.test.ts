@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest'
+import type { Claims } from '#firmware/image.ts'
 import type { Statement } from '#inspector/clue.ts'
 import { avrProgram, cortexProgram } from '#inspector/test-firmware.ts'
 import type { WantedSource } from '#store/journal.ts'
@@ -61,23 +62,38 @@ describe('what an image is by itself', () => {
 })
 
 describe('the USB device that a file is for', () => {
-  const said = (usb: { vendorId?: number; productId?: number }) => ({ format: 'DFU', claims: { usb } })
+  const said = (usb: NonNullable<Claims['usb']>) => ({ format: 'DFU', claims: { usb } })
+  const st = { vendorId: 0x0483, productId: 0xdf11 }
   test.each([
     ['nothing said', undefined, '0483:df11', ''],
-    ['the same', said({ vendorId: 0x0483, productId: 0xdf11 }), '0483:df11', 'passed'],
+    ['the same', said(st), '0483:df11', 'passed'],
+    ['the same release', said({ ...st, deviceVersion: 0x2200 }), '0483:df11', 'passed'],
+    ['another release', said({ ...st, deviceVersion: 0x0211 }), '0483:df11', 'warning'],
+    ['no release, as tools write it', said({ ...st, deviceVersion: 0 }), '0483:df11', 'passed'],
     ['the same maker, any product', said({ vendorId: 0x0483 }), '0483:df11', 'passed'],
     ['another', said({ vendorId: 0x1d50, productId: 0x6017 }), '0483:df11', 'refused'],
     ['unknown what is here', said({ vendorId: 0x1d50, productId: 0x6017 }), undefined, 'passed unknown'],
   ])('%s', (_, claims, connected, expected) => {
-    const told = checkUsb('itself', claims, connected)
+    const told = checkUsb(
+      'itself',
+      claims,
+      connected === undefined ? undefined : { id: connected, version: '22.00' },
+    )
     expect(told.map(({ result, values }) => [result, values['why']].filter(Boolean).join(' ')).join()).toBe(
       expected,
     )
   })
 
   test('is not compared with the programmer that only writes to a chip', () => {
-    expect(checkUsb('target', said({ vendorId: 1 }), '16c0:05dc')).toMatchObject([
+    expect(checkUsb('target', said({ vendorId: 1 }), { id: '16c0:05dc', version: '1.04' })).toMatchObject([
       { result: 'passed', values: { why: 'unknown', expected: '0001:*' } },
+    ])
+  })
+
+  test('is told with its release where that differs', () => {
+    const claims = said({ ...st, deviceVersion: 0x0211 })
+    expect(checkUsb('itself', claims, { id: '0483:df11', version: '22.00' })).toMatchObject([
+      { result: 'warning', values: { expected: '0483:df11 2.11', found: '0483:df11 22.00' } },
     ])
   })
 })

@@ -2,8 +2,8 @@
  * Holds what an image is, by the inspector, and what its file says of itself against what it is to be written to.
  * Pure. What is certain refuses, what is likely warns, what is only possible says nothing.
  */
-import { usbId } from '#core/bytes.ts'
-import type { Check, Patient } from '#core/programmer.ts'
+import { usbId, versionText } from '#core/bytes.ts'
+import type { Check, Fact, Patient } from '#core/programmer.ts'
 import type { Architecture, Statement } from '#inspector/clue.ts'
 import type { WantedSource } from '#store/journal.ts'
 
@@ -64,14 +64,30 @@ function clueOf({ evidence: [first] }: Statement): Check['values'] {
   return first ? { ...first.values, clue: first.code } : {}
 }
 
-/** A DFU suffix names the device; only through its own boot loader there is one to compare with. */
+/** What is connected, as its descriptor says it: `0483:df11`, and bcdDevice as `22.00` where that is known. */
+export interface ConnectedUsb {
+  readonly id: string
+  readonly version: string | undefined
+}
+
+export function connectedUsb(facts: readonly Fact[]): ConnectedUsb | undefined {
+  const id = facts.find(({ name }) => name === 'usb-id')?.value
+  const version = facts.find(
+    ({ name, source }) => name === 'firmware-version' && source === 'bcdDevice',
+  )?.value
+  return id === undefined ? undefined : { id, version }
+}
+
+/**
+ * A DFU suffix names the device; only through its own boot loader there is one to compare with. Another release is no
+ * more than a warning: what is connected is the boot loader, and who makes files seldom says its.
+ */
 export function checkUsb(
   way: 'itself' | 'target',
   said: WantedSource['said'],
-  /** `0483:df11`, of the programmer that is connected. */
-  connected: string | undefined,
+  connected: ConnectedUsb | undefined,
 ): Check[] {
-  const { vendorId, productId } = said?.claims.usb ?? {}
+  const { vendorId, productId, deviceVersion } = said?.claims.usb ?? {}
   if (vendorId === undefined && productId === undefined) return []
   const parts = usbId(vendorId ?? 0, productId ?? 0).split(':')
   const wanted = [vendorId, productId].map((id, i) => (id === undefined ? undefined : parts[i]))
@@ -80,6 +96,14 @@ export function checkUsb(
     { code: 'usb-matches', result, values: { expected, ...values } },
   ]
   if (way === 'target' || connected === undefined) return say('passed', { why: 'unknown' })
-  const isMeant = connected.split(':').every((id, i) => wanted[i] === undefined || wanted[i] === id)
-  return say(isMeant ? 'passed' : 'refused', { found: connected })
+  const { id, version } = connected
+  const isMeant = id.split(':').every((part, i) => wanted[i] === undefined || wanted[i] === part)
+  if (!isMeant) return say('refused', { found: id })
+  const release = deviceVersion ? versionText(bcdDigits(deviceVersion)) : undefined // tools write 0 for none
+  if (release === undefined || version === undefined || release === version)
+    return say('passed', { found: id })
+  return say('warning', { expected: `${expected} ${release}`, found: `${id} ${version}` })
 }
+
+/** 0x2211: major 22, minor 1, sub 1. */
+const bcdDigits = (bcd: number): [number, number, number] => [bcd >> 8, (bcd >> 4) & 15, bcd & 15]

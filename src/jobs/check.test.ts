@@ -78,7 +78,7 @@ const request = (changes: Partial<CheckRequest> = {}): CheckRequest => ({
     chipErase: undefined,
   },
   nature: [],
-  usbId: undefined,
+  usb: undefined,
   wanted: wanted(),
   rule: { outside: 'keep', reserved: 'refuse' },
   present: new Map([['flash', blank(256)]]),

@@ -11,7 +11,7 @@ import type { Check, Contents, KnownFirmware, MemoryId, Patient, Segment } from 
 import type { Statement } from '#inspector/clue.ts'
 import type { Backup } from '#store/backups.ts'
 import type { Wanted } from '#store/journal.ts'
-import { checkContent, checkUsb } from './check-content.ts'
+import { checkContent, checkUsb, type ConnectedUsb } from './check-content.ts'
 import { planFlash, type Memories, type PatientLayout, type PlanRule } from './plan.ts'
 
 export interface CheckRequest {
@@ -25,8 +25,8 @@ export interface CheckRequest {
   /** How the patient is reached, and by whose driver. */
   readonly way: 'itself' | 'target'
   readonly family: string | undefined
-  /** USB ids of what is connected, e.g. `2341:0043`; undefined: it is not on USB. */
-  readonly usbId: string | undefined
+  /** Undefined: it is not on USB. */
+  readonly usb: ConnectedUsb | undefined
   /** The backup of this patient; `isProven`: it was read back from the store just now. */
   readonly backup: Backup
   readonly isProven: boolean
@@ -50,7 +50,7 @@ export function checkAll(request: CheckRequest): readonly Check[] {
   return [
     ...(isChipKnown ? [] : checkChip(patient.chip, wanted)),
     ...checkContent(patient, request.nature, said),
-    ...checkUsb(request.way, said, request.usbId),
+    ...checkUsb(request.way, said, request.usb),
     ...checkDevice(request),
     ...ofChip,
     ...checkVersion(request.presentFirmware, wanted.firmware),

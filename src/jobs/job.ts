@@ -19,6 +19,7 @@ import type { Attached } from '#transport/devices.ts'
 import { acknowledge, atRisk, contentsOf, readContents, type NoBackup } from './backup.ts'
 import { issueCertificate } from './certificate.ts'
 import { checkAll } from './check.ts'
+import { connectedUsb } from './check-content.ts'
 import { ruleFor } from './choose.ts'
 import { circumstancesOf } from './circumstances.ts'
 import { Connection, originOf, patientView, type ConnectOptions } from './connection.ts'
@@ -431,7 +432,7 @@ export class Job {
       presentFirmware: firmware,
       way: this.#connection?.ends.to ?? 'target',
       family: this.#connection?.family,
-      usbId: this.view.programmer?.facts.find(({ name }) => name === 'usb-id')?.value,
+      usb: connectedUsb(this.view.programmer?.facts ?? []),
     })
   }
 
