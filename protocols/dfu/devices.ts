@@ -11,6 +11,8 @@ export interface KnownDevice {
   readonly chips?: string
   /** See `SessionOptions`. */
   readonly saysTooLong?: true
+  /** Without DfuSe: where in the address space of a Cortex-M its firmware begins. */
+  readonly startsAt?: number
 }
 
 const known: Readonly<Record<string, KnownDevice>> = {
@@ -18,6 +20,7 @@ const known: Readonly<Record<string, KnownDevice>> = {
   '28e9:0189': { model: 'GD32 (ROM boot loader)', chips: 'GD32' },
   '2e3c:df11': { model: 'AT32 (ROM boot loader)', chips: 'AT32' },
   '314b:0106': { model: 'APM32 (ROM boot loader)', chips: 'APM32' },
+  '1209:db42': { model: 'dapboot', chips: 'STM32', startsAt: 0x0800_2000 },
   '1d50:6017': { model: 'Black Magic Probe (boot loader)', chips: 'STM32' },
 }
 

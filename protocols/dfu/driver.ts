@@ -1,6 +1,7 @@
 /**
  * Opens a device in DFU mode and offers the one way there is: to its own memories. What they are, an alternate setting
- * each, DfuSe devices tell by the settings' names. Sources: as `packets.ts` and `layout.ts`.
+ * each, DfuSe devices tell by the settings' names; of others an upload shows it. Sources: as `packets.ts` and
+ * `layout.ts`.
  */
 import { exactly } from '#core/bytes.ts'
 import type { Context } from '#core/context.ts'
@@ -12,6 +13,7 @@ import { findDevice } from './devices.ts'
 import { parseLayout, type Layout } from './layout.ts'
 import { DfuSession } from './session.ts'
 import { DfusePatient, type Region } from './dfuse-patient.ts'
+import { PlainPatient, type PlainDevice } from './plain-patient.ts'
 
 const GetDescriptor = 6
 const Descriptor = { Configuration: 2, String: 3 } as const
@@ -29,28 +31,30 @@ const leastTransferBytes = 64
 async function open(link: UsbLink, seen: Recognition, ctx: Context): Promise<Programmer> {
   const dfu = findDfuInterface(await readConfiguration(link))
   if (!dfu) throw new FlashError('wrong-device', { expected: 'DFU', found: seen.model })
-  const regions = await regionsOf(link, dfu, ctx)
   const version = dfu.functional?.version ?? 0x0100
-  if (!regions.some(({ id }) => id === 'flash'))
-    throw new FlashError('device-refused', {
-      during: 'asking for its memories',
-      status: version === dfuseVersion ? 'no layout of a flash' : 'DFU without addresses',
-    })
+  const isDfuse = version === dfuseVersion
+  const regions = isDfuse ? await regionsOf(link, dfu, ctx) : []
+  if (isDfuse && !regions.some(({ id }) => id === 'flash')) throw refusing('no layout of a flash')
+  // without reading there is neither a backup nor a proof
+  if (!isDfuse && dfu.functional?.canUpload !== true) throw refusing('bitCanUpload 0')
   const { vendorId, productId } = link.seen
   const known = findDevice(vendorId, productId)
   const said = dfu.functional?.transferBytes ?? 0
+  const blocksAt = said >= leastTransferBytes ? said : leastTransferBytes
   const session = new DfuSession(link, {
     number: dfu.number,
-    transferBytes: said < leastTransferBytes ? leastTransferBytes : Math.min(said, mostTransferBytes),
+    transferBytes: Math.min(blocksAt, mostTransferBytes),
     ...(known?.saysTooLong && { saysTooLong: true }),
   })
-  const blocksAt = said >= leastTransferBytes ? said : leastTransferBytes
+  const device: PlainDevice = { link, session, dfu, known }
   const way: Way = {
     to: 'itself',
     by: 'bootloader',
     speedsHz: [],
     connect: (ctx): Promise<Patient> =>
-      DfusePatient.connect({ link, session, dfu, regions, known, blocksAt }, ctx),
+      isDfuse
+        ? DfusePatient.connect({ ...device, regions, blocksAt }, ctx)
+        : PlainPatient.connect(device, ctx),
   }
   return {
     facts: [...seen.facts, protocolFact(version)],
@@ -60,6 +64,9 @@ async function open(link: UsbLink, seen: Recognition, ctx: Context): Promise<Pro
     [Symbol.asyncDispose]: () => link[Symbol.asyncDispose](),
   }
 }
+
+const refusing = (status: string): FlashError =>
+  new FlashError('device-refused', { during: 'asking for its memories', status })
 
 const protocolFact = (version: number): Fact => ({
   name: 'protocol',

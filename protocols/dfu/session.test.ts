@@ -9,6 +9,7 @@ import { Devices } from '#transport/devices.ts'
 import { formatStatus, Request, State, type Status } from './packets.ts'
 import { DfuSession, type SessionOptions } from './session.ts'
 import { DfuTwin } from './twin-device.ts'
+import { DfuseContent } from './twin-dfuse.ts'
 import { TwinFlash } from './twin-flash.ts'
 
 type Told = TwinAnswer | Status
@@ -24,8 +25,11 @@ class Liar extends DfuTwin {
       ids: { vendorId: 0x0483, productId: 0xdf11, deviceVersion: 0x2200 },
       texts: { manufacturer: 'Test', product: 'Liar', serial: '1' },
       transferBytes: 64,
-      flash: new TwinFlash([sector], { eraseMs: () => 30, programMsPerKib: 30 }, blank(1024)),
-      flashName: '@Internal Flash  /0x08000000/01*001Kg',
+      content: new DfuseContent({
+        flash: new TwinFlash([sector], { eraseMs: () => 30, programMsPerKib: 30 }, blank(1024)),
+        transferBytes: 64,
+        flashName: '@Internal Flash  /0x08000000/01*001Kg',
+      }),
     })
     this.#says = says
   }

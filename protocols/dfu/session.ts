@@ -109,6 +109,22 @@ export class DfuSession {
     return this.#out(Request.Download, block)
   }
 
+  /**
+   * Ends a download; afterwards it is in dfuIDLE, unless it has left. One that does not tolerate it says nothing more
+   * until its port was reset.
+   * @throws `device-refused` · `device-gone`: it runs what it was given
+   */
+  async manifest(block: number, isTolerant: boolean, ctx: Context): Promise<void> {
+    await this.end(block)
+    let status = await this.#statusIfTold()
+    if (isTolerant || status?.state !== State.Manifest) status = await this.#untilReady(status, ctx)
+    else await ctx.sleep(Math.min(status.pollMs, patienceMs))
+    if (status.state === State.Manifest || status.state === State.ManifestWaitReset) await this.#link.reset()
+    await this.toIdle(ctx)
+    if (status.status === 'OK') return
+    throw new FlashError('device-refused', { during: `block ${String(block)}`, status: statusText(status) })
+  }
+
   /** Waits while it is busy, for what the device says and no longer than is of use. `status`: undefined as in `#statusIfTold`. */
   async #untilReady(status: Status | undefined, ctx: Context): Promise<Status> {
     const until = ctx.clock.now() + patienceMs

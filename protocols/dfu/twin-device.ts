@@ -1,45 +1,62 @@
 /**
- * A DfuSe device in DFU mode: its state machine (DFU 1.1, appendix A.1), strict, with what ST's boot loaders do
+ * A device in DFU mode: its descriptors and its state machine (DFU 1.1, appendix A.1), strict, with what boot loaders do
  * differently: an erase or a write begins with the GETSTATUS that follows it, and the flash stands still meanwhile, so a
- * request that comes too early is held back until it is over. Sources: DFU 1.1; ST, UM0424 and AN3156; what dfu-util needs
- * of a device.
+ * request that comes too early is held back until it is over. What it holds, and how blocks reach it, is its content.
+ * Sources: DFU 1.1; ST, UM0424 and AN3156; what dfu-util needs of a device.
  */
 import { ByteWriter, concat } from '#core/bytes.ts'
+import type { Clock } from '#core/time.ts'
 import type { SetupPacket, TwinAnswer, TwinBus, TwinPatient, UsbDescriptors, UsbTwin } from '#bench/twin.ts'
-import { Command, firstBlock, formatStatus, Request, State, type StatusName } from './packets.ts'
+import { formatStatus, Request, State, type StatusName } from './packets.ts'
 import type { TwinFlash } from './twin-flash.ts'
 
-export interface DfuTwinOptions {
-  readonly ids: { readonly vendorId: number; readonly productId: number; readonly deviceVersion: number }
-  readonly texts: { readonly manufacturer: string; readonly product: string; readonly serial: string }
-  readonly transferBytes: number
-  readonly flash: TwinFlash
-  /** Names of the alternate settings: the flash first, then what else can be read. */
-  readonly flashName: string
-  readonly others?: readonly { readonly name: string; readonly address: number; readonly bytes: Uint8Array }[]
-  /** Sectors of the flash that nobody may write. */
-  readonly mayWrite?: (address: number) => boolean
-  /** The waiting time that it tells for what takes so many ms. */
-  readonly tellMs?: (ms: number) => number
-  /** Asked before that, it refuses, as the specification lets it. */
-  readonly refusesEarly?: boolean
-  /** Against reading, as it is when plugged in: nothing but lifting that, which erases everything, is allowed. */
-  readonly isProtected?: boolean
-}
-
-interface Pending {
+/** What a block does. */
+export interface Pending {
   /** Begins, and gives the ms that it takes; a status other than OK ends it in dfuERROR. */
-  start(): number
+  start(clock: Clock): number
   readonly status: StatusName
   /** Afterwards it starts anew. */
   readonly restarts?: true
 }
 
+export const refused = (status: StatusName): Pending => ({ status, start: () => 0 })
+
+/** What is behind the alternate settings. */
+export interface TwinContent {
+  readonly flash: TwinFlash
+  /** Of the settings. */
+  readonly names: readonly string[]
+  /** `bcdDFUVersion`. */
+  readonly version: number
+  /** An empty block in dfuIDLE is taken, as the end of a download. */
+  readonly leavesFromIdle: boolean
+  restart(): void
+  /** Undefined: there is no such block. `isFirst`: since dfuIDLE. */
+  take(block: number, bytes: Uint8Array, setting: number, isFirst: boolean): Pending | undefined
+  /** Fewer bytes than asked for are the end. */
+  give(block: number, length: number, setting: number, isFirst: boolean): Uint8Array | StatusName
+}
+
+export interface DfuTwinOptions {
+  readonly ids: { readonly vendorId: number; readonly productId: number; readonly deviceVersion: number }
+  readonly texts: { readonly manufacturer: string; readonly product: string; readonly serial: string }
+  readonly transferBytes: number
+  readonly content: TwinContent
+  /** When a download has ended. Default: it leaves. */
+  readonly manifests?: 'leaves' | 'waits for a reset' | 'stays'
+  /** The waiting time that it tells for what takes so many ms. */
+  readonly tellMs?: (ms: number) => number
+  /** Asked before that, it refuses, as the specification lets it. */
+  readonly refusesEarly?: boolean
+}
+
 const restartMs = 500
 /** It answers before. */
 const leaveMs = 20
-const attributes = 0x0b // download, upload, will detach
+const manifestMs = 50
 const ok = new Uint8Array()
+const Standard = { SetConfiguration: 9, SetInterface: 11 } as const
+const Attribute = { Download: 1, Upload: 2, ManifestationTolerant: 4, WillDetach: 8 } as const
 
 export class DfuTwin implements UsbTwin, TwinPatient {
   readonly link = 'usb'
@@ -49,22 +66,18 @@ export class DfuTwin implements UsbTwin, TwinPatient {
   #bus: TwinBus | undefined
   #state: State = State.Idle
   #status: StatusName = 'OK'
-  #pointer: number
   #setting = 0
   #pending: Pending | undefined
   #busyUntil = 0
   #busyEnds: StatusName = 'OK'
-  #isProtected: boolean
 
   constructor(options: DfuTwinOptions) {
     this.#options = options
-    this.#isProtected = options.isProtected ?? false
-    this.#pointer = options.flash.address
     this.descriptors = descriptorsOf(options)
   }
 
   set onWork(listener: (ms: number) => void) {
-    this.#options.flash.onWork = listener
+    this.#options.content.flash.onWork = listener
   }
 
   plugged(bus: TwinBus): void {
@@ -73,7 +86,7 @@ export class DfuTwin implements UsbTwin, TwinPatient {
   }
 
   unplugged(): void {
-    if (this.#bus) this.#options.flash.losePower(this.#bus.clock.now())
+    if (this.#bus) this.#options.content.flash.losePower(this.#bus.clock.now())
     this.#bus = undefined
   }
 
@@ -89,22 +102,19 @@ export class DfuTwin implements UsbTwin, TwinPatient {
   }
 
   #restart(): void {
-    this.#state = State.Idle
-    this.#status = 'OK'
-    this.#pointer = this.#options.flash.address
+    this.#toIdle()
+    this.#options.content.restart()
     this.#setting = 0
-    this.#pending = undefined
     this.#busyUntil = 0
   }
 
   async control(setup: SetupPacket, bytes: Uint8Array): Promise<TwinAnswer> {
     if ((setup.requestType & 0x60) === 0) return this.#standard(setup)
     if ((setup.requestType & 0x7f) !== 0x21) return 'stall'
+    if (setup.request === Request.GetStatus) return this.#getStatus()
+    if (setup.request === Request.GetState) return Uint8Array.of(this.#state)
+    if (this.#state === State.ManifestWaitReset) return 'stall'
     switch (setup.request) {
-      case Request.GetStatus:
-        return this.#getStatus()
-      case Request.GetState:
-        return Uint8Array.of(this.#state)
       case Request.ClearStatus:
         return this.#toIdle() // ST's do so in any state
       case Request.Abort:
@@ -119,10 +129,8 @@ export class DfuTwin implements UsbTwin, TwinPatient {
   }
 
   #standard({ request, value }: SetupPacket): TwinAnswer {
-    const SetConfiguration = 9
-    const SetInterface = 11
-    if (request === SetConfiguration) return ok
-    if (request !== SetInterface || value > (this.#options.others ?? []).length) return 'stall'
+    if (request === Standard.SetConfiguration) return ok
+    if (request !== Standard.SetInterface || value >= this.#options.content.names.length) return 'stall'
     this.#setting = value
     return ok
   }
@@ -143,110 +151,71 @@ export class DfuTwin implements UsbTwin, TwinPatient {
 
   async #getStatus(): Promise<TwinAnswer> {
     const { clock } = this.#bus ?? {}
-    const { tellMs = (ms) => ms, refusesEarly = false } = this.#options
-    let pollMs = 0
-    if (clock && this.#state === State.DownloadSync) {
-      const ms = this.#pending?.start() ?? 0
-      this.#busyUntil = clock.now() + ms
-      this.#busyEnds = this.#pending?.status ?? 'OK'
-      if (this.#pending?.restarts) clock.after(ms, () => this.#bus?.detach({ twin: this, ms: restartMs }))
-      this.#pending = undefined
-      this.#state = State.DownloadBusy
-      pollMs = Math.ceil(tellMs(ms))
-    } else if (clock && this.#state === State.DownloadBusy) {
-      const leftMs = this.#busyUntil - clock.now()
-      if (leftMs > 0 && refusesEarly) return this.#fail('STALLEDPKT')
-      if (leftMs > 0) await clock.sleep(leftMs)
-      this.#state = this.#busyEnds === 'OK' ? State.DownloadIdle : State.Error
-      this.#status = this.#busyEnds
-    } else if (clock && this.#state === State.ManifestSync) {
-      this.#state = State.Manifest
-      clock.after(leaveMs, () => this.#bus?.detach()) // to what was written, which has no USB here
-    }
+    const pollMs = clock ? await this.#moveOn(clock) : 0
+    if (pollMs === undefined) return this.#fail('STALLEDPKT')
     return formatStatus({ status: this.#status, pollMs, state: this.#state })
   }
 
+  /** What GETSTATUS does besides telling. Gives the time to wait; undefined: it was asked too early. */
+  async #moveOn(clock: Clock): Promise<number | undefined> {
+    const { tellMs = (ms) => ms, refusesEarly = false, manifests = 'leaves' } = this.#options
+    switch (this.#state) {
+      case State.DownloadSync: {
+        const ms = this.#pending?.start(clock) ?? 0
+        this.#busyUntil = clock.now() + ms
+        this.#busyEnds = this.#pending?.status ?? 'OK'
+        if (this.#pending?.restarts) clock.after(ms, () => this.#bus?.detach({ twin: this, ms: restartMs }))
+        this.#pending = undefined
+        this.#state = State.DownloadBusy
+        return Math.ceil(tellMs(ms))
+      }
+      case State.ManifestSync:
+        this.#state = State.Manifest
+        this.#busyUntil = clock.now() + manifestMs
+        // to what was written, which has no USB here
+        if (manifests === 'leaves') clock.after(leaveMs, () => this.#bus?.detach())
+        return manifestMs
+      case State.DownloadBusy:
+      case State.Manifest: {
+        const leftMs = this.#busyUntil - clock.now()
+        if (leftMs > 0 && refusesEarly) return undefined
+        if (leftMs > 0) await clock.sleep(leftMs)
+        if (this.#state === State.Manifest)
+          this.#state = manifests === 'stays' ? State.Idle : State.ManifestWaitReset
+        else {
+          this.#state = this.#busyEnds === 'OK' ? State.DownloadIdle : State.Error
+          this.#status = this.#busyEnds
+        }
+        return 0
+      }
+      default:
+        return 0
+    }
+  }
+
   #download(block: number, bytes: Uint8Array): TwinAnswer {
-    if (this.#state !== State.Idle && this.#state !== State.DownloadIdle) return this.#fail('STALLEDPKT')
-    if (bytes.length > this.#options.transferBytes) return this.#fail('STALLEDPKT')
+    const { content, transferBytes } = this.#options
+    const isFirst = this.#state === State.Idle
+    if (!isFirst && this.#state !== State.DownloadIdle) return this.#fail('STALLEDPKT')
     if (bytes.length === 0) {
+      if (isFirst && !content.leavesFromIdle) return this.#fail('STALLEDPKT')
       this.#state = State.ManifestSync
       return ok
     }
-    if (block === 1) return this.#fail('STALLEDPKT')
-    this.#pending = block === 0 ? this.#command(bytes) : this.#write(block, bytes)
+    const pending = content.take(block, bytes, this.#setting, isFirst)
+    if (bytes.length > transferBytes || !pending) return this.#fail('STALLEDPKT')
+    this.#pending = pending
     this.#state = State.DownloadSync
     return ok
   }
 
-  #command(bytes: Uint8Array): Pending {
-    const [command] = bytes
-    const refused = (status: StatusName): Pending => ({ status, start: () => 0 })
-    const address = bytes.length === 5 ? new DataView(bytes.slice(1).buffer).getUint32(0, true) : undefined
-    const { flash, mayWrite = () => true } = this.#options
-    if (command === Command.ReadUnprotect && bytes.length === 1)
-      return {
-        ...this.#work((clock) => ((this.#isProtected = false), flash.eraseAll(clock))),
-        restarts: true,
-      }
-    if (this.#isProtected) return refused('VENDOR')
-    if (command === Command.SetAddress && address !== undefined) {
-      if (!this.#regionAt(address)) return refused('TARGET')
-      return { status: 'OK', start: () => ((this.#pointer = address), 0) }
-    }
-    if (command === Command.Erase && bytes.length === 1) return this.#work((clock) => flash.eraseAll(clock))
-    if (command === Command.Erase && address !== undefined) {
-      if (this.#setting !== 0 || !flash.holds(address) || !mayWrite(address)) return refused('TARGET')
-      return this.#work((clock) => flash.erase(address, clock))
-    }
-    return refused('VENDOR')
-  }
-
-  #write(block: number, bytes: Uint8Array): Pending {
-    const { flash, transferBytes, mayWrite = () => true } = this.#options
-    const address = this.#pointer + (block - firstBlock) * transferBytes
-    if (this.#isProtected) return { status: 'VENDOR', start: () => 0 }
-    const isAllowed = this.#setting === 0 && flash.holds(address, bytes.length) && mayWrite(address)
-    if (!isAllowed) return { status: 'ADDRESS', start: () => 0 }
-    return this.#work((clock) => flash.program(address, bytes, clock))
-  }
-
-  #work(start: (clock: TwinBus['clock']) => number): Pending {
-    return { status: 'OK', start: () => (this.#bus ? start(this.#bus.clock) : 0) }
-  }
-
   #upload(block: number, length: number): TwinAnswer {
-    if (this.#state !== State.Idle && this.#state !== State.UploadIdle) return this.#fail('STALLEDPKT')
-    if (block === 0)
-      return Uint8Array.of(Command.Get, Command.SetAddress, Command.Erase, Command.ReadUnprotect).slice(
-        0,
-        length,
-      )
-    if (this.#isProtected) return this.#fail('VENDOR')
-    const { transferBytes } = this.#options
-    const address = this.#pointer + (block - firstBlock) * transferBytes
-    const region = block === 1 ? undefined : this.#regionAt(address)
-    if (!region) return this.#fail('ADDRESS')
-    const bytes = region.read(address, Math.min(length, region.end - address))
+    const isFirst = this.#state === State.Idle
+    if (!isFirst && this.#state !== State.UploadIdle) return this.#fail('STALLEDPKT')
+    const bytes = this.#options.content.give(block, length, this.#setting, isFirst)
+    if (typeof bytes === 'string') return this.#fail(bytes)
     this.#state = bytes.length < length ? State.Idle : State.UploadIdle
     return bytes
-  }
-
-  /** What this setting shows at an address. */
-  #regionAt(
-    address: number,
-  ): { readonly end: number; read(from: number, length: number): Uint8Array } | undefined {
-    const { flash, others = [] } = this.#options
-    if (this.#setting === 0)
-      return flash.holds(address)
-        ? { end: flash.address + flash.bytes.length, read: (from, length) => flash.read(from, length) }
-        : undefined
-    const other = others[this.#setting - 1]
-    if (!other || address < other.address || address >= other.address + other.bytes.length) return undefined
-    return {
-      end: other.address + other.bytes.length,
-      read: (from, length) => other.bytes.slice(from - other.address, from - other.address + length),
-    }
   }
 }
 
@@ -256,17 +225,15 @@ function descriptorsOf({
   ids,
   texts,
   transferBytes,
-  flashName,
-  others = [],
+  content: { names, version },
+  manifests,
 }: DfuTwinOptions): UsbDescriptors {
-  const names = [flashName, ...others.map(({ name }) => name)]
+  const ends = manifests === 'stays' ? Attribute.ManifestationTolerant : Attribute.WillDetach
   const functional = new ByteWriter()
-    .u8(9)
-    .u8(0x21)
-    .u8(attributes)
+    .bytes([9, 0x21, Attribute.Download | Attribute.Upload | ends])
     .u16le(255)
     .u16le(transferBytes)
-    .u16le(0x011a)
+    .u16le(version)
     .done()
   const interfaces = names.map((_, setting) =>
     Uint8Array.of(9, 4, 0, setting, 0, 0xfe, 1, 2, firstName + setting),

@@ -70,13 +70,35 @@ export class TwinFlash {
   program(address: number, bytes: Uint8Array, clock: Clock): number {
     const offset = address - this.address
     const target = this.bytes.subarray(offset, offset + bytes.length)
-    return this.#start(target, (bytes.length / 1024) * this.#times.programMsPerKib, clock, () => {
-      for (const [i, byte] of bytes.entries()) target[i] = (target[i] ?? 0xff) & byte
-      const { stuckBit } = this.#dials
-      const at = stuckBit === undefined ? -1 : (stuckBit >> 3) - offset
-      if (stuckBit !== undefined && at >= 0 && at < target.length)
-        target[at] = (target[at] ?? 0) & ~(1 << (stuckBit & 7))
+    return this.#start(target, this.#programMs(bytes), clock, () => {
+      this.#clearBits(offset, target, bytes)
     })
+  }
+
+  /** Erases the sectors that begin here, as many as it needs, and programs them. */
+  replace(address: number, bytes: Uint8Array, clock: Clock): number {
+    const offset = address - this.address
+    const end = address + bytes.length
+    const sectors = this.sectors.filter((one) => one.address >= address && one.address < end)
+    const last = sectors.at(-1)
+    const length = Math.max(end, last ? last.address + last.length : 0) - address
+    const target = this.bytes.subarray(offset, offset + length)
+    const eraseMs = sectors.reduce((sum, sector) => sum + this.#times.eraseMs(sector.length), 0)
+    return this.#start(target, eraseMs + this.#programMs(bytes), clock, () => {
+      for (const sector of sectors)
+        this.bytes.fill(0xff, sector.address - this.address, sector.address - this.address + sector.length)
+      this.#clearBits(offset, target, bytes)
+    })
+  }
+
+  #programMs = ({ length }: Uint8Array): number => (length / 1024) * this.#times.programMsPerKib
+
+  #clearBits(offset: number, target: Uint8Array, bytes: Uint8Array): void {
+    for (const [i, byte] of bytes.entries()) target[i] = (target[i] ?? 0xff) & byte
+    const { stuckBit } = this.#dials
+    const at = stuckBit === undefined ? -1 : (stuckBit >> 3) - offset
+    if (stuckBit !== undefined && at >= 0 && at < target.length)
+      target[at] = (target[at] ?? 0) & ~(1 << (stuckBit & 7))
   }
 
   losePower(now: number): void {

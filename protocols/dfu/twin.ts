@@ -1,24 +1,68 @@
 /**
- * The shelf of DFU devices: STM32 in their ROM's boot loader, with real sector maps, and a Black Magic Probe in its own.
- * An STM32F103 has no such ROM. Sources: ST, AN2606 (layouts), data sheets of STM32F072 and STM32F405 ("Flash memory
- * characteristics"; what a ROM tells is the maximum there); Black Magic Debug.
+ * The shelf of DFU devices: STM32 in their ROM's boot loader, with real sector maps, a Black Magic Probe in its own, and
+ * two without addresses. An STM32F103 has no such ROM. Sources: ST, AN2606 (layouts), data sheets of STM32F072, F103 and
+ * F405 ("Flash memory characteristics"; what a ROM tells is the maximum there); Black Magic Debug; devanlai/dapboot.
  */
 import { blank } from '#core/bytes.ts'
 import type { Range } from '#core/programmer.ts'
 import type { Dials, TwinShelf, TwinVariant } from '#bench/twin.ts'
 import { practiceProgram } from './images.ts'
-import { DfuTwin, type DfuTwinOptions } from './twin-device.ts'
+import { DfuTwin, type DfuTwinOptions, type TwinContent } from './twin-device.ts'
+import { DfuseContent, type DfuseOptions } from './twin-dfuse.ts'
 import { TwinFlash, type FlashTimes } from './twin-flash.ts'
+import { PlainContent, type PlainOptions } from './twin-plain.ts'
 
 const flashStart = 0x0800_0000
 
-interface Chip extends Omit<DfuTwinOptions, 'flash' | 'isProtected'> {
+interface Chip extends Omit<DfuTwinOptions, 'content'> {
   readonly name: string
   readonly dials?: TwinVariant['dials']
+  readonly sectors: readonly Range[]
   readonly times: FlashTimes
   /** Where its program is, in bytes from the start. */
   readonly programAt?: number
+  readonly others?: DfuseOptions['others']
+  readonly content: (flash: TwinFlash, dials: Dials) => TwinContent
 }
+
+const chip = ({
+  name,
+  dials: own = [],
+  sectors,
+  times,
+  programAt = 0,
+  others,
+  content,
+  ...options
+}: Chip): TwinVariant => ({
+  name,
+  dials: [...own, 'stuckBit', 'flickerBit'],
+  make(dials: Dials = {}) {
+    const bytes = blank(sectors.reduce((sum, { length }) => sum + length, 0))
+    const programBytes = Math.min(20_000, bytes.length / 3)
+    const address = sectors[0]?.address ?? 0
+    bytes.set(practiceProgram(address + programAt, programBytes), programAt)
+    const flash = new TwinFlash(sectors, times, bytes, dials)
+    const twin = new DfuTwin({ ...options, content: content(flash, dials) })
+    const other = (id: string) => others?.find(({ name }) => isOf(id, name))?.bytes ?? new Uint8Array()
+    return { twin, patient: twin, memory: (id) => (id === 'flash' ? flash.bytes : other(id)) }
+  },
+})
+
+const isOf = (id: string, name: string): boolean =>
+  (id === 'options' && name.startsWith('@Option')) || (id === 'otp' && name.startsWith('@OTP'))
+
+// ---- DfuSe ----------------------------------------------------------------------------------------
+
+type Dfuse = Omit<Chip, 'sectors' | 'content'> & Omit<DfuseOptions, 'flash' | 'isProtected'>
+
+const dfuse = ({ flashName, mayWrite = () => true, ...rest }: Dfuse): TwinVariant =>
+  chip({
+    ...rest,
+    sectors: sectorsIn(flashName),
+    content: (flash, { locked = false }) =>
+      new DfuseContent({ ...rest, flash, flashName, mayWrite, isProtected: locked }),
+  })
 
 /** As its name tells them. */
 function sectorsIn(flashName: string): Range[] {
@@ -32,45 +76,39 @@ function sectorsIn(flashName: string): Range[] {
   )
 }
 
-const chip = ({ name, dials = [], times, programAt = 0, ...options }: Chip): TwinVariant => ({
-  name,
-  dials: [...dials, 'stuckBit', 'flickerBit'],
-  make(dials: Dials = {}) {
-    const sectors = sectorsIn(options.flashName)
-    const content = blank(sectors.reduce((sum, { length }) => sum + length, 0))
-    content.set(practiceProgram(flashStart + programAt, Math.min(20_000, content.length / 3)), programAt)
-    const flash = new TwinFlash(sectors, times, content, dials)
-    const twin = new DfuTwin({ ...options, flash, ...(dials.locked && { isProtected: true }) })
-    return {
-      twin,
-      patient: twin,
-      memory: (id) =>
-        id === 'flash'
-          ? flash.bytes
-          : (options.others?.find(({ name }) => isOf(id, name))?.bytes ?? new Uint8Array()),
-    }
-  },
-})
-
-const isOf = (id: string, name: string): boolean =>
-  (id === 'options' && name.startsWith('@Option')) || (id === 'otp' && name.startsWith('@OTP'))
-
 /** Each byte is followed by its complement: no protection, everything else as delivered. */
 const optionBytes = Uint8Array.from([0xaa, ...Array<number>(7).fill(0xff)].flatMap((byte) => [byte, ~byte]))
 
-type Rom = Pick<Chip, 'flashName' | 'others' | 'times' | 'tellMs'> & {
+type Rom = Pick<Dfuse, 'flashName' | 'others' | 'times' | 'tellMs'> & {
   readonly model: string
   readonly serial: string
 }
 
 const stm32 = ({ model, serial, ...rest }: Rom): TwinVariant =>
-  chip({
+  dfuse({
     name: `${model} in its ROM boot loader`,
     ids: { vendorId: 0x0483, productId: 0xdf11, deviceVersion: 0x2200 },
     texts: { manufacturer: 'STMicroelectronics', product: 'STM32  BOOTLOADER', serial },
     transferBytes: 2048,
     dials: ['locked'],
     ...rest,
+  })
+
+// ---- plain DFU ------------------------------------------------------------------------------------
+
+type Plain = Omit<Chip, 'sectors' | 'content' | 'times'> &
+  Pick<PlainOptions, 'names' | 'setting'> & { readonly address: number; readonly kib: number }
+
+const pageBytes = 1024
+/** Of an STM32F103. */
+const f103: FlashTimes = { eraseMs: () => 20, programMsPerKib: 27 }
+
+const plain = ({ address, kib, names, setting, ...rest }: Plain): TwinVariant =>
+  chip({
+    ...rest,
+    times: f103,
+    sectors: Array.from({ length: kib }, (_, i) => ({ address: address + i * pageBytes, length: pageBytes })),
+    content: (flash) => new PlainContent({ ...rest, flash, names, setting }),
   })
 
 export default {
@@ -91,7 +129,7 @@ export default {
     times: { eraseMs: (bytes) => (bytes > 65_536 ? 1000 : bytes > 16_384 ? 550 : 250), programMsPerKib: 4.1 },
     tellMs: (ms) => (ms > 100 ? ms * 2 : ms * 6),
   }),
-  'black-magic': chip({
+  'black-magic': dfuse({
     name: 'Black Magic Probe in its boot loader',
     ids: { vendorId: 0x1d50, productId: 0x6017, deviceVersion: 0x0100 },
     texts: {
@@ -103,7 +141,30 @@ export default {
     flashName: '@Internal Flash   /0x08000000/8*001Ka,120*001Kg',
     programAt: 0x2000,
     mayWrite: (address) => address >= flashStart + 0x2000,
-    times: { eraseMs: () => 20, programMsPerKib: 27 },
+    times: f103,
+    refusesEarly: true,
+  }),
+  dapboot: plain({
+    name: 'dapboot on an STM32F103, its button held',
+    ids: { vendorId: 0x1209, productId: 0xdb42, deviceVersion: 0x0111 },
+    texts: { manufacturer: 'Devanarchy', product: 'DAPBoot DFU Bootloader (practice)', serial: '7C4D21F3' },
+    transferBytes: pageBytes,
+    address: flashStart + 0x2000,
+    kib: 56,
+    names: ['Unused', 'Internal Flash'],
+    setting: 1,
+    manifests: 'waits for a reset',
+  }),
+  plain: plain({
+    name: 'DFU 1.1 device without addresses',
+    ids: { vendorId: 0x1209, productId: 0x0001, deviceVersion: 0x0100 },
+    texts: { manufacturer: 'Practice', product: 'Plain DFU (practice)', serial: '0001' },
+    transferBytes: pageBytes,
+    address: 0,
+    kib: 8,
+    names: ['Firmware'],
+    setting: 0,
+    manifests: 'stays',
     refusesEarly: true,
   }),
 } satisfies TwinShelf

@@ -33,7 +33,7 @@ const ofTheChip: readonly ErrorCode[] = [
 const allowed: Readonly<Record<JobFault | DiskFault, readonly ErrorCode[]>> = {
   unplug: ['device-gone'],
   power: ['device-gone'],
-  'brown-out': [...ofTheChip, ...onTheWire],
+  'brown-out': [...ofTheChip, ...onTheWire, 'device-gone'], // where the patient is what is plugged in
   stall: onTheWire,
   hang: onTheWire,
   late: onTheWire,

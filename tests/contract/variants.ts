@@ -7,6 +7,7 @@ import { PracticeBench, shelf } from '#bench/bench.ts'
 import type { Dials } from '#bench/twin.ts'
 import { VirtualClock } from '#bench/virtual-clock.ts'
 import { Context } from '#core/context.ts'
+import type { FactName } from '#core/programmer.ts'
 import { Devices } from '#transport/devices.ts'
 import { openFirst } from './rig.ts'
 
@@ -53,11 +54,12 @@ async function kindOf({ id, has, dials }: Variant): Promise<string> {
   const devices = new Devices({ usb: bench.usb, serial: bench.serial }, clock)
   await using programmer = await openFirst({ devices }, new Context({ clock }))
   const [way] = programmer.ways
-  const loader = way?.to === 'itself' ? programmer.facts.find(({ name }) => name === 'bootloader') : undefined
+  const factOf = (name: FactName) => programmer.facts.find((fact) => fact.name === name)?.value
+  const loader = way?.to === 'itself' ? [factOf('bootloader'), factOf('protocol')] : undefined
   return JSON.stringify([
     plugged.entry.protocol,
-    has.filter((dial) => !/version/i.test(dial)).sort(), // what it says of itself makes no other kind
-    [way?.to, way?.by, loader?.value],
+    has.filter((dial) => !/version|locked/i.test(dial)).sort(), // what it says or hides makes no other kind
+    [way?.to, way?.by, loader],
     plugged.runsByItself,
   ])
 }

@@ -1,6 +1,7 @@
 /** dfu-util, as Debian ships it: list, back up, write, erase and unlock STM32 and a Black Magic Probe in DFU mode. */
 import assert from 'node:assert/strict'
 import { equal, isBlank } from '#core/bytes.ts'
+import { withDfuSuffix } from '#firmware/dfu-suffix.ts'
 import type { LabCase } from './lab-case.ts'
 
 const flashAt = '0x08000000'
@@ -98,4 +99,26 @@ const blackMagic: LabCase = {
   },
 }
 
-export default [lists, whole, sectors, erased, unlocked, blackMagic]
+const plain = (id: string, setting: number, usbId: string): LabCase => ({
+  name: `dfu-util, ${id}: reads and writes all of it`,
+  twins: [{ id }],
+  async run({ guest, twins: [twin], random }) {
+    assert(twin)
+    const before = twin.memory('flash').slice()
+    const program = random(before.length)
+    const dfuUtil = `dfu-util -a ${String(setting)}`
+    await guest.put('/tmp/flash.bin', program)
+    await guest.do(`rm -f /tmp/read.bin; ${dfuUtil} -U /tmp/read.bin`)
+    assert(equal(await guest.get('/tmp/read.bin'), before), 'dfu-util read something else')
+    const [vendorId = 0, productId = 0] = usbId.split(':').map((part) => parseInt(part, 16))
+    await guest.put('/tmp/flash.dfu', withDfuSuffix(program, 0x0100, { vendorId, productId }))
+    await guest.do(`${dfuUtil} -D /tmp/flash.dfu`)
+    assert(equal(twin.memory('flash'), program), 'the flash is not what was written')
+  },
+})
+
+export default [
+  ...[lists, whole, sectors, erased, unlocked, blackMagic],
+  plain('dfu:plain', 0, '1209:0001'),
+  plain('dfu:dapboot', 1, '1209:db42'),
+]

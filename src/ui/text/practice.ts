@@ -27,6 +27,8 @@ const others: Readonly<Record<string, () => string>> = {
   'dfu:stm32f072': m.practice_stm32f072,
   'dfu:stm32f405': m.practice_stm32f405,
   'dfu:black-magic': m.practice_black_magic,
+  'dfu:dapboot': m.practice_dapboot,
+  'dfu:plain': m.practice_plain_dfu,
   'usbasp:clone': m.practice_clone,
   'usbasp:other': m.practice_other,
 }
