@@ -132,7 +132,7 @@ export class DfusePatient implements Patient {
       await this.#device.session.download(0, setAddress(address), ctx)
     } catch (error) {
       if (isFlashError(error, 'device-refused') && error.detail.status.endsWith('errVENDOR'))
-        throw new FlashError('read-protected', { memory: 'flash' }, { cause: error })
+        throw new FlashError('read-protected', { memory: 'flash', by: 'option-bytes' }, { cause: error })
       throw error
     }
   }

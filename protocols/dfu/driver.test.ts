@@ -124,7 +124,10 @@ test('a read-protected STM32 says so; lifting that erases it, and it starts anew
   const { plugged, devices, open, clock, ctx } = await plug('dfu:stm32f072', { locked: true })
   const { connect, programmer } = await open()
   const before = plugged.memory('flash').slice()
-  await expect(connect()).rejects.toMatchObject({ code: 'read-protected' })
+  await expect(connect()).rejects.toMatchObject({
+    code: 'read-protected',
+    detail: { by: 'option-bytes' },
+  })
   expect(plugged.memory('flash')).toEqual(before)
   await programmer[Symbol.asyncDispose]()
 

@@ -77,12 +77,14 @@ export class PlainPatient implements Patient {
 
   get facts(): readonly Fact[] {
     const { link, dfu } = this.#device
-    const { setting, length } = this.#extent
-    const settings = dfu.alternates.length > 1 ? `, setting ${String(setting)}` : ''
+    const { setting } = this.#extent
+    const where = `alternate setting ${String(setting)}`
     const { serial } = link.seen
     return [
       { name: 'chip', value: this.chip },
-      { name: 'bootloader', value: `${String(length)} B${settings}`, source: 'UPLOAD' },
+      ...(dfu.alternates.length > 1
+        ? [{ name: 'bootloader', value: where, source: 'bAlternateSetting' } as const]
+        : []),
       ...(serial === undefined ? [] : [{ name: 'serial', value: serial, source: 'iSerialNumber' } as const]),
     ]
   }

@@ -2,16 +2,18 @@
 import type { PracticeFirmware } from '#bench/twin.ts'
 import { practiceProgram } from './images.ts'
 
-const image = (chip: string, version: number, address: number): PracticeFirmware => ({
+const image = (chip: string, version: number, address: number, length = 24_000): PracticeFirmware => ({
   id: `practice-${String(version)}-${chip.toLowerCase().replace(/\W+/g, '-')}${address === 0x0800_0000 ? '' : '-app'}`,
   name: `Program ${String(version)}`,
   chip,
   version: String(version),
-  build: () => [{ address, bytes: practiceProgram(address, 24_000, version) }],
+  build: () => [{ address, bytes: practiceProgram(address, length, version) }],
 })
 
 export default [
   image('STM32 (128 KiB)', 2, 0x0800_0000),
   image('STM32 (128 KiB)', 3, 0x0800_2000),
   image('STM32 (1024 KiB)', 2, 0x0800_0000),
+  image('STM32 (56 KiB)', 2, 0x0800_2000),
+  image('DFU (8 KiB)', 2, 0, 6000),
 ] satisfies readonly PracticeFirmware[]

@@ -32,7 +32,8 @@ export interface ErrorDetails {
   'target-missing': { tried: readonly string[] }
   'target-unknown': { signature: string }
   'target-changed': { expected: string; found: string }
-  'read-protected': { memory: string }
+  /** By lock bits unless it says so. */
+  'read-protected': { memory: string; by?: 'option-bytes' }
   'write-protected': { memory: string }
   // the file or link
   'bad-file': BadFileDetail

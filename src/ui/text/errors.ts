@@ -150,10 +150,16 @@ const texts = {
     happened: m.error_target_changed({ expected, found }),
     now: [m.error_target_changed_now(), m.error_target_changed_now_new()],
   }),
-  'read-protected': ({ memory }) => ({
-    happened: m.error_read_protected({ memory: memoryName(memory) }),
-    now: [m.error_read_protected_now(), m.error_read_protected_now_reason()],
-  }),
+  'read-protected': ({ memory, by }) =>
+    by === 'option-bytes'
+      ? {
+          happened: m.error_read_protected_options({ memory: memoryName(memory) }),
+          now: [m.error_read_protected_now(), m.error_read_protected_now_options()],
+        }
+      : {
+          happened: m.error_read_protected({ memory: memoryName(memory) }),
+          now: [m.error_read_protected_now(), m.error_read_protected_now_reason()],
+        },
   'write-protected': ({ memory }) => ({
     happened: m.error_write_protected({ memory: memoryName(memory) }),
     now: [m.error_write_protected_now()],

@@ -102,7 +102,7 @@ const details: { [C in ErrorCode]: readonly ErrorDetails[C][] } = {
   'target-missing': [{ tried: ['1.5 MHz', '187.5 kHz'] }, { tried: [] }],
   'target-unknown': [{ signature: '1e 99 99' }, { signature: 'ff ff ff' }, { signature: '00 01 02' }],
   'target-changed': [{ expected: 'ATmega8', found: 'ATmega88' }],
-  'read-protected': [{ memory: 'flash' }],
+  'read-protected': [{ memory: 'flash' }, { memory: 'flash', by: 'option-bytes' }],
   'write-protected': [{ memory: 'fuses' }],
   'bad-file': [
     { format: 'Intel HEX', why: 'empty' },
