@@ -1,3 +1,4 @@
+import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { fromHex } from '#core/bytes.ts'
 import { findDfuInterface, textOf } from './descriptors.ts'
@@ -33,4 +34,24 @@ test('a text is what came of it, whatever its length says', () => {
   expect(textOf(Uint8Array.of(20, 3, 0x41, 0, 0x42))).toBe('A')
   expect(textOf(Uint8Array.of(4, 3, 0x41, 0, 0x42, 0))).toBe('A')
   expect(textOf(new Uint8Array())).toBe('')
+})
+
+test('whatever a device says of itself, the walk ends, and what it finds is in what was said', () => {
+  const mutated = fc
+    .array(fc.tuple(fc.nat(uno.length - 1), fc.nat(255)), { maxLength: 6 })
+    .map((changes) => changes.reduce((bytes, [at, byte]) => bytes.with(at, byte), uno))
+  fc.assert(
+    fc.property(fc.oneof(mutated, fc.uint8Array({ maxLength: 200 })), (bytes) => {
+      const found = findDfuInterface(bytes)
+      if (!found) return
+      expect(found.alternates.length).toBeGreaterThan(0)
+      expect(found.alternates.length).toBeLessThanOrEqual(bytes.length / 9)
+    }),
+    { numRuns: 2000 },
+  )
+  fc.assert(
+    fc.property(fc.uint8Array({ maxLength: 300 }), (bytes) => {
+      expect(textOf(bytes).length).toBeLessThanOrEqual(bytes.length / 2)
+    }),
+  )
 })
