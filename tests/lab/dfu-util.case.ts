@@ -5,6 +5,7 @@ import { withDfuSuffix } from '#firmware/dfu-suffix.ts'
 import type { LabCase } from './lab-case.ts'
 
 const flashAt = '0x08000000'
+// dfu-util reads into no file that is there already, e.g. from the case before.
 
 const lists: LabCase = {
   name: 'dfu-util, dfu:stm32f405: lists its memories',
@@ -28,9 +29,9 @@ const whole: LabCase = {
     assert(twin)
     const [before, program] = [twin.memory('flash').slice(), random(128 * 1024)]
     await guest.put('/tmp/flash.bin', program)
-    await guest.do(`dfu-util -a 0 -s ${flashAt} -U /tmp/read.bin`, 120_000)
+    await guest.do(`rm -f /tmp/read.bin; dfu-util -a 0 -s ${flashAt} -U /tmp/read.bin`, 120_000)
     assert(equal(await guest.get('/tmp/read.bin'), before), 'dfu-util read something else')
-    await guest.do('dfu-util -a 1 -s 0x1ffff800:16 -U /tmp/options.bin')
+    await guest.do('rm -f /tmp/options.bin; dfu-util -a 1 -s 0x1ffff800:16 -U /tmp/options.bin')
     assert(equal(await guest.get('/tmp/options.bin'), twin.memory('options')), 'so are the option bytes')
     await guest.do(`dfu-util -a 0 -s ${flashAt}:leave -D /tmp/flash.bin`, 120_000)
     assert(equal(twin.memory('flash'), program), 'the flash is not what was written')
@@ -73,8 +74,11 @@ const unlocked: LabCase = {
     assert(twin)
     const [before, program] = [twin.memory('flash').slice(), random(2048)]
     await guest.put('/tmp/part.bin', program)
-    const { code } = await guest.run(`dfu-util -a 0 -s ${flashAt}:2048 -U /tmp/read.bin`)
+    const { code, output } = await guest.run(
+      `rm -f /tmp/read.bin; dfu-util -a 0 -s ${flashAt}:2048 -U /tmp/read.bin`,
+    )
     assert.notEqual(code, 0)
+    assert.match(output, /errVENDOR|[Ee]rror/, output)
     assert(equal(twin.memory('flash'), before), 'the flash was changed')
     await guest.do(`dfu-util -a 0 -s ${flashAt}:unprotect:force -D /tmp/part.bin`)
     const isBack =

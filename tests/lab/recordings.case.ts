@@ -18,9 +18,11 @@ const avrdude = (options: string) => ({
   program: 'avrdude 7.1',
   command: `avrdude -q -q ${options} -U flash:w:/tmp/flash.bin:r`,
 })
+/** It reads into no file that is there already. */
 const dfuUtil = (bytes: number) => ({
   program: 'dfu-util 0.11',
-  command: `dfu-util -a 0 -s 0x08000000 -D /tmp/flash.bin &&
+  command: `rm -f /tmp/read.bin
+    dfu-util -a 0 -s 0x08000000 -D /tmp/flash.bin &&
     dfu-util -a 0 -s 0x08000000:${String(bytes)} -U /tmp/read.bin && cmp /tmp/flash.bin /tmp/read.bin`,
 })
 const arduinoIsp = avrdude('-c stk500v1 -P /dev/ttyACM0 -b 19200 -p m8')
