@@ -66,6 +66,7 @@ export const sheets: Readonly<Record<SheetId, Sheet>> = {
       { text: m.rescue_usbasp_step_unplug, picture: { diagram: 'usbasp-self', highlight: 'usb' } },
       { text: m.rescue_usbasp_step_j2, picture: { diagram: 'usbasp-self', highlight: 'J2' } },
       { text: m.rescue_usbasp_step_cable, picture: { diagram: 'usbasp-self' } },
+      { text: m.rescue_usbasp_step_uno, picture: { diagram: 'uno-usbasp' } },
       { text: m.rescue_usbasp_step_job },
       { text: m.rescue_usbasp_step_choose },
       { text: m.rescue_usbasp_step_prove },
