@@ -1,4 +1,5 @@
 /** The job's steps and what came of each, in one line. */
+import { hexBytes } from '#core/bytes.ts'
 import type { Check, Fact } from '#core/programmer.ts'
 import type { ProofResult } from '#jobs/prove.ts'
 import type { JobView, StepName, WayView } from '#jobs/view.ts'
@@ -49,6 +50,14 @@ export const wroteNothing = (written: Pick<Outcome, 'erase' | 'programmedBytes'>
 /** The patient holds what is wanted already. Of a write that was broken off, the rest may be nothing too; that is not meant. */
 export const isThereAlready = ({ plan, outcome, halfWritten }: JobView): boolean =>
   outcome ? wroteNothing(outcome) : !halfWritten && plan?.erase === 'none' && plan.programBytes === 0
+
+/** What is known of the patient, with what was written since it was met. */
+export const factsNow = ({ patient, plan, outcome }: JobView): readonly Fact[] =>
+  (patient?.facts ?? []).map((fact) => {
+    const { name } = fact
+    const written = name === 'fuses' || name === 'lock' ? outcome && plan?.expected.get(name) : undefined
+    return written ? { ...fact, value: hexBytes(written) } : fact
+  })
 
 /** A chip that was read once more, by the firmware that was recognised in it. */
 export function readAgainText(facts: readonly Fact[]): string {
