@@ -320,5 +320,21 @@ export const checkResult = (result: Check['result']): string => results[result](
 /** What has to be consented to, as one concrete sentence. */
 export const consequenceText = ({ code, values }: Consequence): string => consequences[code](gapsOf(values))
 
+const consented: Record<Consequence['code'], (of: string) => string> = {
+  'no-backup': (memory) => m.consented_loss({ memory: memoryName(memory) }),
+  'fuse-danger': (fuse) => m.consented_fuse({ fuse: fuse.split('.').at(-1) ?? fuse }),
+  'lock-bits': m.consented_lock_bits,
+  'bootloader-replaced': m.consented_bootloader,
+  'other-device': m.consented_other_device,
+  'maybe-other-device': m.consented_maybe_other_device,
+  'warning-overridden': m.consented_warning,
+}
+
+/** What was consented to, by the id that a certificate keeps of it. */
+export function consentText(id: string): string {
+  const [code = '', of = ''] = id.split(':')
+  return (consented as Partial<Record<string, (of: string) => string>>)[code]?.(of) ?? id
+}
+
 const checkName = (code: string): string =>
   (checks as Partial<Record<string, Texts>>)[code]?.title(gapsOf({})) ?? code

@@ -8,7 +8,7 @@ import { certificateContent } from '#jobs/test-papers.ts'
 import type { JobView, StepName } from '#jobs/view.ts'
 import { evidenceCodes, statementCodes } from '#inspector/clue.ts'
 import { patientLine, proofText } from './certificates.ts'
-import { checkResult, checkText, consequenceText } from './checks.ts'
+import { checkResult, checkText, consentText, consequenceText } from './checks.ts'
 import { errorWord } from './error-words.ts'
 import { errorText, type Situation } from './errors.ts'
 import {
@@ -674,6 +674,12 @@ describe('a check', () => {
       expect(text).not.toContain('reachable')
     }
     inBoth(() => consequenceText(consequence))
+  })
+
+  test('what was consented to is told by the id that a certificate keeps, and of a newer app as it stands', () => {
+    expect(inBoth(() => consentText('no-backup:flash')).en).toBe('Flash is lost')
+    expect(inBoth(() => consentText('fuse-danger:low.CKSEL')).de).toBe('Fuse CKSEL ist gefährlich')
+    expect(consentText('newer:thing')).toBe('newer:thing')
   })
 
   test('what the catalogue has against an image is told in both languages, by a code', async () => {
