@@ -91,6 +91,9 @@ test('what is to be brought back gets its own backup first, and without one the 
   const offered = await offersFor(to, () => Promise.resolve([other, own]))
   expect(offered).toMatchObject({ ownBackups: [own], backups: [other], next: { backup: own } })
   expect((await offersFor(to, none)).next).toHaveProperty('published')
+  const practised = await offersFor({ ...to, practising: true }, none)
+  expect(practised.onChip).toBeUndefined()
+  expect(practised.practice.map(({ family }) => family)).not.toContain('stk500') // its USB would stay dead
 })
 
 test('what cannot be listed is told, and the rest is there', async () => {

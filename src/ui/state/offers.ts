@@ -64,7 +64,7 @@ export async function offersFor(
     isAsked ? or(imagesFor(family, patient.chip, rescue?.since), 'listing published firmware') : [],
     or(list(), 'listing backups'),
   ])
-  const practice = images.filter(fits)
+  const practice = images.filter((image) => fits(image) && (!rescue || image.family === family))
   const published = entries.filter(({ address = 0 }) => !isKept(address))
   // The one just made changes nothing, except back what was begun.
   const ofKind = kept.filter(({ id, origin }) => origin.patient.kind === patient.kind && id !== backup?.id)
@@ -72,9 +72,11 @@ export async function offersFor(
   const ownBackups = ofKind.filter(isOwn)
 
   const held = backup?.memories.find(({ id }) => id === 'flash')
-  const onChip =
-    practice.find(({ family: of, version }) => firmware?.family === of && firmware.version === version) ??
-    (held && (await findImage([held], published)))
+  // What is to be brought back may look like an image and be half of it.
+  const onChip = rescue
+    ? undefined
+    : (practice.find(({ family: of, version }) => firmware?.family === of && firmware.version === version) ??
+      (held && (await findImage([held], published))))
   /** What is to be brought back may hold the newest, and be damaged. */
   const isNewer = ({ family: of, version }: { family: string; version: string }) =>
     rescue !== undefined || of !== firmware?.family || (compareVersions(version, firmware.version) ?? 1) > 0
