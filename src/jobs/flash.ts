@@ -30,19 +30,22 @@ export interface FlashOptions {
   readonly beforeFirstChange: () => Promise<void>
   /**
    * Called when it is the same patient, but its program has written its EEPROM since: gives a plan and a receipt
-   * that know the new content. Absent: that is `target-changed` too.
+   * that know the new content, or nothing when that plan is to be asked for first. Absent: that is `target-changed`
+   * too.
    */
   readonly renew?:
-    ((patient: Patient, ctx: Context) => Promise<Pick<FlashOptions, 'plan' | 'safety'>>) | undefined
+    | ((patient: Patient, ctx: Context) => Promise<Pick<FlashOptions, 'plan' | 'safety'> | undefined>)
+    | undefined
   /** Called before `verify-mismatch` with what was found in that memory. */
   readonly onWrong?: (id: MemoryId, found: Uint8Array) => Promise<void> | void
 }
 
 /**
+ * False: nothing was changed, as `renew` gave no plan.
  * @throws `target-changed`: not the patient that was planned for; nothing was changed · `verify-mismatch` ·
  * `cancelled` at a page boundary · whatever the patient throws
  */
-export async function flash(options: FlashOptions, ctx: Context): Promise<void> {
+export async function flash(options: FlashOptions, ctx: Context): Promise<boolean> {
   const { connect, renew, beforeFirstChange, onWrong } = options
   let { plan, safety } = options
   refuseUnlessSafe(plan, safety)
@@ -50,8 +53,11 @@ export async function flash(options: FlashOptions, ctx: Context): Promise<void> 
   let patient: Patient | undefined = await connect(ctx.under(steps.reach))
   try {
     steps.reach.finish()
-    if (await hasNewEeprom(patient, plan, ctx.under(steps.look), renew !== undefined)) {
-      ;({ plan, safety } = (await renew?.(patient, ctx.under(steps.look))) ?? options)
+    const isNew = await hasNewEeprom(patient, plan, ctx.under(steps.look), renew !== undefined)
+    if (renew && isNew) {
+      const renewed = await renew(patient, ctx.under(steps.look))
+      if (!renewed) return false
+      ;({ plan, safety } = renewed)
       refuseUnlessSafe(plan, safety)
     }
     steps.look.finish()
@@ -68,6 +74,7 @@ export async function flash(options: FlashOptions, ctx: Context): Promise<void> 
     }
     steps.erase.finish()
     await writeAll(patient, plan, ctx, steps, onWrong)
+    return true
   } finally {
     if (patient) await release(patient, ctx)
   }

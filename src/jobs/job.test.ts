@@ -453,6 +453,32 @@ describe('an EEPROM that the target itself writes', () => {
     expect(await services.backups.list()).toHaveLength(2)
   })
 
+  test.each([
+    ['what was to be left alone', 0xff, ['maybe-other-device']],
+    ['what only an erase and lock bits bring back', 0xfe, ['lock-bits', 'maybe-other-device']],
+  ])('and with it %s is planned and asked about again before anything is changed', async (_, lock, asked) => {
+    const programmer = new TestProgrammer(usedChip({ lock: Uint8Array.of(lock) }))
+    const job = new Job(services)
+    await job.connect(programmer)
+    await job.backUp()
+    const { backup } = job.view
+    if (!backup) throw new Error('no backup')
+    await job.choose(wantedFromBackup(backup))
+    expect(job.view.plan).toMatchObject({ erase: 'none', programBytes: 0, consequences: [] })
+    programmer.chip.at('eeprom')[2] = 7 // a counter went on
+    const before = programmer.chip.snapshot()
+    await job.write([])
+    expect(job.view).toMatchObject({ next: 'write', error: undefined, halfWritten: false, newEeprom: true })
+    expect(job.view.plan?.programBytes).toBeGreaterThan(0)
+    expect(job.view.checks?.find(({ code }) => code === 'nothing-to-do')?.result).toBe('passed')
+    expect(job.view.plan?.consequences.map(({ id }) => id)).toEqual(asked)
+    expect(programmer.chip.memories).toEqual(before)
+    expect((await house.entry()).backupId).toBe(job.view.backup?.id) // which has the count
+    await job.write(asked)
+    expect(job.view).toMatchObject({ next: 'prove', error: undefined, newEeprom: false })
+    expect(programmer.chip.at('eeprom')).toEqual(backup.memories.find(({ id }) => id === 'eeprom')?.bytes)
+  })
+
   test('and that cannot be read twice alike is not erased', async () => {
     const programmer = new TestProgrammer(usedChip())
     const job = await planned(programmer)

@@ -23,10 +23,18 @@ import { connectedUsb } from './check-content.ts'
 import { ruleFor } from './choose.ts'
 import { circumstancesOf } from './circumstances.ts'
 import { Connection, originOf, patientView, type ConnectOptions } from './connection.ts'
-import { flash, release } from './flash.ts'
+import { flash, release, type FlashOptions } from './flash.ts'
 import { recogniseFirmware } from './identify.ts'
 import { OpenEntry } from './open-entry.ts'
-import { layoutOf, planFlash, planLines, type Memories, type Plan, type PlanRule } from './plan.ts'
+import {
+  goesBeyond,
+  layoutOf,
+  planFlash,
+  planLines,
+  type Memories,
+  type Plan,
+  type PlanRule,
+} from './plan.ts'
 import {
   proofFor,
   proveByReading,
@@ -391,7 +399,7 @@ export class Job {
       'check',
       (ctx) => {
         this.#consents = []
-        this.#runner.set({ ...change(), checks: undefined, plan: undefined })
+        this.#runner.set({ ...change(), checks: undefined, plan: undefined, newEeprom: false })
         this.#runner.done('back-up', 'check')
         return this.#checkAndPlan(ctx)
       },
@@ -456,7 +464,7 @@ export class Job {
 
   // ---- writing -----------------------------------------------------------------------------------
 
-  async #write(ctx: Context): Promise<void> {
+  async #write(ctx: Context): Promise<unknown> {
     const { plan, backup, wanted, rule, halfWritten } = this.view
     if (!plan || !backup || !wanted) throw new FlashError('bug', { during: 'writing without a plan' })
     const missing = plan.consequences.filter(({ id }) => !this.#consents.includes(id))
@@ -484,17 +492,39 @@ export class Job {
       }
     }
     const renew = halfWritten ? undefined : this.#renew // what is half-written must stay as it was kept
-    await this.#services.surroundings.guarded(() =>
+    const isWritten = await this.#services.surroundings.guarded(() =>
       flash({ connect: this.#meet, plan, safety, renew, beforeFirstChange, onWrong }, ctx),
     )
+    if (!isWritten) {
+      this.#consents = []
+      this.#runner.set({ checks: undefined, plan: undefined, newEeprom: true })
+      return this.#askAgain(ctx)
+    }
     const { plan: written = plan, backup: kept = backup } = this.view
     this.#present = new Map([...this.#present, ...written.expected])
     const whole = halfWritten ? this.#planFrom(this.#kept) : written
     const outcome = await outcomeOf(startedAt, kept, written, whole)
     await this.#enter('written', { outcome, steps: this.#runner.record })
     this.#unfinished = undefined
-    this.#runner.set({ halfWritten: false, outcome, proofWanted: proofFor(wanted.firmware) })
+    this.#runner.set({
+      halfWritten: false,
+      newEeprom: false,
+      outcome,
+      proofWanted: proofFor(wanted.firmware),
+    })
     this.#runner.done('write', 'prove')
+    return undefined
+  }
+
+  /** A write that came to another plan than the one that was consented to. */
+  async #askAgain(ctx: Context): Promise<typeof notYet> {
+    this.#runner.done('back-up', 'check')
+    await this.#checkAndPlan(ctx)
+    return notYet
+  }
+
+  #isConsented({ consequences }: Plan): boolean {
+    return consequences.every(({ id }) => this.#consents.includes(id))
   }
 
   get #seen(): Pick<JournalEntry, 'seen'> {
@@ -507,11 +537,14 @@ export class Job {
   }
 
   /** The patient's program wrote its EEPROM after the backup: now that it stands still, that is saved too. */
-  readonly #renew = async (patient: Patient, ctx: Context) => {
+  readonly #renew: FlashOptions['renew'] = async (patient, ctx) => {
     const renewed = await this.#saveEeprom(patient, ctx)
     this.#kept = contentsOf(renewed.backup)
     this.#present = new Map([...this.#present, ...[...this.#kept].filter(([id]) => id === 'eeprom')])
     this.#runner.set({ backup: renewed.backup })
+    const plan = this.#planFrom(this.#present)
+    const { plan: shown = plan } = this.view
+    if (goesBeyond(plan, shown) || !this.#isConsented(plan)) return undefined
     return { plan: this.#plan(), safety: this.#safety(renewed.receipt) }
   }
 
@@ -525,7 +558,7 @@ export class Job {
   /** After an interruption: what is in the patient now is read, planned again against the same backup, and finished. */
   #resume(): Promise<void> {
     return this.#runner.run('write', async (ctx) => {
-      if (!this.view.halfWritten) return this.#write(ctx)
+      if (!this.view.halfWritten) return this.view.plan ? this.#write(ctx) : this.#askAgain(ctx)
       const { read, [unnamed]: rest } = ctx.progress.steps({ read: 1, [unnamed]: 3 })
       await this.#readPresent(ctx.under(read))
       const { checks } = this.view
@@ -535,7 +568,7 @@ export class Job {
         throw new FlashError('bug', { during: 'going on with what is refused' })
       }
       const plan = this.#plan()
-      if (!plan.consequences.every(({ id }) => this.#consents.includes(id))) return notYet
+      if (!this.#isConsented(plan)) return notYet
       if (checks) this.#runner.set({ checks }) // of the whole write: its rest may have nothing left to do
       return this.#write(ctx.under(rest))
     })

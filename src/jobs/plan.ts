@@ -389,6 +389,14 @@ function consequencesOf(
   return consequences
 }
 
+/** Whether a plan erases, or writes a memory, where the one that was shown said that it stays. */
+export function goesBeyond(plan: Plan, shown: Plan): boolean {
+  if (plan.erase === 'chip' && shown.erase === 'none') return true
+  const isLeftAlone = (id: MemoryId) =>
+    shown.ranges.every(({ memory, action }) => memory !== id || action === 'keep')
+  return plan.ranges.some(({ memory, action }) => action === 'program' && isLeftAlone(memory))
+}
+
 /** The plan for a log or a test: developers' English, one line a range. */
 export function planLines(plan: Plan): string[] {
   return [

@@ -23,6 +23,7 @@ export const nothingYet: Omit<JobView, 'id' | 'running' | 'step' | 'next'> = {
   checks: undefined,
   rule: { outside: 'keep', reserved: 'refuse' },
   plan: undefined,
+  newEeprom: false,
   outcome: undefined,
   proofWanted: undefined,
   proof: undefined,

@@ -117,6 +117,8 @@ export interface JobView {
   readonly checks: readonly Check[] | undefined
   readonly rule: PlanRule
   readonly plan: Plan | undefined
+  /** The EEPROM was saved anew just before the write, and what that does to the plan is to be asked for. */
+  readonly newEeprom: boolean
   readonly outcome: Outcome | undefined
   readonly proofWanted: ProofWanted | undefined
   readonly proof: ProofResult | undefined
