@@ -84,18 +84,31 @@ export async function natureOf({ contents, source: { said } }: Wanted): Promise<
 /** Memories that a restore can write. */
 const restorable: readonly MemoryId[] = ['flash', 'eeprom', 'fuses', 'lock']
 
-/** Of those in a backup; with a patient, of those that this way can write. */
+/** Whether the chip hid something of itself when it was saved. */
+const wasLocked = ({ unreadable }: Pick<BackupEntry, 'unreadable'>): boolean =>
+  unreadable.some(({ reason }) => reason === 'read-protected')
+
+/** Whether it can make a chip that was erased what it was. */
+export const isWhole = (backup: Pick<BackupEntry, 'memories' | 'unreadable'>): boolean =>
+  !wasLocked(backup) && backup.memories.some(({ id }) => id === 'flash')
+
+/**
+ * Of those in a backup; with a patient, of those that this way can write. Lock bits that hid a memory are left out, as
+ * in a plan: without that memory they would only hide another one.
+ */
 export function restorableMemories(
-  { memories }: Pick<BackupEntry, 'memories'>,
+  backup: Pick<BackupEntry, 'memories' | 'unreadable'>,
   patient?: Pick<PatientLayout, 'memories'>,
 ): readonly MemoryId[] {
   const isWritable = (id: MemoryId) => patient?.memories.some((one) => one.id === id && one.writable) ?? true
-  return memories.map(({ id }) => id).filter((id) => restorable.includes(id) && isWritable(id))
+  const isKept = (id: MemoryId) => restorable.includes(id) && !(id === 'lock' && wasLocked(backup))
+  return backup.memories.map(({ id }) => id).filter((id) => isKept(id) && isWritable(id))
 }
 
 /** `memories` default: all that can be restored; what is not in the backup is left out. */
 export function wantedFromBackup(backup: Backup, memories = restorableMemories(backup)): Wanted {
-  const chosen = backup.memories.filter(({ id }) => restorable.includes(id) && memories.includes(id))
+  const known = restorableMemories(backup)
+  const chosen = backup.memories.filter(({ id }) => known.includes(id) && memories.includes(id))
   const contents: Contents = new Map(
     chosen.map(({ id, address, bytes }): [MemoryId, Segment[]] => [id, [{ address, bytes }]]),
   )

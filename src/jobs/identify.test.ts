@@ -1,5 +1,5 @@
 import { describe as group, expect, test } from 'vitest'
-import type { Identity, Recognition, SeenUsb } from '#core/programmer.ts'
+import type { Identity, MemoryId, Recognition, SeenUsb } from '#core/programmer.ts'
 import type { Attached } from '#transport/devices.ts'
 import { cancelSource, Context } from '#core/context.ts'
 import { restorableMemories, ruleFor, wantedFromBackup, wantedFromFile, type Parse } from './choose.ts'
@@ -226,17 +226,27 @@ group('choosing a backup', () => {
     ...{ id, address: 0, length: 2, sha256: '' },
     bytes: Uint8Array.of(1, 2),
   })
+  const hidden = (id: MemoryId) => ({ memory: id, reason: 'read-protected' as const })
   const backup = {
     id: 'b',
     name: 'Old',
     sha256: 'cc'.repeat(32),
     origin: { patient: { chip: 'ATmega8' } },
     memories: [memory('flash'), memory('fuses'), memory('calibration')],
+    unreadable: [],
   } as unknown as Backup
 
   test('restores what can be written, and only what was selected', () => {
     expect([...wantedFromBackup(backup).contents.keys()]).toEqual(['flash', 'fuses'])
     expect([...wantedFromBackup(backup, ['fuses', 'calibration']).contents.keys()]).toEqual(['fuses'])
+  })
+
+  test('never locks again what was hidden when it was saved', () => {
+    const lock = { ...memory('fuses'), id: 'lock' as const }
+    const locked: Backup = { ...backup, memories: [memory('fuses'), lock], unreadable: [hidden('flash')] }
+    expect(restorableMemories(locked)).toEqual(['fuses'])
+    expect([...wantedFromBackup(locked, ['lock']).contents.keys()]).toEqual([])
+    expect(restorableMemories({ ...locked, unreadable: [] })).toEqual(['fuses', 'lock'])
   })
 
   test('offers only what this way can write', () => {

@@ -3,6 +3,7 @@
  * (`jobs/job.ts`) runs without any screen; progress reaches the screen at its own pace.
  */
 import { Job, type JobServices } from '#jobs/job.ts'
+import { isWhole } from '#jobs/choose.ts'
 import { slowerHz } from '#jobs/slower.ts'
 import type { JobView, StepName } from '#jobs/view.ts'
 import type { Backup } from '#store/backups.ts'
@@ -94,10 +95,11 @@ export class JobState {
     }
   }
 
-  /** What a half-written chip can go back to; undefined when that is what is being written. */
+  /** What a half-written chip can go back to; undefined when that is what is being written, or not all of it is saved. */
   get wayBack(): Backup | undefined {
     const { halfWritten, backup, wanted } = this.view
-    return halfWritten && wanted?.source.backupId !== backup?.id ? backup : undefined
+    const isOther = wanted?.source.backupId !== backup?.id
+    return halfWritten && backup && isOther && isWhole(backup) ? backup : undefined
   }
 
   get link(): Attached['link'] | undefined {

@@ -5,7 +5,7 @@ import { PracticeBench } from '#bench/bench.ts'
 import { practiceImages } from '#bench/practice-images.ts'
 import { VirtualClock } from '#bench/virtual-clock.ts'
 import { browserSurroundings } from '#host/surroundings.ts'
-import { Backups } from '#store/backups.ts'
+import { Backups, type BackupDraft } from '#store/backups.ts'
 import { Certificates } from '#store/certificates.ts'
 import { openDatabase, type Database } from '#store/db.ts'
 import type { JobView } from '#jobs/view.ts'
@@ -37,8 +37,15 @@ const stores = () => ({
 })
 const atDevices = { practice: undefined, log: new SessionLog() } as BenchState
 
+const whole: Pick<BackupDraft, 'memories' | 'unreadable'> = {
+  memories: [{ id: 'flash', address: 0, bytes: new Uint8Array(64) }],
+  unreadable: [],
+}
+
 /** A write of the practice bench that was not seen to end. */
-async function unfinished(): Promise<JournalEntry> {
+async function unfinished(
+  holds: Pick<BackupDraft, 'memories' | 'unreadable'> = whole,
+): Promise<JournalEntry> {
   const { backup } = await new Backups(db).add({
     origin: {
       practice: true,
@@ -47,8 +54,7 @@ async function unfinished(): Promise<JournalEntry> {
       patient: { kind: 'avr:1e9307', chip: 'ATmega8', facts: [], serial: undefined },
     },
     firmware: undefined,
-    memories: [{ id: 'flash', address: 0, bytes: new Uint8Array(64) }],
-    unreadable: [],
+    ...holds,
   })
   return {
     id: crypto.randomUUID(),
@@ -72,6 +78,39 @@ async function unfinished(): Promise<JournalEntry> {
 test('a write of the practice bench is never continued on a device', async () => {
   const reopening = JobState.reopen(atDevices, stores(), await unfinished())
   await expect(reopening).rejects.toMatchObject({ code: 'bug' })
+})
+
+test.each([
+  ['is offered the way back to all that it held', whole, true],
+  [
+    'is offered none when nobody could save its program',
+    {
+      memories: [{ id: 'fuses', address: 0, bytes: new Uint8Array(2) }],
+      unreadable: [{ memory: 'flash', reason: 'read-protected' }],
+    },
+    false,
+  ],
+  [
+    'is offered none when only its EEPROM was hidden',
+    {
+      ...whole,
+      unreadable: [{ memory: 'eeprom', reason: 'read-protected' }],
+    },
+    false,
+  ],
+  [
+    'is offered one when its EEPROM is out of reach of both',
+    {
+      ...whole,
+      unreadable: [{ memory: 'eeprom', reason: 'not-through-this-way' }],
+    },
+    true,
+  ],
+] as const)('a half-written chip %s', async (_, holds, isOffered) => {
+  const atPractice = { practice: {}, log: new SessionLog() } as BenchState
+  const entry = await unfinished(holds)
+  const job = await JobState.reopen(atPractice, stores(), entry)
+  expect(job.wayBack?.id).toBe(isOffered ? entry.backupId : undefined)
 })
 
 test('a write that is continued knows its device again, and no other', async () => {
