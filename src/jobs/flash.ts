@@ -15,7 +15,7 @@ import type { Memory, MemoryId, Patient, Range } from '#core/programmer.ts'
 import type { Progress } from '#core/progress.ts'
 import type { Receipt } from '#store/backups.ts'
 import type { NoBackup } from './backup.ts'
-import { isWritten, unitsIn, unitsOf, type Plan } from './plan.ts'
+import { hasWork, isWritten, unitsIn, unitsOf, type Plan } from './plan.ts'
 import { isReadable } from './reading.ts'
 import { verifyMemory } from './verify.ts'
 
@@ -61,7 +61,7 @@ export async function flash(options: FlashOptions, ctx: Context): Promise<boolea
       refuseUnlessSafe(plan, safety)
     }
     steps.look.finish()
-    if (plan.erase === 'chip' || plan.programBytes > 0) await beforeFirstChange()
+    if (hasWork(plan)) await beforeFirstChange()
     if (plan.erase === 'chip') {
       await eraseChip(patient, ctx.under(steps.erase))
       if (!canFinish(patient, plan)) {

@@ -562,8 +562,11 @@ describe('a stop', () => {
     const { backup } = job.view
     if (!backup) throw new Error('no backup')
     await job.choose(wantedFromBackup(backup))
-    await job.write(job.view.plan?.consequences.map(({ id }) => id) ?? [])
+    const { plan } = job.view
+    expect(plan?.erase).toBe('chip')
+    await job.write(plan?.consequences.map(({ id }) => id) ?? [])
     expect(job.view).toMatchObject({ error: undefined, halfWritten: false })
+    expect(job.view.outcome).toMatchObject({ erase: 'chip', programmedBytes: plan?.programBytes })
     expect(programmer.chip.memories).toEqual(before)
   })
 

@@ -28,6 +28,7 @@ import { recogniseFirmware } from './identify.ts'
 import { OpenEntry } from './open-entry.ts'
 import {
   goesBeyond,
+  hasWork,
   layoutOf,
   planFlash,
   planLines,
@@ -474,11 +475,16 @@ export class Job {
       })
     const safety = this.#safety(await this.#services.backups.receiptFor(backup.id, backup.sha256))
     const startedAt = new Date().toISOString()
+    const { erase, programBytes } = plan
+    const begun = (this.#unfinished?.wanted === wanted && this.#unfinished.begun) || { erase, programBytes }
     const beforeFirstChange = async () => {
       const wrong = this.#unfinished?.wrong ?? new Map<MemoryId, Uint8Array>()
       const before = this.#present
-      await this.#enter('writing', { ...(wrong.size > 0 && { wrong }), ...(halfWritten && { before }) })
-      this.#unfinished = { wanted, rule, before, wrong }
+      await this.#enter('writing', {
+        ...(wrong.size > 0 && { wrong }),
+        ...(halfWritten && { before, begun }),
+      })
+      this.#unfinished = { wanted, rule, before, wrong, begun }
       this.#runner.set({ halfWritten: true })
     }
     const onWrong = async (id: MemoryId, found: Uint8Array) => {
@@ -503,7 +509,8 @@ export class Job {
     const { plan: written = plan, backup: kept = backup } = this.view
     this.#present = new Map([...this.#present, ...written.expected])
     const whole = halfWritten ? this.#planFrom(this.#kept) : written
-    const outcome = await outcomeOf(startedAt, kept, written, whole)
+    // the backup itself, put back over a write that was broken off, is no work for what the backup tells
+    const outcome = await outcomeOf(startedAt, kept, written, halfWritten && !hasWork(whole) ? begun : whole)
     await this.#enter('written', { outcome, steps: this.#runner.record })
     this.#unfinished = undefined
     this.#runner.set({

@@ -159,6 +159,10 @@ export function planFlash(request: PlanRequest): Plan {
 const isChanged = ({ memory }: Goal, ranges: readonly PlannedRange[]): boolean =>
   ranges.some((range) => range.memory === memory.id && range.action !== 'keep')
 
+/** Whether it changes anything. */
+export const hasWork = ({ erase, programBytes }: Pick<Plan, 'erase' | 'programBytes'>): boolean =>
+  erase === 'chip' || programBytes > 0
+
 export const isWritten = ({ action }: PlannedRange): boolean => action === 'program' || action === 'refill'
 
 // ---- what a memory is to hold --------------------------------------------------------------------

@@ -16,7 +16,7 @@ export async function outcomeOf(
   startedAt: string,
   backup: Backup,
   plan: Plan,
-  whole: Plan,
+  whole: Pick<Plan, 'erase' | 'programBytes'>,
 ): Promise<Outcome> {
   const hashes = await Promise.all(
     [...plan.expected].map(async ([memory, bytes]) => ({

@@ -255,6 +255,27 @@ describe('after the tab was closed before the proof', () => {
   })
 })
 
+test.each(['goes on', 'is reopened'])(
+  'a restore that %s after it was broken off is certified with all that it wrote, not only its rest',
+  async (how) => {
+    const { job: first, chip } = await house.interrupted()
+    const { backup } = first.view
+    if (!backup) throw new Error('no backup')
+    const second = new TestProgrammer(chip)
+    await first.resumeAfterReplug(second, wantedFromBackup(backup))
+    const { plan } = first.view
+    second.before = (_, operation) => {
+      if (operation === 'read lock 0x0' && second.operations.includes('erase')) second.unplug() // only to be read back
+    }
+    await first.write(plan?.consequences.map(({ id }) => id) ?? [])
+    expect(first.view.error?.code).toBe('device-gone')
+    const job = how === 'goes on' ? first : await house.reopened()
+    await job.resumeAfterReplug(new TestProgrammer(chip))
+    expect(job.view).toMatchObject({ error: undefined, next: 'prove' })
+    expect(job.view.outcome).toMatchObject({ erase: 'chip', programmedBytes: plan?.programBytes })
+  },
+)
+
 test('a restore that is interrupted in its turn, over what the first write had left, goes on too', async () => {
   const byLoader = { byLoader: true }
   const former = usedChip().memories

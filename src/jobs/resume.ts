@@ -21,6 +21,8 @@ export interface Unfinished {
   readonly before: Memories
   /** What was read back instead of what was written: that too tells this unit from another one. */
   readonly wrong: Memories
+  /** All that there was to do when it began; undefined: what the backup tells. */
+  readonly begun: JournalEntry['begun']
 }
 
 const nothing: Memories = new Map()
@@ -31,8 +33,9 @@ export const unfinishedOf = ({
   rule,
   before = nothing,
   wrong = nothing,
+  begun,
 }: JournalEntry): Unfinished => ({
-  ...{ wanted, rule, before, wrong },
+  ...{ wanted, rule, before, wrong, begun },
 })
 
 /** How far it is; its device is not there yet. */

@@ -96,6 +96,8 @@ export interface JournalEntry {
   readonly wrong?: ReadonlyMap<MemoryId, Uint8Array>
   /** What was in the patient when this write began, where another one had left it half-written. */
   readonly before?: ReadonlyMap<MemoryId, Uint8Array>
+  /** What there was to do for this choice then; bytes. Absent as `before` is. */
+  readonly begun?: { readonly erase: 'chip' | 'none'; readonly programBytes: number }
   /** Of a `written` one. */
   readonly outcome?: Outcome
   /** All that ended so far, for the certificate; older entries do not say. */
