@@ -93,16 +93,14 @@ export const isWhole = (backup: Pick<BackupEntry, 'memories' | 'unreadable'>): b
   !wasLocked(backup) && backup.memories.some(({ id }) => id === 'flash')
 
 /**
- * Of those in a backup; with a patient, of those that this way can write. Lock bits that hid a memory are left out, as
- * in a plan: without that memory they would only hide another one.
+ * Of those in a backup. Lock bits that hid a memory are left out, as in a plan: without that memory they would only
+ * hide another one.
  */
 export function restorableMemories(
   backup: Pick<BackupEntry, 'memories' | 'unreadable'>,
-  patient?: Pick<PatientLayout, 'memories'>,
 ): readonly MemoryId[] {
-  const isWritable = (id: MemoryId) => patient?.memories.some((one) => one.id === id && one.writable) ?? true
   const isKept = (id: MemoryId) => restorable.includes(id) && !(id === 'lock' && wasLocked(backup))
-  return backup.memories.map(({ id }) => id).filter((id) => isKept(id) && isWritable(id))
+  return backup.memories.map(({ id }) => id).filter(isKept)
 }
 
 /** `memories` default: all that can be restored; what is not in the backup is left out. */
@@ -125,6 +123,21 @@ export function wantedFromBackup(backup: Backup, memories = restorableMemories(b
       backupId: backup.id,
       chip: backup.origin.patient.chip,
     },
+  }
+}
+
+/** Of a backup that was read another way, what this one can write; nothing of that: as it was, to be refused. */
+export function asWritable(wanted: Wanted, { memories }: Pick<PatientLayout, 'memories'>): Wanted {
+  const { source, firmware } = wanted
+  if (source.kind !== 'backup') return wanted
+  const isWritable = ([id]: [MemoryId, unknown]) => memories.some((one) => one.id === id && one.writable)
+  const contents: Contents = new Map([...wanted.contents].filter(isWritable))
+  if (contents.size === 0 || contents.size === wanted.contents.size) return wanted
+  const sizeBytes = [...contents.values()].reduce((sum, segments) => sum + totalBytes(segments), 0)
+  return {
+    contents,
+    firmware: contents.has('flash') ? firmware : undefined,
+    source: { ...source, sizeBytes },
   }
 }
 

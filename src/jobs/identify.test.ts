@@ -2,7 +2,14 @@ import { describe as group, expect, test } from 'vitest'
 import type { Identity, MemoryId, Recognition, SeenUsb } from '#core/programmer.ts'
 import type { Attached } from '#transport/devices.ts'
 import { cancelSource, Context } from '#core/context.ts'
-import { restorableMemories, ruleFor, wantedFromBackup, wantedFromFile, type Parse } from './choose.ts'
+import {
+  asWritable,
+  restorableMemories,
+  ruleFor,
+  wantedFromBackup,
+  wantedFromFile,
+  type Parse,
+} from './choose.ts'
 import { describe } from './describe.ts'
 import {
   candidates,
@@ -249,7 +256,7 @@ group('choosing a backup', () => {
     expect(restorableMemories({ ...locked, unreadable: [] })).toEqual(['fuses', 'lock'])
   })
 
-  test('offers only what this way can write', () => {
+  test('restores of it only what this way can write', () => {
     const layout = {
       length: 2,
       pageBytes: 1,
@@ -259,7 +266,8 @@ group('choosing a backup', () => {
       readable: true,
     } as const
     const patient = { memories: [{ ...layout, id: 'flash', address: 0, writable: true }] } as const
-    expect(restorableMemories(backup, patient)).toEqual(['flash'])
+    const { contents, source } = asWritable(wantedFromBackup(backup), patient)
+    expect([[...contents.keys()], source.sizeBytes]).toEqual([['flash'], 2])
   })
 })
 

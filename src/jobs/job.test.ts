@@ -619,6 +619,39 @@ describe('a wrong read-back', () => {
   })
 })
 
+describe('a backup that was read another way', () => {
+  /** Of the whole chip, with a program that is to come back. */
+  async function old(chip: TestChip) {
+    const { backup } = (await planned(new TestProgrammer(chip))).view
+    if (!backup) throw new Error('no backup')
+    chip.at('flash').set(code(90, 5))
+    return backup
+  }
+
+  test('is restored as far as this way can write', async () => {
+    const chip = usedChip()
+    const before = chip.at('flash').slice()
+    const backup = await old(chip)
+    const job = await planned(new TestProgrammer(chip, { byLoader: true }), wantedFromBackup(backup))
+    expect(job.view).toMatchObject({
+      next: 'write',
+      error: undefined,
+      wanted: { source: { sizeBytes: 512 } },
+    })
+    await job.write(job.view.plan?.consequences.map(({ id }) => id) ?? [])
+    await job.prove()
+    expect(job.view).toMatchObject({ error: undefined, next: 'nothing' })
+    expect(chip.at('flash')).toEqual(before)
+  })
+
+  test('is refused when this way can write none of it', async () => {
+    const chip = usedChip()
+    const fuses = wantedFromBackup(await old(chip), ['fuses'])
+    const job = await planned(new TestProgrammer(chip, { byLoader: true }), fuses)
+    expect(job.view).toMatchObject({ next: 'choose-again', error: { code: 'write-protected' } })
+  })
+})
+
 describe('trouble with the house', () => {
   test('a backup that rotted since is refused before the first erase', async () => {
     const programmer = new TestProgrammer(usedChip())

@@ -20,7 +20,7 @@ import { acknowledge, atRisk, contentsOf, readContents, type NoBackup } from './
 import { issueCertificate } from './certificate.ts'
 import { checkAll } from './check.ts'
 import { connectedUsb } from './check-content.ts'
-import { ruleFor } from './choose.ts'
+import { asWritable, ruleFor } from './choose.ts'
 import { circumstancesOf } from './circumstances.ts'
 import { Connection, originOf, patientView, type ConnectOptions } from './connection.ts'
 import { flash, release, type FlashOptions } from './flash.ts'
@@ -175,7 +175,7 @@ export class Job {
   /** Checks and plan follow by themselves. Not any more when it is written: that is to be proven first. */
   choose(wanted: Wanted): Promise<void> {
     return this.#decide(() => ({
-      wanted,
+      wanted: this.#patient ? asWritable(wanted, layoutOf(this.#patient)) : wanted,
       rule: this.#isRuleChosen ? this.view.rule : ruleFor(this.view.firmware, wanted),
     }))
   }
