@@ -296,3 +296,28 @@ test('a restore that is interrupted in its turn, over what the first write had l
   expect(job.view).toMatchObject({ error: undefined, next: 'prove' })
   expect(chip.memories).toEqual(former)
 })
+
+test('other firmware that is interrupted in its turn, over what the first had left, goes on after a reload', async () => {
+  const byLoader = { byLoader: true }
+  const image = (from: number) => wanted({ flash: [{ address: 0, bytes: code(300, from) }] })
+  const unplugAt = (programmer: TestProgrammer, at: string) => {
+    programmer.before = (_, operation) => {
+      if (operation === at) programmer.unplug()
+    }
+    return programmer
+  }
+  const first = new TestProgrammer(usedChip(), byLoader)
+  const { chip } = first
+  const before = await house.planned(first, image(77))
+  unplugAt(first, 'program flash 0xc0')
+  await before.write([])
+  const second = new TestProgrammer(chip, byLoader)
+  await before.resumeAfterReplug(second, image(31))
+  unplugAt(second, 'program flash 0x40')
+  await before.write(before.view.plan?.consequences.map(({ id }) => id) ?? [])
+  expect(before.view).toMatchObject({ halfWritten: true, error: { code: 'device-gone' } })
+  const job = await house.reopened()
+  await job.resumeAfterReplug(new TestProgrammer(chip, byLoader))
+  expect(job.view).toMatchObject({ error: undefined, next: 'prove' })
+  expect(chip.at('flash').subarray(0, 300)).toEqual(code(300, 31))
+})
