@@ -265,10 +265,25 @@ describe('a bad contact', () => {
     expect(programmer.operations).not.toContain('erase')
   })
 
+  test('while what was half-written is looked at again is tried slower too', async () => {
+    const { chip } = await house.interrupted()
+    const job = await house.reopened()
+    const programmer = new TestProgrammer(chip)
+    programmer.before = (_, operation) => {
+      if (operation === 'connect') programmer.flicker = programmer.speedHz === undefined ? 450 : undefined
+    }
+    await job.resumeAfterReplug(programmer)
+    expect(job.view).toMatchObject({ halfWritten: true, error: { code: 'target-changed' } })
+    expect(slowerHz(job.view)).toBe(100_000)
+    await job.retrySlower()
+    expect(job.view).toMatchObject({ error: undefined, next: 'prove' })
+  })
+
   test('is not what other errors look like, nor what a worn cell does', async () => {
     const { programmer, patient } = (await planned(new TestProgrammer(usedChip()))).view
     const view = { programmer, patient } as JobView
     const slower = (error: FlashError) => slowerHz({ ...view, error })
+    expect(slower(new FlashError('target-changed', { expected: 'a', found: 'b' }))).toBeUndefined()
     expect(slower(new FlashError('timeout', { during: 'reading', timeoutMs: 1 }))).toBeUndefined()
     expect(slower(new FlashError('verify-mismatch', { ...at, likely: 'stuck-bit' }))).toBeUndefined()
     expect(slower(new FlashError('verify-mismatch', { ...at, likely: 'bad-contact' }))).toBe(100_000)

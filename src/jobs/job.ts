@@ -124,7 +124,7 @@ export class Job {
     job.#kept = contentsOf(backup)
     job.#acknowledged = entry.acknowledged
     job.#isRuleChosen = true
-    job.#connectOptions = { ends: entry.way }
+    job.#connectOptions = { ends: entry.way, speedHz: entry.speedHz }
     const stage = stageOf(entry)
     job.#mustLookAgain = stage === 'chosen'
     if (stage !== 'chosen') job.#consents = entry.consents
@@ -534,9 +534,14 @@ export class Job {
     return consequences.every(({ id }) => this.#consents.includes(id))
   }
 
-  get #seen(): Pick<JournalEntry, 'seen'> {
+  /** How it is found and reached again. */
+  get #device(): Pick<JournalEntry, 'seen' | 'speedHz'> {
     const source = this.#source
-    return source && !('ways' in source) ? { seen: source.seen } : {}
+    const { speedHz } = this.#connectOptions
+    return {
+      ...(source && !('ways' in source) && { seen: source.seen }),
+      ...(speedHz !== undefined && { speedHz }),
+    }
   }
 
   #safety(receipt: Receipt): Receipt | NoBackup {
@@ -617,7 +622,7 @@ export class Job {
   /** In the journal when it resolves: to be called before this stage is acted on. */
   async #enter(stage: Stage, changes: Partial<JournalEntry> = {}): Promise<void> {
     const given = { acknowledged: this.#acknowledged, consents: this.#consents, steps: this.#runner.past }
-    await this.#entry.put({ ...entryOf(this.view, { ...given, ...this.#seen }), stage, ...changes })
+    await this.#entry.put({ ...entryOf(this.view, { ...given, ...this.#device }), stage, ...changes })
   }
 
   // ---- proving -----------------------------------------------------------------------------------

@@ -39,7 +39,7 @@ export async function outcomeOf(
 /** What the journal needs to finish a job whose next stage is about to begin. */
 export function entryOf(
   { id, rule, rescue, checks, backup, wanted }: JobView,
-  given: Pick<JournalEntry, 'acknowledged' | 'consents' | 'seen' | 'steps'>,
+  given: Pick<JournalEntry, 'acknowledged' | 'consents' | 'seen' | 'speedHz' | 'steps'>,
 ): JournalEntry {
   if (!backup || !wanted) throw new FlashError('bug', { during: 'opening the journal before a choice' })
   const { practice, programmer, way, patient } = backup.origin

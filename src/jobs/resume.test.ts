@@ -137,6 +137,38 @@ describe('after the tab was closed in the middle of a write', () => {
   })
 })
 
+test.each(['chosen', 'writing', 'written'])(
+  'what was %s at a slow clock goes on at it after a reload, which reads right nowhere else',
+  async (stage) => {
+    const chip = usedChip()
+    const flickering = (unplugAt = '') => {
+      const programmer = new TestProgrammer(chip)
+      programmer.before = (_, operation) => {
+        if (operation === 'connect') programmer.flicker = programmer.speedHz === 10_000 ? undefined : 450
+        if (operation === unplugAt) programmer.unplug()
+      }
+      return programmer
+    }
+    const first = new Job(services)
+    await first.connect(flickering(stage === 'writing' ? 'program flash 0x60' : undefined), {
+      speedHz: 10_000,
+    })
+    await first.backUp()
+    await first.choose(wanted())
+    if (stage !== 'chosen') await first.write([])
+    expect((await house.entry()).stage).toBe(stage)
+    const job = await house.reopened()
+    const programmer = flickering()
+    await job.resumeAfterReplug(programmer)
+    expect(job.view).toMatchObject({ error: undefined, programmer: { speedHz: 10_000 } })
+    expect(programmer.speedHz).toBe(10_000)
+    expect(await services.backups.list()).toHaveLength(1)
+    if (stage === 'chosen') await job.write([])
+    await job.prove()
+    expect((await house.certificateOf(job)).way.speedHz).toBe(10_000)
+  },
+)
+
 describe('after the tab was closed before the first change', () => {
   test('the choice is still there, and the job goes on with its plan', async () => {
     const programmer = new TestProgrammer(usedChip())

@@ -5,9 +5,10 @@ import type { JobView } from './view.ts'
 const automaticHz = 375_000
 
 /** The next slower speed of the same way; undefined: it does not look like too fast a clock, or there is none. */
-export function slowerHz({ error, programmer, patient }: JobView): number | undefined {
+export function slowerHz({ error, programmer, patient, halfWritten }: JobView): number | undefined {
   const isUnsteady =
     error?.is('backup-mismatch') ||
+    (halfWritten && error?.is('target-changed')) || // read once only, so that a misread looks like another unit
     (error?.is('verify-mismatch') && [undefined, 'bad-contact', 'not-written'].includes(error.detail.likely))
   const speeds = programmer?.ways[programmer.way]?.speedsHz
   const nowHz = programmer?.speedHz ?? patient?.speedHz ?? automaticHz

@@ -78,6 +78,8 @@ export interface JournalEntry {
   /** How it shows itself to the computer, to find it again; older entries do not say. */
   readonly seen?: Seen
   readonly way: { readonly to: 'itself' | 'target'; readonly by: string }
+  /** Of the programmer's clock, as it was asked for; absent: automatic. */
+  readonly speedHz?: number
   readonly patient: { readonly kind: string; readonly chip: string }
   /** What the job was to bring back, if that was its purpose. */
   readonly rescue?: Rescue
