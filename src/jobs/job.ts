@@ -92,6 +92,7 @@ export class Job {
   /** Of a choice from another session: whether it is still the patient that was backed up. */
   #mustLookAgain = false
   readonly #entry: OpenEntry
+  #referring: Promise<void> | undefined
 
   constructor(services: JobServices) {
     this.#services = services
@@ -232,9 +233,12 @@ export class Job {
     })
   }
 
-  /** For the certificate: whose it is. Once that is signed it is too late. */
-  refer(reference: string): void {
-    if (!this.view.certificateId) this.#runner.set({ reference: reference.slice(0, 200) })
+  /** For the certificate: whose it is. Once that is signed it is too late. Resolves when it outlives the page. */
+  refer(reference: string): Promise<void> {
+    if (this.view.certificateId) return Promise.resolve()
+    this.#runner.set({ reference: reference.slice(0, 200) })
+    if (this.view.running) return Promise.resolve() // which may end with the certificate
+    return (this.#referring ??= this.#keepReference())
   }
 
   /** Asks the running step to stop; it stops where that is safe. */
@@ -284,6 +288,21 @@ export class Job {
       await this.#entry.leave()
     } catch (error) {
       this.#log(`the journal could not be tidied up: ${String(error)}`) // the job is offered again, no more
+    }
+  }
+
+  /** The newest, however fast it is typed. */
+  async #keepReference(): Promise<void> {
+    let kept: string | undefined
+    try {
+      while (kept !== this.view.reference && !this.view.running) {
+        kept = this.view.reference
+        await this.#entry.amend({ reference: kept })
+      }
+    } catch (error) {
+      this.#log(`whose the job is could not be stored: ${String(error)}`) // the certificate has it from the page
+    } finally {
+      this.#referring = undefined
     }
   }
 
@@ -654,6 +673,7 @@ export class Job {
       firmware: content.source.name,
       backupId: content.before.backupId,
     }
+    await this.#referring // else it would bring back the entry that this removes
     await certificates.add(stored, this.view.id)
     this.#entry.certified()
     this.#runner.set({ proof, certificateId: id })

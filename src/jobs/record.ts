@@ -38,7 +38,7 @@ export async function outcomeOf(
 
 /** What the journal needs to finish a job whose next stage is about to begin. */
 export function entryOf(
-  { id, rule, rescue, checks, backup, wanted }: JobView,
+  { id, rule, rescue, checks, backup, wanted, reference }: JobView,
   given: Pick<JournalEntry, 'acknowledged' | 'consents' | 'seen' | 'speedHz' | 'steps'>,
 ): JournalEntry {
   if (!backup || !wanted) throw new FlashError('bug', { during: 'opening the journal before a choice' })
@@ -46,6 +46,7 @@ export function entryOf(
   return {
     ...{ id, way, wanted, rule, ...given, ...(practice && { practice }), ...(rescue && { rescue }) },
     ...(checks && { checks }),
+    ...(reference && { reference }),
     startedAt: new Date().toISOString(),
     programmer: programmer.model,
     patient: { kind: patient.kind, chip: patient.chip },

@@ -279,6 +279,41 @@ describe('after the tab was closed before the proof', () => {
     expect(await services.backups.journal.list()).toEqual([])
   })
 
+  test('whose it is was typed already, and is on the certificate', async () => {
+    const programmer = new TestProgrammer(usedChip())
+    const first = await house.planned(programmer)
+    await first.write([])
+    await Promise.all(['O', 'Or', 'Order 7'].map((typed) => first.refer(typed)))
+    const job = await house.reopened()
+    expect(job.view.reference).toBe('Order 7')
+    await job.resumeAfterReplug(new TestProgrammer(programmer.chip))
+    expect((await house.certificateOf(job)).reference).toBe('Order 7')
+  })
+
+  test('what was typed during a proof that failed does not keep the rest from being stored', async () => {
+    const programmer = new TestProgrammer(usedChip())
+    const first = await house.planned(programmer)
+    await first.write([])
+    programmer.before = () => void first.refer('Order')
+    programmer.chip.kind = 'test:other'
+    await first.prove()
+    expect(first.view.error?.code).toBe('target-changed')
+    await first.refer('Order 7')
+    expect((await house.entry()).reference).toBe('Order 7')
+  })
+
+  test('what is typed at the last moment does not bring the job back', async () => {
+    const job = await house.planned(new TestProgrammer(usedChip()))
+    await job.write([])
+    const typing = job.refer('Order 7')
+    const proving = job.prove()
+    const more = job.refer('Order 7, mill')
+    await Promise.all([typing, proving, more])
+    expect(job.view.next).toBe('nothing')
+    expect((await house.certificateOf(job)).reference).toBe('Order 7, mill')
+    expect(await services.backups.journal.list()).toEqual([])
+  })
+
   test('a job that another one took the place of stays to be proven', async () => {
     const job = await house.planned(new TestProgrammer(usedChip()))
     await job.write([])

@@ -40,8 +40,8 @@ export const unfinishedOf = ({
 
 /** How far it is; its device is not there yet. */
 export function viewOf({ stage, ...entry }: JournalEntry): Partial<JobView> {
-  const { id, rescue, wanted, rule, checks, outcome } = entry
-  const common = { id, rescue, wanted, rule }
+  const { id, rescue, wanted, rule, checks, outcome, reference = '' } = entry
+  const common = { id, rescue, wanted, rule, reference }
   if (stage === 'chosen') return { ...common, step: 'check', done: before('check') }
   if (stage !== 'written')
     return { ...common, checks, step: 'write', done: before('write'), halfWritten: true }

@@ -97,7 +97,7 @@ describe('a USBasp behind another one', () => {
     expect(job.view.proofWanted).toBe('plug-in-by-itself')
 
     expect(await plugged.plugInByItself()).toBe(true)
-    job.refer(' Order 7, mill ')
+    await job.refer(' Order 7, mill ')
     await job.prove(await theOne())
     expect(job.view.error).toBeUndefined()
     expect(job.view.proof).toMatchObject({ kind: 'running-version' })

@@ -86,6 +86,8 @@ export interface JournalEntry {
   readonly backupId: string
   /** Of that backup as it was then; older entries do not say. */
   readonly backupSha256?: string
+  /** Of `JobView`; absent: nothing was typed. */
+  readonly reference?: string
   /** What could not be saved and was acknowledged. */
   readonly acknowledged: readonly Unreadable[]
   readonly wanted: Wanted

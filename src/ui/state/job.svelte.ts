@@ -194,7 +194,7 @@ export class JobState {
   choose = (wanted: Wanted): Promise<void> => this.#job.choose(wanted)
   write = (consents: readonly string[]): Promise<void> => this.#job.write(consents)
   prove = (attached?: Attached): Promise<void> => this.#job.prove(attached, this.#presentAtEnd)
-  refer = (reference: string): void => this.#job.refer(reference)
+  refer = (reference: string): Promise<void> => this.#job.refer(reference)
   finishUnproven = (): Promise<void> => this.#job.finishUnproven()
   /** The image without its part in the boot loader, which this way cannot write. */
   leaveLoaderOut = (): Promise<void> => this.#job.planWith({ reserved: 'skip' })
