@@ -100,9 +100,10 @@ export interface MismatchDetail {
 
 /**
  * What was asked for its version is not the patient. tool: the programmer that wrote it · was-there: plugged in
- * already when the write ended · like-the-tool: it cannot be told from the programmer, which is gone
+ * already when the write ended · like-the-tool: it cannot be told from the programmer, which is gone · another: than
+ * the one that was written by itself
  */
-export type NotThePatient = 'tool' | 'was-there' | 'like-the-tool'
+export type NotThePatient = 'tool' | 'was-there' | 'like-the-tool' | 'another'
 
 /**
  * bad-contact: reading it again gave something else · changing: it settled on something new, so somebody

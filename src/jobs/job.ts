@@ -203,7 +203,7 @@ export class Job {
 
   /**
    * With the device that was plugged in by itself; without: by reading again. `present`: keys of what was
-   * plugged in when the write ended, which is not the patient.
+   * plugged in when the write ended: but for the tool that wrote itself, none is the patient.
    */
   prove(attached?: Attached, present: readonly string[] = []): Promise<void> {
     const isSpent = this.view.error?.is(...wireTrouble)
@@ -217,8 +217,9 @@ export class Job {
       }
       const tool = this.#source
       const isToolGone = this.#connection?.isGone ?? true
-      if (this.view.backup?.origin.way.to === 'target' && tool && !('ways' in tool))
-        refuseBystander(attached, firmware, { tool, isToolGone, present })
+      const to = this.view.backup?.origin.way.to
+      if (to && tool && !('ways' in tool))
+        refuseBystander(attached, firmware, { to, tool, isToolGone, present })
       // A serial port or a device that proves itself has to be free for that.
       if (attached.key === this.#connection?.key) await this.#letGo()
       return this.#certify(await proveRunning(attached, firmware, this.#before, ctx))

@@ -4,7 +4,7 @@
  * bytes are there, and whether they run is not proven. The result says which of the two it is.
  */
 import { Context } from '#core/context.ts'
-import { FlashError } from '#core/errors.ts'
+import { FlashError, type NotThePatient } from '#core/errors.ts'
 import type { Fact, KnownFirmware, MemoryId } from '#core/programmer.ts'
 import { sha256OfMemories } from '#store/backups.ts'
 import { sha256 } from '#firmware/hash.ts'
@@ -35,36 +35,38 @@ export type Distinct = 'yes' | 'no' | 'unknown'
 export const proofFor = (firmware: KnownFirmware | undefined): ProofWanted =>
   firmware?.appears?.says?.length ? 'plug-in-by-itself' : 'read-again'
 
-/** What was plugged in when the write through a programmer ended: none of it is the patient. */
+/** What is known not to be the patient. */
 export interface Bystanders {
+  /** The way to the patient; `itself`: the tool is the patient. */
+  readonly to: 'itself' | 'target'
   readonly tool: Attached
   readonly isToolGone: boolean
-  /** Keys; without the tool's, or with it. */
+  /** Keys of what was plugged in when the write ended; without the tool's, or with it. */
   readonly present: readonly string[]
 }
 
 /** @throws `not-proven` when it is not the patient, or may be the tool plugged in again */
-export function refuseBystander(
-  attached: Attached,
-  expected: KnownFirmware,
-  { tool, isToolGone, present }: Bystanders,
-): void {
-  const { key, seen } = attached
-  const why =
-    key === tool.key
-      ? 'tool'
-      : present.includes(key)
-        ? 'was-there'
-        : isToolGone && JSON.stringify(seen) === JSON.stringify(tool.seen)
-          ? 'like-the-tool'
-          : undefined
+export function refuseBystander(attached: Attached, expected: KnownFirmware, bystanders: Bystanders): void {
+  const why = whyNotThePatient(attached, bystanders)
   if (!why) return
+  const { seen } = attached
   const facts = candidates(seen)[0]?.recognition.facts ?? describe(seen).facts
   throw new FlashError('not-proven', {
     expected: nameOf(expected.name, expected.version),
     found: tell(facts),
     why,
   })
+}
+
+function whyNotThePatient(
+  { key, seen }: Attached,
+  { to, tool, isToolGone, present }: Bystanders,
+): NotThePatient | undefined {
+  const [isTool, wasThere] = [key === tool.key, present.includes(key)]
+  if (to === 'itself') return !isTool && (wasThere || !isToolGone) ? 'another' : undefined
+  if (isTool) return 'tool'
+  if (wasThere) return 'was-there'
+  return isToolGone && JSON.stringify(seen) === JSON.stringify(tool.seen) ? 'like-the-tool' : undefined
 }
 
 /** @throws `not-proven` with what was expected and found, and whatever opening the device throws */

@@ -82,6 +82,12 @@ async function backedUp(id: string, dials?: Dials): Promise<{ job: Job; plugged:
   return { job, plugged }
 }
 
+function arduinoIsp(): Uint8Array {
+  const part = avrPartByName('ATmega328P')
+  if (!part) throw new Error('no ATmega328P')
+  return arduinoIspImage(part)
+}
+
 const consents = ({ view }: Job): string[] => view.plan?.consequences.map(({ id }) => id) ?? []
 
 describe('a USBasp behind another one', () => {
@@ -268,9 +274,6 @@ describe('another kind of device after a replug', () => {
 })
 
 describe('an ATmega328P that becomes an Arduino', () => {
-  const atmega328p = avrPartByName('ATmega328P')
-  if (!atmega328p) throw new Error('no ATmega328P')
-
   /** Written by ISP; what is plugged in then is chosen for the proof. */
   async function written(address: number, bytes: Uint8Array, board: string): Promise<Job> {
     await bench.clear()
@@ -301,12 +304,12 @@ describe('an ATmega328P that becomes an Arduino', () => {
   })
 
   test('is proven as ArduinoISP only by a board that runs ArduinoISP', async () => {
-    const { view } = await written(0, arduinoIspImage(atmega328p), 'stk500:uno')
+    const { view } = await written(0, arduinoIsp(), 'stk500:uno')
     expect(view.error).toMatchObject({
       code: 'not-proven',
       detail: { expected: 'ArduinoISP', found: 'Optiboot 4.4' },
     })
-    const { view: other } = await written(0, arduinoIspImage(atmega328p), 'stk500:arduino-isp-atmega8')
+    const { view: other } = await written(0, arduinoIsp(), 'stk500:arduino-isp-atmega8')
     expect(other.proof).toMatchObject({ kind: 'running-version', found: 'ArduinoISP 1.18' })
   })
 
@@ -397,6 +400,24 @@ describe('an Arduino Uno through its boot loader', () => {
     expect(plugged.memory('flash').subarray(0x7e00)).toEqual(loader)
     await job.prove()
     expect(job.view).toMatchObject({ error: undefined, proof: { kind: 'read-again' } })
+  })
+
+  test('is proven by its own word, not by that of another one of its kind', async () => {
+    const { job, plugged } = await backedUp('stk500:uno')
+    const own = await theOne()
+    await bench.plug('stk500:arduino-isp-atmega8')
+    const other = (await devices.list()).find(({ key }) => key !== own.key)
+    if (!other) throw new Error('no other board')
+    const file = new Blob([formatIntelHex([{ address: 0, bytes: arduinoIsp() }])])
+    await job.choose(await wantedFromFile({ kind: 'file', file, name: 'ArduinoISP.hex' }, parse))
+    await job.write(consents(job))
+    expect(job.view).toMatchObject({ error: undefined, proofWanted: 'plug-in-by-itself' })
+    const refused = { proof: undefined, error: { code: 'not-proven', detail: { why: 'another' } } }
+    await job.prove(other) // plugged in since, for all that the job knows
+    expect(job.view).toMatchObject(refused)
+    await plugged.unplug()
+    await job.prove(other, [own.key, other.key])
+    expect(job.view).toMatchObject(refused)
   })
 })
 

@@ -156,11 +156,19 @@ export class JobState {
     this.#seen = attached.seen
   }
 
-  /** Whether it can be the patient by itself: plugged in since the write, or the one that wrote itself. */
-  canProve(attached: Attached): boolean {
-    return this.view.patient?.to === 'itself'
-      ? this.isSame(attached)
-      : !this.#presentAtEnd.includes(attached.key)
+  /** Who can be asked for the proof, as the patient by itself: the one that wrote itself, or one plugged in since. */
+  prover(present: readonly Present[]): Present | undefined {
+    return this.view.backup?.origin.way.to === 'itself'
+      ? this.find(present)
+      : present.find(({ attached }) => !this.#presentAtEnd.includes(attached.key))
+  }
+
+  /** Keys of what is not the patient, as far as the job cannot know it: while the one that wrote itself is here, all others. */
+  get #bystanders(): readonly string[] {
+    const keys = this.bench.present.map(({ attached }) => attached.key)
+    const isHere = this.#attached !== undefined && keys.includes(this.#attached.key)
+    const isItself = this.view.backup?.origin.way.to === 'itself'
+    return isItself && isHere ? [...this.#presentAtEnd, ...keys] : this.#presentAtEnd
   }
 
   /** `acknowledged`: the user knows that what cannot be saved may be lost. */
@@ -193,7 +201,7 @@ export class JobState {
 
   choose = (wanted: Wanted): Promise<void> => this.#job.choose(wanted)
   write = (consents: readonly string[]): Promise<void> => this.#job.write(consents)
-  prove = (attached?: Attached): Promise<void> => this.#job.prove(attached, this.#presentAtEnd)
+  prove = (attached?: Attached): Promise<void> => this.#job.prove(attached, this.#bystanders)
   refer = (reference: string): Promise<void> => this.#job.refer(reference)
   finishUnproven = (): Promise<void> => this.#job.finishUnproven()
   /** The image without its part in the boot loader, which this way cannot write. */

@@ -43,14 +43,18 @@ const whole: Pick<BackupDraft, 'memories' | 'unreadable'> = {
 }
 
 /** A write of the practice bench that was not seen to end. */
-async function unfinished(
-  holds: Pick<BackupDraft, 'memories' | 'unreadable'> = whole,
-): Promise<JournalEntry> {
+async function unfinished({
+  holds = whole,
+  way = { to: 'target', by: 'isp' },
+}: {
+  holds?: Pick<BackupDraft, 'memories' | 'unreadable'>
+  way?: JournalEntry['way']
+} = {}): Promise<JournalEntry> {
   const { backup } = await new Backups(db).add({
     origin: {
       practice: true,
       programmer: { model: 'USBasp', facts: [] },
-      way: { to: 'target', by: 'isp' },
+      way,
       patient: { kind: 'avr:1e9307', chip: 'ATmega8', facts: [], serial: undefined },
     },
     firmware: undefined,
@@ -61,7 +65,7 @@ async function unfinished(
     startedAt: '2026-01-31T14:02:00.000Z',
     practice: true,
     programmer: 'USBasp',
-    way: { to: 'target', by: 'isp' },
+    way,
     patient: { kind: 'avr:1e9307', chip: 'ATmega8' },
     backupId: backup.id,
     acknowledged: [],
@@ -108,7 +112,7 @@ test.each([
   ],
 ] as const)('a half-written chip %s', async (_, holds, isOffered) => {
   const atPractice = { practice: {}, log: new SessionLog() } as BenchState
-  const entry = await unfinished(holds)
+  const entry = await unfinished({ holds })
   const job = await JobState.reopen(atPractice, stores(), entry)
   expect(job.wayBack?.id).toBe(isOffered ? entry.backupId : undefined)
 })
@@ -161,10 +165,10 @@ test('only what was plugged in since the write is asked for the proof', async ()
   await job.choose(await fromPractice(image))
   await job.write(job.view.plan?.consequences.map(({ id }) => id) ?? [])
   expect(job.view.error).toBeUndefined()
-  for (const { attached } of await present()) expect(job.canProve(attached)).toBe(false)
+  expect(job.prover(await present())).toBeUndefined()
   await plugged.plugInByItself()
-  const provers = (await devices.list()).filter((attached) => job.canProve(attached))
-  expect(provers.map(({ seen }) => seen.link === 'usb' && seen.deviceVersion)).toEqual([[1, 1, 0]])
+  const seen = job.prover(await present())?.attached.seen
+  expect(seen?.link === 'usb' && seen.deviceVersion).toEqual([1, 1, 0])
 })
 
 test('of two alike none is taken by itself, nor a port without ids', async () => {
@@ -175,10 +179,12 @@ test('of two alike none is taken by itself, nor a port without ids', async () =>
   const [first] = present
   if (!first) throw new Error('two were plugged in')
   const atPractice = { practice: {}, log: new SessionLog() } as BenchState
-  const entry = await unfinished()
+  const entry = await unfinished({ way: { to: 'itself', by: 'bootloader' } })
   const job = await JobState.reopen(atPractice, stores(), { ...entry, seen: first.attached.seen })
   expect(job.find(present)).toBeUndefined()
   expect(job.find([first])).toBe(first)
+  expect(job.prover(present)).toBeUndefined()
+  expect(job.prover([first])).toBe(first)
   const seen = { link: 'serial', vendorId: undefined, productId: undefined } as const
   const port = { attached: { ...first.attached, key: 'port', link: 'serial', seen }, candidates: [] }
   const onPort = await JobState.reopen(atPractice, stores(), { ...entry, seen })

@@ -243,7 +243,10 @@ const texts = {
   'not-proven': ({ expected, found, why }) => ({
     happened: why ? notThePatient[why]() : m.error_not_proven({ expected, found }),
     safe: m.safe_written(),
-    now: [m.error_not_proven_now_itself(), m.error_not_proven_now_read()],
+    now:
+      why === 'another'
+        ? [m.error_not_proven_now_another()]
+        : [m.error_not_proven_now_itself(), m.error_not_proven_now_read()],
   }),
 
   'storage-full': ({ needed, available }) => ({
@@ -272,6 +275,7 @@ const notThePatient: Record<NotThePatient, () => string> = {
   tool: m.error_not_proven_tool,
   'was-there': m.error_not_proven_was_there,
   'like-the-tool': m.error_not_proven_like_the_tool,
+  another: m.error_not_proven_another,
 }
 
 const unsupported: Record<ErrorDetails['browser-unsupported']['api'], () => Told> = {

@@ -165,6 +165,7 @@ const details: { [C in ErrorCode]: readonly ErrorDetails[C][] } = {
     { expected: 'USBasp 1.04', found: 'USBasp 1.04', why: 'tool' },
     { expected: 'USBasp 1.04', found: 'USBasp 1.04', why: 'was-there' },
     { expected: 'USBasp 1.04', found: 'USBasp 1.04', why: 'like-the-tool' },
+    { expected: 'USBasp 1.04', found: 'USBasp 1.04', why: 'another' },
   ],
   'storage-full': [{ needed: 40_000, available: 1000 }, {}],
   'storage-failed': [{ during: 'storing a backup' }],
