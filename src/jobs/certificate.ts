@@ -80,6 +80,8 @@ const content = {
     facts,
     /** Whether what was there before would have said something else; absent: it was not asked. */
     distinct: z.optional(z.enum(['yes', 'no', 'unknown'])),
+    /** Of none: the code of what ended it; absent: it was not tried, or the steps say it. */
+    why: z.optional(text),
   }),
 }
 
@@ -107,19 +109,29 @@ export async function issueCertificate(
 
 /** What came of the job, at a glance. */
 export interface Result {
-  /** `runs-read`: it runs, but only its bytes tell it from what was there before. */
-  readonly code: 'runs' | 'runs-read' | 'read' | 'failed' | 'stopped' | 'none'
+  /**
+   * runs-read: it runs, but only its bytes tell it from what was there before · contradicted: it says or holds
+   * something else
+   */
+  readonly code: 'runs' | 'runs-read' | 'read' | 'contradicted' | 'failed' | 'stopped' | 'none'
   readonly isProven: boolean
-  /** Of `failed`: the code of what ended the proof. */
+  /** Of `contradicted` and `failed`: the code of what ended the proof. */
   readonly why?: string
 }
 
-export function resultOf({ proof, steps }: Pick<Certificate, 'proof' | 'steps'>): Result {
+/** What `resultOf` looks at, of a certificate or of a job that just ended. */
+export interface Ending {
+  readonly proof: Pick<Certificate['proof'], 'kind' | 'found' | 'distinct' | 'why'>
+  readonly steps: readonly Certificate['steps'][number][]
+}
+
+export function resultOf({ proof, steps }: Ending): Result {
   if (proof.kind === 'read-again') return { code: 'read', isProven: true }
   if (proof.kind === 'running-version')
     return { code: (proof.distinct ?? 'yes') === 'yes' ? 'runs' : 'runs-read', isProven: true }
   const written = steps.findLastIndex(({ name, error }) => name === 'write' && error === undefined)
-  const why = steps.findLast(({ error }, index) => index > written && error !== undefined)?.error
+  const why = proof.why ?? steps.findLast(({ error }, index) => index > written && error !== undefined)?.error
+  if (proof.found !== '' && why !== undefined) return { code: 'contradicted', isProven: false, why }
   if (why === undefined) return { code: 'none', isProven: false }
   return why === 'cancelled' ? { code: 'stopped', isProven: false } : { code: 'failed', isProven: false, why }
 }

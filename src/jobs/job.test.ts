@@ -1,9 +1,9 @@
 import 'fake-indexeddb/auto'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import { blank } from '#core/bytes.ts'
+import { blank, hex } from '#core/bytes.ts'
 import { FlashError } from '#core/errors.ts'
 import type { Rescue } from '#core/programmer.ts'
-import { verifyCertificate } from './certificate.ts'
+import { resultOf, verifyCertificate } from './certificate.ts'
 import { wantedFromBackup } from './choose.ts'
 import { Job, type JobServices, type JobView, type Surroundings } from './job.ts'
 import { slowerHz } from './slower.ts'
@@ -127,7 +127,38 @@ describe('the whole job', () => {
     await job.write([])
     await job.finishUnproven()
     const [stored] = await services.certificates.list()
-    expect((await verifyCertificate(stored?.json ?? '')).certificate.proof.kind).toBe('none')
+    const { proof } = (await verifyCertificate(stored?.json ?? '')).certificate
+    expect(proof).toEqual({ kind: 'none', expected: 'new.hex', found: '', facts: [] })
+  })
+
+  test('can end with a proof that contradicts, and the certificate keeps what was found instead', async () => {
+    const programmer = new TestProgrammer(usedChip())
+    const job = await planned(programmer)
+    await job.write([])
+    programmer.chip.at('flash').set([0x42], 40)
+    await job.prove()
+    expect(job.view.error?.code).toBe('verify-mismatch')
+    await job.finishUnproven()
+    const certificate = await house.certificateOf(job)
+    expect(certificate.proof).toMatchObject({
+      ...{ kind: 'none', why: 'verify-mismatch' },
+      ...{ expected: `flash 0x0028: ${hex(image[40] ?? 0)}`, found: 'flash 0x0028: 0x42' },
+    })
+    expect(resultOf(certificate)).toEqual({ code: 'contradicted', isProven: false, why: 'verify-mismatch' })
+  })
+
+  test('can end with a proof that was broken off, which contradicts nothing', async () => {
+    const programmer = new TestProgrammer(usedChip())
+    const job = await planned(programmer)
+    await job.write([])
+    programmer.before = () => {
+      throw new FlashError('stalled', { during: 'reading' })
+    }
+    await job.prove()
+    await job.finishUnproven()
+    const certificate = await house.certificateOf(job)
+    expect(certificate.proof).toMatchObject({ kind: 'none', why: 'stalled', found: '' })
+    expect(resultOf(certificate)).toEqual({ code: 'failed', isProven: false, why: 'stalled' })
   })
 })
 

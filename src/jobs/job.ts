@@ -41,6 +41,7 @@ import {
   proveByReading,
   proveRunning,
   refuseBystander,
+  unproven,
   type Before,
   type ProofResult,
 } from './prove.ts'
@@ -226,12 +227,11 @@ export class Job {
     })
   }
 
-  /** Ends without a proof, and the certificate says so. */
+  /** Ends without a proof; the certificate says so, and what was found instead. */
   finishUnproven(): Promise<void> {
-    return this.#runner.run('prove', () => {
-      const expected = this.view.wanted?.source.name ?? ''
-      return this.#certify({ kind: 'none', expected, found: '', facts: [] })
-    })
+    const { error, wanted } = this.view
+    const proof = unproven(error, wanted?.source.name ?? '')
+    return this.#runner.run('prove', () => this.#certify(proof))
   }
 
   /** For the certificate: whose it is. Once that is signed it is too late. Resolves when it outlives the page. */

@@ -52,9 +52,23 @@ describe('a certificate', () => {
       true,
     ],
     ['reading', { kind: 'read-again' }, undefined, 'read', true],
-    ['nothing, after it said something else', { kind: 'none' }, 'not-proven', 'failed', false],
-    ['nothing, after the user stopped', { kind: 'none' }, 'cancelled', 'stopped', false],
-    ['nothing', { kind: 'none' }, undefined, 'none', false],
+    [
+      'nothing, after it said something else',
+      { kind: 'none', found: '1.02', why: 'not-proven' },
+      'not-proven',
+      'contradicted',
+      false,
+    ],
+    ['nothing, and nobody kept what it said', { kind: 'none', found: '' }, 'not-proven', 'failed', false],
+    [
+      'nothing, after the link broke',
+      { kind: 'none', found: '', why: 'stalled' },
+      'stalled',
+      'failed',
+      false,
+    ],
+    ['nothing, after the user stopped', { kind: 'none', found: '' }, 'cancelled', 'stopped', false],
+    ['nothing', { kind: 'none', found: '' }, undefined, 'none', false],
   ])('proven by %s has that result', (_, proof, error, code, isProven) => {
     const [write] = content.steps
     const steps = [
@@ -64,7 +78,7 @@ describe('a certificate', () => {
     ] as CertificateContent['steps']
     const result = resultOf({ proof: { ...content.proof, ...proof }, steps })
     expect(result).toMatchObject({ code, isProven })
-    expect(result.why).toBe(code === 'failed' ? error : undefined)
+    expect(result.why).toBe(code === 'failed' || code === 'contradicted' ? error : undefined)
   })
 
   test('with the technician’s line changed is invalid', async () => {

@@ -3,6 +3,7 @@
  * version: then the new firmware runs. Anything else is met anew after a reset and read again: then the
  * bytes are there, and whether they run is not proven. The result says which of the two it is.
  */
+import { hex } from '#core/bytes.ts'
 import { Context } from '#core/context.ts'
 import { FlashError, type NotThePatient } from '#core/errors.ts'
 import type { Fact, KnownFirmware, MemoryId } from '#core/programmer.ts'
@@ -21,12 +22,14 @@ export type ProofWanted = 'plug-in-by-itself' | 'read-again'
 /** How the end was proven. */
 export interface ProofResult {
   readonly kind: 'running-version' | 'read-again' | 'none'
-  /** What was expected and what was found, in the field's words. */
+  /** What was expected and what was found, in the field's words. Of none: found is empty, or contradicts. */
   readonly expected: string
   readonly found: string
   readonly facts: readonly Fact[]
   /** Of a running version: whether what it says could not have been said by what was there before. */
   readonly distinct?: Distinct
+  /** Of none: the code of what ended the proof; absent: it was not tried. */
+  readonly why?: string
 }
 
 export type Distinct = 'yes' | 'no' | 'unknown'
@@ -34,6 +37,21 @@ export type Distinct = 'yes' | 'no' | 'unknown'
 /** By asking only where the firmware says of itself what can be compared. */
 export const proofFor = (firmware: KnownFirmware | undefined): ProofWanted =>
   firmware?.appears?.says?.length ? 'plug-in-by-itself' : 'read-again'
+
+/** Of a job that ends without its proof. `error`: what ended that; `name`: what was written. */
+export function unproven(error: FlashError | undefined, name: string): ProofResult {
+  const { expected = name, found = '' } = error ? contradiction(error) : {}
+  return { kind: 'none', expected, found, facts: [], ...(error && { why: error.code }) }
+}
+
+/** What the patient itself said or held, where that is not what was expected. */
+function contradiction(error: FlashError): Partial<Pick<ProofResult, 'expected' | 'found'>> {
+  if (error.is('not-proven')) return error.detail.why ? {} : error.detail // of another device: says nothing of it
+  if (!error.is('verify-mismatch')) return {}
+  const { memory, address, expected, found } = error.detail
+  const at = `${memory} ${hex(address, 4)}: `
+  return { expected: at + hex(expected), found: at + hex(found) }
+}
 
 /** What is known not to be the patient. */
 export interface Bystanders {

@@ -192,6 +192,24 @@ describe('a USBasp behind another one', () => {
     expect(job.view.proof?.kind).toBe('read-again')
   })
 
+  test.each<[string, boolean, string]>([
+    ['that still says its old version is certified with what it says', true, '1.03'],
+    ['is certified without the version of another one, which says nothing of it', false, ''],
+  ])('%s, when that is the end', async (_, isAsked, found) => {
+    const { job, plugged } = await backedUp('usbasp:pair', { liesAboutVersion: true })
+    await job.choose(await practice('ATmega8', '1.10'))
+    await job.write(consents(job))
+    if (isAsked) await plugged.plugInByItself()
+    await job.prove(await theOne())
+    expect(job.view.error?.code).toBe('not-proven')
+    await job.finishUnproven()
+    const stored = await services.certificates.get(job.view.certificateId ?? '')
+    const { proof } = (await verifyCertificate(stored?.json ?? '')).certificate
+    expect(proof).toMatchObject({ kind: 'none', why: 'not-proven' })
+    if (isAsked) expect(proof.found).toContain(found)
+    else expect(proof.found).toBe('')
+  })
+
   test('that cannot be told from the programmer, which is gone, is not proven', async () => {
     const { job, plugged } = await backedUp('usbasp:pair', { version: '1.10' })
     await job.choose(await practice('ATmega8', '1.10'))

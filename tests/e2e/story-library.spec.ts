@@ -380,7 +380,7 @@ test('fuses that lose the chip are each explained and need the word; what then c
   })
   await expect(story.link(en.prove_certificate)).toBeHidden()
   await story.button(en.prove_unproven).click()
-  await story.sees(story.heading(en.prove_not))
+  await story.sees(story.heading(en.cert_proof_none))
   const certificate = await readCertificate((await story.saved(story.button(en.prove_save))).bytes)
   expect(certificate.proof.kind).toBe('none')
   for (const bit of ['high.SPIEN', 'high.RSTDISBL', 'low.CKSEL'])

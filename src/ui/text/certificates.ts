@@ -1,5 +1,11 @@
 /** A certificate in few words: whose it is, and what came of the job. */
-import { resultOf, type Certificate, type Result, type VerifiedCertificate } from '#jobs/certificate.ts'
+import {
+  resultOf,
+  type Certificate,
+  type Ending,
+  type Result,
+  type VerifiedCertificate,
+} from '#jobs/certificate.ts'
 import { errorWord } from './error-words.ts'
 import { m } from './generated/messages.js'
 
@@ -26,7 +32,7 @@ export function patientLine({
     .join(', ')
 }
 
-const results: Record<Result['code'], (gaps: { why: string }) => string> = {
+const results: Record<Exclude<Result['code'], 'contradicted'>, (gaps: { why: string }) => string> = {
   runs: m.result_runs,
   'runs-read': m.result_runs_read,
   read: m.result_read,
@@ -40,13 +46,21 @@ export function listedResult(verified: VerifiedCertificate | undefined): { text:
   if (!verified) return { text: m.result_damaged(), isProven: false }
   if (verified.signature === 'invalid') return { text: m.result_changed(), isProven: false }
   const { code, isProven, why } = resultOf(verified.certificate)
+  if (code === 'contradicted') return { text: contradiction(why).title(), isProven }
   return { text: results[code]({ why: why === undefined ? '' : errorWord(why) }), isProven }
 }
 
-/** The certificate's own heading and sentence for its proof. */
-export function proofText(certificate: Certificate): { title: string; what: string | undefined } {
-  const { distinct } = certificate.proof
-  const { code, why } = resultOf(certificate)
+const contradictions = {
+  says: { title: m.cert_proof_says, what: m.cert_proof_says_what },
+  holds: { title: m.cert_proof_holds, what: m.cert_proof_holds_what },
+}
+const contradiction = (why: string | undefined) =>
+  why === 'verify-mismatch' ? contradictions.holds : contradictions.says
+
+/** The heading and the sentences for a proof. */
+export function proofText(ending: Ending): { title: string; what: string | undefined } {
+  const { distinct } = ending.proof
+  const { code, why } = resultOf(ending)
   switch (code) {
     case 'runs':
       return { title: m.cert_proof_running(), what: undefined }
@@ -57,13 +71,15 @@ export function proofText(certificate: Certificate): { title: string; what: stri
       }
     case 'read':
       return { title: m.cert_proof_read(), what: undefined }
-    default:
-      return {
-        title: m.cert_proof_none(),
-        what:
-          why === undefined && code !== 'stopped'
-            ? m.cert_proof_none_what()
-            : m.cert_proof_none_why({ why: errorWord(why ?? 'cancelled') }),
-      }
+    case 'contradicted': {
+      const { title, what } = contradiction(why)
+      return { title: title(), what: `${m.cert_whole()} ${what()}` }
+    }
+    case 'none':
+      return { title: m.cert_proof_none(), what: `${m.cert_whole()} ${m.cert_proof_none_what()}` }
+    default: {
+      const what = m.cert_proof_none_why({ why: errorWord(why ?? 'cancelled') })
+      return { title: m.cert_proof_none(), what: `${m.cert_whole()} ${what}` }
+    }
   }
 }

@@ -447,10 +447,21 @@ describe('a certificate', () => {
     [of({}), 'Proven: the new version is running'], // an older certificate
     [of({ distinct: 'no' }), 'Proven: it runs, and its bytes were read back'],
     [of({ distinct: 'unknown' }), 'Proven: it runs, and its bytes were read back'],
-    [of({ kind: 'none' }), 'Not proven'],
+    [of({ kind: 'none', found: '' }), 'Not proven'],
+    [of({ kind: 'none', found: '1.02', why: 'not-proven' }), 'Not proven: it says something else'],
+    [of({ kind: 'none', found: '0x42', why: 'verify-mismatch' }), 'Not proven: it holds something else'],
   ])('claims no more than its proof %#', (certificate, title) => {
     expect(proofText(certificate).title).toBe(title)
     if (title.includes('bytes')) inBoth(() => proofText(certificate).what ?? '')
+  })
+
+  test('without a proof says why', () => {
+    const told = (changes: Partial<Certificate['proof']>) =>
+      inBoth(() => proofText(of({ kind: 'none', found: '', ...changes })).what ?? '').en
+    expect(told({})).toMatch(/Whether it runs was not proven\.$/)
+    expect(told({ why: 'stalled' })).toMatch(/The proof after that ended early: .+\.$/)
+    expect(told({ why: 'not-proven', found: 'USBasp 1.02' })).toMatch(/it said something else/)
+    expect(told({ why: 'verify-mismatch', found: 'flash 0x0010: 0x42' })).toMatch(/held something else/)
   })
 })
 
