@@ -8,6 +8,7 @@
  */
 import * as z from 'zod/mini'
 import { FlashError } from '#core/errors.ts'
+import type { MemoryId } from '#core/programmer.ts'
 import { verifySignature, type Keys } from '#store/keys.ts'
 import { facts, firmware, hash, list, memoryId, size, text, unreadable } from '#store/schema.ts'
 
@@ -80,6 +81,8 @@ const content = {
     facts,
     /** Whether what was there before would have said something else; absent: it was not asked. */
     distinct: z.optional(z.enum(['yes', 'no', 'unknown'])),
+    /** Of read-again: what was compared; absent in older ones: `comparedAgain` of what is in it after. */
+    memories: z.optional(list(memoryId, 20)),
     /** Of none: the code of what ended it; absent: it was not tried, or the steps say it. */
     why: z.optional(text),
   }),
@@ -121,7 +124,7 @@ export interface Result {
 
 /** What `resultOf` looks at, of a certificate or of a job that just ended. */
 export interface Ending {
-  readonly proof: Pick<Certificate['proof'], 'kind' | 'found' | 'distinct' | 'why'>
+  readonly proof: Pick<Certificate['proof'], 'kind' | 'found' | 'distinct' | 'memories' | 'why'>
   readonly steps: readonly Certificate['steps'][number][]
 }
 
@@ -134,6 +137,12 @@ export function resultOf({ proof, steps }: Ending): Result {
   if (proof.found !== '' && why !== undefined) return { code: 'contradicted', isProven: false, why }
   if (why === undefined) return { code: 'none', isProven: false }
   return why === 'cancelled' ? { code: 'stopped', isProven: false } : { code: 'failed', isProven: false, why }
+}
+
+/** The target runs before it is read again and may write its EEPROM: compared only when nothing else was written. */
+export function comparedAgain(written: readonly MemoryId[]): MemoryId[] {
+  const others = written.filter((id) => id !== 'eeprom')
+  return others.length > 0 ? others : [...written]
 }
 
 export interface VerifiedCertificate {

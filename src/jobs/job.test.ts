@@ -52,7 +52,7 @@ describe('the whole job', () => {
       before: { backupId: job.view.backup?.id, sha256: job.view.backup?.sha256 },
       source: { name: 'new.hex', sha256: 'ab'.repeat(32) },
       written: { erase: 'chip', verifiedBytes: 545 },
-      proof: { kind: 'read-again' },
+      proof: { kind: 'read-again', memories: ['flash', 'lock'] },
     })
     expect(certificate.steps.map(({ name, error }) => [name, error])).toEqual(
       ['connect', 'back-up', 'check', 'write', 'prove'].map((name) => [name, undefined]),

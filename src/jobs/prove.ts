@@ -11,6 +11,7 @@ import { sha256OfMemories } from '#store/backups.ts'
 import { sha256 } from '#firmware/hash.ts'
 import type { Attached } from '#transport/devices.ts'
 import { describe } from './describe.ts'
+import { comparedAgain } from './certificate.ts'
 import { candidates, openProgrammer, recogniseFirmware } from './identify.ts'
 import type { Connect } from './flash.ts'
 import type { Memories } from './plan.ts'
@@ -26,6 +27,8 @@ export interface ProofResult {
   readonly expected: string
   readonly found: string
   readonly facts: readonly Fact[]
+  /** Of read-again: what was compared. */
+  readonly memories?: readonly MemoryId[]
   /** Of a running version: whether what it says could not have been said by what was there before. */
   readonly distinct?: Distinct
   /** Of none: the code of what ended the proof; absent: it was not tried. */
@@ -169,8 +172,7 @@ function tell(facts: readonly Fact[]): string {
 }
 
 /**
- * Goes the way anew and reads again what was written. The target ran meanwhile and may have written its
- * EEPROM, so that is compared only when nothing else was written.
+ * Goes the way anew and reads again what was written, as far as `comparedAgain`.
  * @throws `target-changed`, `verify-mismatch`, and whatever the patient throws
  */
 export async function proveByReading(
@@ -179,8 +181,7 @@ export async function proveByReading(
   expected: Memories,
   ctx: Context,
 ): Promise<ProofResult> {
-  const ids = [...expected.keys()]
-  const compared = ids.some((id) => id !== 'eeprom') ? ids.filter((id) => id !== 'eeprom') : ids
+  const compared = comparedAgain([...expected.keys()])
   const steps = ctx.progress.steps({ reach: 1, read: 4 })
   await using patient = await connect(ctx.under(steps.reach))
   if (patient.kind !== kind) throw new FlashError('target-changed', { expected: kind, found: patient.kind })
@@ -205,7 +206,8 @@ export async function proveByReading(
   const firmware = flash && (await recogniseFirmware([{ address: 0, bytes: flash }], patient.chip, ctx.log))
   const named: Fact[] = firmware ? [{ name: 'firmware', value: nameOf(firmware.name, firmware.version) }] : []
   const hash = await hashOf(compared, found)
-  return { kind: 'read-again', expected: hash, found: hash, facts: [...patient.facts, ...named] }
+  const facts = [...patient.facts, ...named]
+  return { kind: 'read-again', expected: hash, found: hash, facts, memories: compared }
 }
 
 async function hashOf(ids: readonly MemoryId[], memories: Memories): Promise<string> {

@@ -110,7 +110,7 @@ export function certificateOf(
       programmedBytes: outcome.programmedBytes,
       verifiedBytes: outcome.verifiedBytes,
     },
-    proof: { ...proof, facts: copies(proof.facts) },
+    proof: copyOf(proof),
   }
 }
 
@@ -131,6 +131,12 @@ const valueOf = (facts: readonly Fact[], name: Fact['name']): string | undefined
   facts.find((fact) => fact.name === name)?.value
 
 const copies = (facts: readonly Fact[]): Fact[] => facts.map((fact) => ({ ...fact }))
+
+const copyOf = ({ facts, memories, ...proof }: ProofResult): CertificateContent['proof'] => ({
+  ...proof,
+  facts: copies(facts),
+  ...(memories && { memories: [...memories] }),
+})
 
 /** `version: undefined` and an absent one are the same here. */
 function firmwareOf(firmware: KnownFirmware | undefined): Pick<CertificateContent['after'], 'firmware'> {

@@ -1,12 +1,17 @@
 /** A certificate in few words: whose it is, and what came of the job. */
+import type { MemoryId } from '#core/programmer.ts'
 import {
+  comparedAgain,
   resultOf,
   type Certificate,
   type Ending,
   type Result,
   type VerifiedCertificate,
 } from '#jobs/certificate.ts'
+import type { ProofResult } from '#jobs/prove.ts'
+import type { Outcome } from '#store/journal.ts'
 import { errorWord } from './error-words.ts'
+import { memoryName } from './facts.ts'
 import { m } from './generated/messages.js'
 
 /** `USBasp, firmware 1.05 → 1.11, ATmega8A, serial 0001`; of a chip of nobody knows what only the chip. */
@@ -57,8 +62,29 @@ const contradictions = {
 const contradiction = (why: string | undefined) =>
   why === 'verify-mismatch' ? contradictions.holds : contradictions.says
 
+/** Of a certificate, or of a job that just ended. */
+interface Ended extends Ending {
+  readonly after: { readonly memories: readonly { readonly id: MemoryId }[] }
+}
+
+export const endedNow = (proof: ProofResult, { expected }: Outcome): Ended => ({
+  proof: { ...proof, memories: proof.memories && [...proof.memories] },
+  steps: [],
+  after: { memories: [...expected.keys()].map((id) => ({ id })) },
+})
+
+function readAgainWhat({ proof, after }: Ended): string {
+  const written = after.memories.map(({ id }) => id)
+  const compared = proof.memories ?? comparedAgain(written)
+  const said = m.cert_proof_read_what({ memories: compared.map(memoryName).join(', ') })
+  const isEepromLeft = written.includes('eeprom') && !compared.includes('eeprom')
+  return [said, isEepromLeft && m.cert_proof_read_eeprom(), m.cert_proof_read_runs()]
+    .filter(Boolean)
+    .join(' ')
+}
+
 /** The heading and the sentences for a proof. */
-export function proofText(ending: Ending): { title: string; what: string | undefined } {
+export function proofText(ending: Ended): { title: string; what: string | undefined } {
   const { distinct } = ending.proof
   const { code, why } = resultOf(ending)
   switch (code) {
@@ -70,7 +96,7 @@ export function proofText(ending: Ending): { title: string; what: string | undef
         what: distinct === 'no' ? m.prove_runs_same() : m.prove_runs_unknown(),
       }
     case 'read':
-      return { title: m.cert_proof_read(), what: undefined }
+      return { title: m.prove_read_again(), what: readAgainWhat(ending) }
     case 'contradicted': {
       const { title, what } = contradiction(why)
       return { title: title(), what: `${m.cert_whole()} ${what()}` }

@@ -455,6 +455,20 @@ describe('a certificate', () => {
     if (title.includes('bytes')) inBoth(() => proofText(certificate).what ?? '')
   })
 
+  test('proven by reading names what was compared, and what could not be', () => {
+    const told = (...ids: Certificate['after']['memories'][number]['id'][]) => {
+      const memories = ids.map((id) => ({ id, length: 8, sha256: 'ab'.repeat(32) }))
+      return proofText({ ...of({ kind: 'read-again' }), after: { memories } }).what
+    }
+    expect(told('flash', 'lock')).toBe(
+      'After a reset the chip was found again and read. As planned: Flash, Lock bits. What is running was not asked.',
+    )
+    expect(told('flash', 'eeprom')).toContain(
+      'As planned: Flash. EEPROM: compared when it was written, not again, because what runs may change it.',
+    )
+    expect(told('eeprom')).toContain('As planned: EEPROM. What')
+  })
+
   test('without a proof says why', () => {
     const told = (changes: Partial<Certificate['proof']>) =>
       inBoth(() => proofText(of({ kind: 'none', found: '', ...changes })).what ?? '').en
