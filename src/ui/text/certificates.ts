@@ -13,6 +13,7 @@ import type { Outcome } from '#store/journal.ts'
 import { errorWord } from './error-words.ts'
 import { memoryName } from './facts.ts'
 import { m } from './generated/messages.js'
+import { wroteNothing } from './job.ts'
 
 /** `USBasp, firmware 1.05 → 1.11, ATmega8A, serial 0001`; of a chip of nobody knows what only the chip. */
 export function patientLine({
@@ -64,13 +65,15 @@ const contradiction = (why: string | undefined) =>
 
 /** Of a certificate, or of a job that just ended. */
 interface Ended extends Ending {
+  readonly written: Pick<Outcome, 'erase' | 'programmedBytes'>
   readonly after: { readonly memories: readonly { readonly id: MemoryId }[] }
 }
 
-export const endedNow = (proof: ProofResult, { expected }: Outcome): Ended => ({
+export const endedNow = (proof: ProofResult, outcome: Outcome): Ended => ({
   proof: { ...proof, memories: proof.memories && [...proof.memories] },
   steps: [],
-  after: { memories: [...expected.keys()].map((id) => ({ id })) },
+  written: outcome,
+  after: { memories: [...outcome.expected.keys()].map((id) => ({ id })) },
 })
 
 function readAgainWhat({ proof, after }: Ended): string {
@@ -87,6 +90,7 @@ function readAgainWhat({ proof, after }: Ended): string {
 export function proofText(ending: Ended): { title: string; what: string | undefined } {
   const { distinct } = ending.proof
   const { code, why } = resultOf(ending)
+  const whole = wroteNothing(ending.written) ? m.cert_whole_nothing() : m.cert_whole()
   switch (code) {
     case 'runs':
       return { title: m.cert_proof_running(), what: undefined }
@@ -99,13 +103,13 @@ export function proofText(ending: Ended): { title: string; what: string | undefi
       return { title: m.prove_read_again(), what: readAgainWhat(ending) }
     case 'contradicted': {
       const { title, what } = contradiction(why)
-      return { title: title(), what: `${m.cert_whole()} ${what()}` }
+      return { title: title(), what: `${whole} ${what()}` }
     }
     case 'none':
-      return { title: m.cert_proof_none(), what: `${m.cert_whole()} ${m.cert_proof_none_what()}` }
+      return { title: m.cert_proof_none(), what: `${whole} ${m.cert_proof_none_what()}` }
     default: {
       const what = m.cert_proof_none_why({ why: errorWord(why ?? 'cancelled') })
-      return { title: m.cert_proof_none(), what: `${m.cert_whole()} ${what}` }
+      return { title: m.cert_proof_none(), what: `${whole} ${what}` }
     }
   }
 }

@@ -473,6 +473,10 @@ describe('a certificate', () => {
     const told = (changes: Partial<Certificate['proof']>) =>
       inBoth(() => proofText(of({ kind: 'none', found: '', ...changes })).what ?? '').en
     expect(told({})).toMatch(/Whether it runs was not proven\.$/)
+    const written = { erase: 'none', programmedBytes: 0, verifiedBytes: 8192 } as const
+    const nothing = inBoth(() => proofText({ ...of({ kind: 'none', found: '' }), written }).what ?? '').en
+    expect(nothing).toMatch(/^Nothing had to be written: every byte was read back and is equal\. Whether/)
+    expect(told({})).toMatch(/^It was written, and every byte/)
     expect(told({ why: 'stalled' })).toMatch(/The proof after that ended early: .+\.$/)
     expect(told({ why: 'not-proven', found: 'USBasp 1.02' })).toMatch(/it said something else/)
     expect(told({ why: 'verify-mismatch', found: 'flash 0x0010: 0x42' })).toMatch(/held something else/)
