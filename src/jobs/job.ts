@@ -658,12 +658,17 @@ export class Job {
     return proveByReading(this.#meet, backup.origin.patient.kind, outcome.expected, ctx)
   }
 
+  /** What the patient holds since the write, as far as it is known: also what the write left alone. */
+  get #after(): Memories {
+    return new Map([...this.#kept, ...this.#present, ...(this.view.outcome?.expected ?? [])])
+  }
+
   async #certify(proof: ProofResult): Promise<void> {
     const { keys, certificates, surroundings } = this.#services
     const content = certificateOf(this.view, {
       ...{ proof, steps: this.#runner.record, consents: this.#consents, build: surroundings.build },
       speedHz: this.#connectOptions.speedHz,
-      after: await this.#recognise(this.view.outcome?.expected ?? new Map()),
+      after: await this.#recognise(this.#after),
     })
     const { json } = await issueCertificate(content, keys)
     const { id, issuedAt, programmer, patient } = content

@@ -220,6 +220,20 @@ describe('a USBasp behind another one', () => {
     expect(job.view.error).toMatchObject({ code: 'not-proven', detail: { why: 'like-the-tool' } })
   })
 
+  test('holds the firmware of before when only its EEPROM was written, and the certificate says so', async () => {
+    const { job } = await backedUp('usbasp:pair')
+    const file = new Blob([formatIntelHex([{ address: 0, bytes: Uint8Array.of(0x12, 0x34) }])])
+    await job.choose(
+      await wantedFromFile({ kind: 'file', file, name: 'settings.eep', memory: 'eeprom' }, parse),
+    )
+    await job.write(consents(job))
+    await job.prove()
+    const { id, json } = (await services.certificates.get(job.view.certificateId ?? '')) ?? {}
+    expect(id).toBe(job.view.certificateId)
+    const { certificate } = await verifyCertificate(json ?? '')
+    expect(certificate.after.firmware?.version).toBe('1.03')
+  })
+
   test('gets firmware for another chip refused', async () => {
     const { job } = await backedUp('usbasp:pair')
     const [other] = (await practiceImages('usbasp')).filter(({ chip }) => chip !== 'ATmega8')

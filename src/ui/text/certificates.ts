@@ -25,7 +25,7 @@ export function patientLine({
   const { model, chip, serial } = patient
   const versions = {
     before: before.firmware?.version ?? '?',
-    after: after.firmware?.version ?? source.version ?? '?',
+    after: after.firmware?.version ?? (isFlashWritten(after) ? source.version : undefined) ?? '?',
   }
   const isUpdate = model !== undefined && (versions.before !== '?' || versions.after !== '?')
   return [
@@ -37,6 +37,15 @@ export function patientLine({
     .filter(Boolean)
     .join(', ')
 }
+
+/** What the patient holds since: as it was recognised, else the image, where that went into the flash. */
+export function heldAfter({ after, source }: Pick<Certificate, 'after' | 'source'>): string {
+  if (!after.firmware) return isFlashWritten(after) ? source.name : m.cert_unknown()
+  return [after.firmware.name, after.firmware.version].filter(Boolean).join(' ')
+}
+
+const isFlashWritten = ({ memories }: Certificate['after']): boolean =>
+  memories.some(({ id }) => id === 'flash')
 
 const results: Record<Exclude<Result['code'], 'contradicted'>, (gaps: { why: string }) => string> = {
   runs: m.result_runs,

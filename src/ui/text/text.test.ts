@@ -7,7 +7,7 @@ import type { Consequence } from '#jobs/plan.ts'
 import { certificateContent } from '#jobs/test-papers.ts'
 import type { JobView, StepName } from '#jobs/view.ts'
 import { evidenceCodes, statementCodes } from '#inspector/clue.ts'
-import { patientLine, proofText } from './certificates.ts'
+import { heldAfter, patientLine, proofText } from './certificates.ts'
 import { checkResult, checkText, consentText, consequenceText } from './checks.ts'
 import { errorWord } from './error-words.ts'
 import { errorText, type Situation } from './errors.ts'
@@ -436,6 +436,16 @@ describe('a certificate', () => {
     expect(de).toBe('USBasp, Firmware 1.05 → 1.11, ATmega8, Seriennummer 0042')
     expect(patientLine(content)).toBe('ATmega8')
     expect(patientLine({ ...usbasp, before })).toContain('? → 1.11')
+  })
+
+  test('takes the image for what it holds only where its flash was written', () => {
+    const source = { ...content.source, version: '1.11' }
+    const unknown = { ...usbasp, source, after }
+    expect(patientLine(unknown)).toContain('1.05 → 1.11')
+    expect(heldAfter(unknown)).toBe('x.hex')
+    const eeprom = { memories: [{ id: 'eeprom' as const, length: 8, sha256: 'ab'.repeat(32) }] }
+    expect(patientLine({ ...unknown, after: eeprom })).toContain('1.05 → ?')
+    expect(heldAfter({ ...unknown, after: eeprom })).toBe('not recognised')
   })
 
   const of = (changes: Partial<Certificate['proof']>): Certificate => ({
