@@ -142,7 +142,14 @@ describe('an archive', () => {
   test('whose backup has the id of another one here is kept beside it', async () => {
     const archive = await exportAll([backup])
     await db.put('backups', { ...backup, memories: [], sha256: 'another' })
-    await importArchive(archive, backups)
+    expect(await importArchive(archive, backups)).toEqual({ added: 1, found: 1 })
+    expect(await importArchive(archive, backups)).toEqual({ added: 0, found: 1 })
+    expect(await backups.list()).toHaveLength(2)
+  })
+
+  test('of another chip with the same contents is another backup', async () => {
+    const twin = { ...backup, id: crypto.randomUUID(), createdAt: '2026-01-01T00:00:00.000Z' }
+    expect(await importArchive(await exportAll([twin]), backups)).toEqual({ added: 1, found: 1 })
     expect(await backups.list()).toHaveLength(2)
   })
 

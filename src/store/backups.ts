@@ -121,12 +121,14 @@ export class Backups {
 
   /** All or none, in one transaction; resolves with how many were not there yet. */
   async addImported(backups: readonly Backup[]): Promise<number> {
-    const known = new Map((await this.list()).map(({ id, sha256 }) => [id, sha256]))
+    const known = await this.list()
+    const has = (one: Backup) => known.some((other) => isSameBackup(one, other))
+    const isTaken = (id: string) => known.some((one) => one.id === id)
     const fresh = backups
-      .filter(({ id, sha256 }) => known.get(id) !== sha256)
+      .filter((backup) => !has(backup))
       .map((backup) => ({
         ...backup,
-        id: known.has(backup.id) ? crypto.randomUUID() : backup.id, // another one has its id
+        id: isTaken(backup.id) ? crypto.randomUUID() : backup.id, // another one has its id
         source: 'imported' as const,
       }))
     await this.#write(fresh)
@@ -242,6 +244,10 @@ export class Backups {
     throw new FlashError('storage-failed', { during: `changing backup ${id}, which is not there` })
   }
 }
+
+/** Its id may be another since it was imported; the same contents alone may be of another chip. */
+const isSameBackup = (a: BackupEntry, b: BackupEntry): boolean =>
+  a.sha256 === b.sha256 && (a.id === b.id || a.createdAt === b.createdAt)
 
 async function hashed(memory: BackupDraft['memories'][number]): Promise<BackupMemory> {
   const { id, address, bytes } = memory
