@@ -28,18 +28,21 @@ export class LibraryState {
   said = $state('')
   removed: RemovedBackup | undefined = $state.raw()
   #part: string | undefined
+  #refreshes = 0
   readonly #stores: () => Promise<Stores>
 
   constructor(stores: () => Promise<Stores>) {
     this.#stores = stores
   }
 
-  /** A search that was overtaken by a newer one shows nothing. */
+  /** What was overtaken by a newer one, or by another search, shows nothing. */
   refresh = (query = this.query): Promise<void> =>
     this.#try('listing the library', async ({ backups, certificates }) => {
+      const turn = ++this.#refreshes
       const entries = await backups.list(query)
-      if (query === this.query) this.entries = entries
-      this.certificates = await Promise.all((await certificates.list()).map((one) => this.#listed(one)))
+      if (turn === this.#refreshes && query === this.query) this.entries = entries
+      const listed = await Promise.all((await certificates.list()).map((one) => this.#listed(one)))
+      if (turn === this.#refreshes) this.certificates = listed
     })
 
   /** Each is verified once, and again when its text is another. */

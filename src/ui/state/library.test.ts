@@ -1,6 +1,6 @@
 import 'fake-indexeddb/auto'
 import { deleteDB } from 'idb'
-import { afterEach, beforeEach, expect, test, vi } from 'vitest'
+import { afterEach, beforeEach, expect, onTestFinished, test, vi } from 'vitest'
 import { saveFile } from '#host/download.ts'
 import { issueCertificate } from '#jobs/certificate.ts'
 import { certificateContent } from '#jobs/test-papers.ts'
@@ -149,6 +149,32 @@ test('certificates are listed with what came of the job; one that is damaged kee
   ])
   await library.refresh()
   expect(told()).toHaveLength(3)
+})
+
+test('a list of certificates that is late does not undo a newer one', async () => {
+  const certificates = new Certificates(db)
+  const late = new EventTarget()
+  const once = new Promise((resolve) => {
+    late.addEventListener('now', resolve)
+  })
+  const asRead = certificates.list.bind(certificates)
+  const list = vi.spyOn(Certificates.prototype, 'list').mockImplementationOnce(async () => {
+    const read = await asRead()
+    await once
+    return read
+  })
+  onTestFinished(() => {
+    list.mockRestore()
+  })
+  const overtaken = library.refresh()
+  await vi.waitUntil(() => list.mock.calls.length > 0)
+  const { json } = await issueCertificate(certificateContent, new Keys(db))
+  const stored = { programmer: 'USBasp', chip: 'ATmega8', firmware: 'x.hex', backupId: 'b' }
+  await certificates.add({ ...stored, id: 'c1', issuedAt: '2026-03-01T00:00:00.000Z', json })
+  await library.refresh()
+  late.dispatchEvent(new Event('now'))
+  await overtaken
+  expect(library.certificates.map(({ id }) => id)).toEqual(['c1'])
 })
 
 test('names and notes are kept', async () => {
