@@ -247,7 +247,7 @@ export class Backups {
 
 /** Its id may be another since it was imported; the same contents alone may be of another chip. */
 const isSameBackup = (a: BackupEntry, b: BackupEntry): boolean =>
-  a.sha256 === b.sha256 && (a.id === b.id || a.createdAt === b.createdAt)
+  a.sha256 === b.sha256 && (a.id === b.id || (a.createdAt === b.createdAt && a.name === b.name))
 
 async function hashed(memory: BackupDraft['memories'][number]): Promise<BackupMemory> {
   const { id, address, bytes } = memory
