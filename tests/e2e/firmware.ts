@@ -7,7 +7,8 @@ export const sha256 = (bytes: Uint8Array): string => createHash('sha256').update
 
 /** The bytes of the practice image of that name, from address 0 on. */
 export function practiceBytes(name: string): Uint8Array {
-  const [segment] = [...stk500, ...usbasp].find((one) => `${one.name} practice image for ${one.chip}` === name)?.build() ?? []
+  const [segment] =
+    [...stk500, ...usbasp].find((one) => `${one.name} practice image for ${one.chip}` === name)?.build() ?? []
   if (segment?.address !== 0) throw new Error(`no practice image ${name}`)
   return segment.bytes
 }
