@@ -46,7 +46,15 @@ import {
   type ProofResult,
 } from './prove.ts'
 import { certificateOf, entryOf, outcomeOf } from './record.ts'
-import { isAsKept, readHalfWritten, unfinishedOf, viewOf, withNewEeprom, type Unfinished } from './resume.ts'
+import {
+  isAsKept,
+  pastOf,
+  readHalfWritten,
+  unfinishedOf,
+  viewOf,
+  withNewEeprom,
+  type Unfinished,
+} from './resume.ts'
 import { nothingYet, notYet, Runner, unnamed } from './runner.ts'
 import { slowerHz } from './slower.ts'
 import type { JobView, Surroundings } from './view.ts'
@@ -131,7 +139,7 @@ export class Job {
     job.#mustLookAgain = stage === 'chosen'
     if (stage !== 'chosen') job.#consents = entry.consents
     if (stage === 'writing') job.#unfinished = unfinishedOf(entry)
-    job.#runner.recall(entry.steps)
+    job.#runner.recall(pastOf(entry))
     job.#runner.again = {
       chosen: () => job.#runner.run('check', job.#checkAndPlan),
       writing: () => job.#resume(),
@@ -529,8 +537,10 @@ export class Job {
     const { plan: written = plan, backup: kept = backup } = this.view
     this.#present = new Map([...this.#present, ...written.expected])
     const whole = halfWritten ? this.#planFrom(this.#kept) : written
+    // of a rest, what was right already when it was read again is told as well
+    const all = { ...written, expected: new Map([...whole.expected, ...written.expected]) }
     // the backup itself, put back over a write that was broken off, is no work for what the backup tells
-    const outcome = await outcomeOf(startedAt, kept, written, halfWritten && !hasWork(whole) ? begun : whole)
+    const outcome = await outcomeOf(startedAt, kept, all, halfWritten && !hasWork(whole) ? begun : whole)
     await this.#enter('written', { outcome, steps: this.#runner.record })
     this.#unfinished = undefined
     this.#runner.set({

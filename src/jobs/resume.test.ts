@@ -68,6 +68,7 @@ test('an interrupted write is certified with all that it wrote, not only its res
     erase: 'chip',
     programmedBytes: whole.view.outcome?.programmedBytes,
   })
+  expect(job.view.outcome?.hashes).toEqual(whole.view.outcome?.hashes)
 })
 
 test.each(['goes on', 'is reopened'])(
@@ -80,6 +81,11 @@ test.each(['goes on', 'is reopened'])(
     await job.prove()
     const certificate = await house.certificateOf(job)
     expect(certificate.checks).toEqual(plain(checks))
+    const writes = certificate.steps.filter(({ name }) => name === 'write')
+    expect(writes.map(({ error }) => error)).toEqual([
+      how === 'goes on' ? 'device-gone' : 'page-left',
+      undefined,
+    ])
     const [nothingToDo] = certificate.checks.filter(({ code }) => code === 'nothing-to-do')
     expect(nothingToDo?.result).toBe('passed')
   },

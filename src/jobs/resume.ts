@@ -7,7 +7,7 @@ import type { Context } from '#core/context.ts'
 import { FlashError } from '#core/errors.ts'
 import type { MemoryId, Patient } from '#core/programmer.ts'
 import type { Backup, BackupDraft } from '#store/backups.ts'
-import type { JournalEntry, Wanted } from '#store/journal.ts'
+import type { DoneStep, JournalEntry, Wanted } from '#store/journal.ts'
 import { readOnce, readTwice, refuseSilence } from './backup.ts'
 import { layoutOf, planFlash, type Memories, type PlanRule } from './plan.ts'
 import { isReadable } from './reading.ts'
@@ -37,6 +37,12 @@ export const unfinishedOf = ({
 }: JournalEntry): Unfinished => ({
   ...{ wanted, rule, before, wrong, begun },
 })
+
+/** All that ended so far, and the write that its page was left in: when that was, nobody saw. */
+export function pastOf({ stage, startedAt, steps = [] }: JournalEntry): readonly DoneStep[] {
+  if (stage === 'chosen' || stage === 'written') return steps
+  return [...steps, { name: 'write', startedAt, finishedAt: startedAt, error: 'page-left' }]
+}
 
 /** How far it is; its device is not there yet. */
 export function viewOf({ stage, ...entry }: JournalEntry): Partial<JobView> {

@@ -54,7 +54,7 @@ export interface DoneStep {
   /** ISO 8601, UTC. */
   readonly startedAt: string
   readonly finishedAt: string
-  /** The code of what ended it early; absent: it was done. */
+  /** The code of what ended it early, or `page-left`; absent: it was done. */
   readonly error?: string
 }
 

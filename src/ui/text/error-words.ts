@@ -2,7 +2,8 @@
 import type { ErrorCode } from '#core/errors.ts'
 import { m } from './generated/messages.js'
 
-const words: Record<ErrorCode, () => string> = {
+const words: Record<ErrorCode | 'page-left', () => string> = {
+  'page-left': m.error_word_page_left,
   cancelled: m.error_word_cancelled,
   'browser-unsupported': m.error_word_browser_unsupported,
   'permission-denied': m.error_word_permission_denied,
