@@ -33,6 +33,12 @@ const others: Readonly<Record<string, () => string>> = {
   'usbasp:other': m.practice_other,
 }
 
+/** Where it stands among the others: what has words here in their order, the rest behind them. */
+export const practiceRank = ({ id }: ShelfEntry): number => {
+  const rank = Object.keys(others).indexOf(id)
+  return rank < 0 ? Object.keys(others).length : rank
+}
+
 /** A twin that has no words here yet is called what its protocol calls it. */
 export const practiceText = ({ id, name }: ShelfEntry): { title: string; help?: string } => {
   const entry = entries[id]
