@@ -14,7 +14,8 @@ import { facts, firmware, hash, list, memoryId, size, text, unreadable } from '#
 
 const time = z.iso.datetime()
 const values = z.record(z.string().check(z.maxLength(50)), text)
-const memory = z.object({ id: memoryId, length: size, sha256: hash })
+/** `bytes`: of one so small that people read it, such as fuses, in hex. */
+const memory = z.object({ id: memoryId, length: size, sha256: hash, bytes: z.optional(text) })
 
 const content = {
   format: z.literal('reflasher-certificate'),

@@ -1,4 +1,5 @@
 /** What a job leaves on paper: its outcome in hashes, its entry in the journal, the content of its certificate. */
+import { hexBytes } from '#core/bytes.ts'
 import { FlashError } from '#core/errors.ts'
 import type { Fact, KnownFirmware } from '#core/programmer.ts'
 import { sha256 } from '#firmware/hash.ts'
@@ -90,15 +91,21 @@ export function certificateOf(
       backupId: backup.id,
       sha256: backup.sha256,
       ...firmwareOf(backup.firmware),
-      memories: backup.memories.map(({ id, length, sha256 }) => ({ id, length, sha256 })),
+      memories: backup.memories.map(({ id, length, sha256, bytes }) => ({
+        id,
+        length,
+        sha256,
+        ...few(bytes),
+      })),
       unreadable: backup.unreadable.map((one) => ({ ...one })),
     },
     after: {
       ...firmwareOf(after),
-      memories: [...outcome.expected].map(([id, { length }]) => ({
+      memories: [...outcome.expected].map(([id, bytes]) => ({
         id,
-        length,
+        length: bytes.length,
         sha256: outcome.hashes.find(({ memory }) => memory === id)?.after ?? '',
+        ...few(bytes),
       })),
     },
     source: { ...wanted.source },
@@ -126,6 +133,8 @@ function whoItIs(
   const serial = patient.serial ?? valueOf(own, 'serial')
   return { ...(model && { model }), ...(serial && { serial }) }
 }
+
+const few = (bytes: Uint8Array): { bytes?: string } => (bytes.length <= 8 ? { bytes: hexBytes(bytes) } : {})
 
 const valueOf = (facts: readonly Fact[], name: Fact['name']): string | undefined =>
   facts.find((fact) => fact.name === name)?.value

@@ -81,6 +81,10 @@ test.each(['goes on', 'is reopened'])(
     await job.prove()
     const certificate = await house.certificateOf(job)
     expect(certificate.checks).toEqual(plain(checks))
+    const lock = ({ memories }: Pick<typeof certificate.before, 'memories'>) =>
+      memories.find(({ id }) => id === 'lock')
+    expect([lock(certificate.before)?.bytes, lock(certificate.after)?.bytes]).toEqual(['cf', 'cf'])
+    expect(certificate.after.memories.find(({ id }) => id === 'flash')).not.toHaveProperty('bytes')
     const writes = certificate.steps.filter(({ name }) => name === 'write')
     expect(writes.map(({ error }) => error)).toEqual([
       how === 'goes on' ? 'device-gone' : 'page-left',
