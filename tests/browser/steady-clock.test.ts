@@ -50,7 +50,7 @@ test('in a hidden tab a device that does not answer is given up in time', async 
   vi.spyOn(navigator.usb, 'getDevices').mockResolvedValue([device as unknown as USBDevice])
   const bench = new BenchState()
   new JobState(bench, {} as Stores)
-  await vi.waitUntil(() => bench.present.length > 0)
+  await vi.waitUntil(() => bench.present.length > 0, { timeout: 10_000 })
   const attached = bench.present[0]?.attached
   const link = attached?.link === 'usb' ? await attached.open() : undefined
 

@@ -39,7 +39,7 @@ test('a device that cannot be forgotten says so', async () => {
   const { answers } = playedUsb()
   const bench = new BenchState()
   answers[0]?.([device(() => Promise.reject(new DOMException('no', 'UnknownError')))])
-  await vi.waitUntil(() => bench.present.length > 0)
+  await vi.waitUntil(() => bench.present.length > 0, { timeout: 10_000 })
   const [present] = bench.present
   if (present) await bench.forget(present)
   expect(bench.error?.code).toBe('bug')

@@ -167,7 +167,7 @@ test('a list of certificates that is late does not undo a newer one', async () =
     list.mockRestore()
   })
   const overtaken = library.refresh()
-  await vi.waitUntil(() => list.mock.calls.length > 0)
+  await vi.waitUntil(() => list.mock.calls.length > 0, { timeout: 10_000 })
   const { json } = await issueCertificate(certificateContent, new Keys(db))
   const stored = { programmer: 'USBasp', chip: 'ATmega8', firmware: 'x.hex', backupId: 'b' }
   await certificates.add({ ...stored, id: 'c1', issuedAt: '2026-03-01T00:00:00.000Z', json })
