@@ -12,12 +12,15 @@ look() {
     [[ $hub == hs && $number == 000$port ]] && return
   done <$vhci/status
 }
+# vhci's port is free before the kernel has let go of what was on it; a twin with the same descriptors, attached in
+# between, would be taken for what was there, and not be set up anew.
 for ((i = 0; i < 200; i++)); do
   look
-  [[ $state == 004 ]] && break
+  old=(/sys/bus/usb/devices/*-"$1")
+  [[ $state == 004 && ${#old[@]} == 0 ]] && break
   sleep 0.05
 done
-[[ $state == 004 ]] || { echo "port $port of vhci is in use" && exit 1; }
+[[ $state == 004 && ${#old[@]} == 0 ]] || { echo "port $port of vhci is in use" && exit 1; }
 exec {socket}<>/dev/tcp/10.0.2.100/3240 || exit 1
 {
   printf '\x01\x11\x80\x03\0\0\0\0%s' "1-$1"
