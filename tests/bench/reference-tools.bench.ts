@@ -4,13 +4,12 @@
  * backup before it. A serial line's transfers are its writes. What the tool's job takes is known where it waits for
  * nothing but what the device tells it to, which is so with DFU.
  */
-import { PracticeBench } from '#bench/bench.ts'
+import { PracticeBench, take } from '#bench/bench.ts'
 import { VirtualClock } from '#bench/virtual-clock.ts'
 import { fromHex } from '#core/bytes.ts'
 import { Devices } from '#transport/devices.ts'
 import { jobs } from '../lab/recordings.case.ts'
 import { sameImage } from '../lab/lab-case.ts'
-import { make } from '../lab/twins.ts'
 import { parseSetup } from '../lab/usbip-packets.ts'
 import type { Recording } from '../lab/recording.ts'
 import { add, nothing, wholeJob, type Cost } from './job-cost.ts'
@@ -60,7 +59,7 @@ async function compared({ id, name, flash }: (typeof jobs)[number]): Promise<Row
   const recording = await recordings[`../../protocols/${protocol}/${name}.recording.json`]?.()
   if (!recording) throw new Error(`${name} was not recorded`)
   const theirs = costOf(recording)
-  const image = sameImage((await make(id)).setup.memory('flash'), flash)
+  const image = sameImage((await take(id)).setup.memory('flash'), flash)
   const { 'back up': backup = nothing, ...write } = Object.fromEntries(await wholeJob(id, image))
   const ours = Object.values(write).reduce((sum, cost) => add(sum, cost), nothing)
   const theirMs = protocol === 'dfu' ? await dfuMs(recording) : undefined

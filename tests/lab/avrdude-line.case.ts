@@ -13,7 +13,7 @@ import { promisify } from 'node:util'
 import { blank, equal } from '#core/bytes.ts'
 import type { LabCase } from './lab-case.ts'
 import { lineOf } from './serve.ts'
-import { make } from './twins.ts'
+import { take } from '#bench/bench.ts'
 
 interface Board {
   readonly id: string
@@ -32,7 +32,7 @@ const boards: readonly Board[] = [
 const written = ({ id, part, baud, flash, by }: Board): LabCase => ({
   name: `avrdude, ${id} by ${by}, without the guest: ${String(flash)} bytes of flash, written and read`,
   async runHere({ random, signal }) {
-    const { setup } = await make(id)
+    const { setup } = await take(id)
     assert(setup.twin.link === 'serial')
     const program = random(flash)
     const above = setup.memory('flash').slice(flash)

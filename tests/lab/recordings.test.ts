@@ -1,7 +1,7 @@
 /** Every recording of a reference tool, said again to the twin: it must answer as it did then. */
 import { expect, test } from 'vitest'
 import { VirtualClock } from '#bench/virtual-clock.ts'
-import { make } from './twins.ts'
+import { take } from '#bench/bench.ts'
 import { replay, type Recording } from './recording.ts'
 
 const recordings = import.meta.glob<Recording>('../../protocols/*/*.recording.json', {
@@ -10,7 +10,7 @@ const recordings = import.meta.glob<Recording>('../../protocols/*/*.recording.js
 })
 
 test.each(Object.entries(recordings))('%s', async (_, recording) => {
-  const { setup } = await make(recording.twin)
+  const { setup } = await take(recording.twin)
   const { now, then } = await replay(recording, setup.twin, new VirtualClock())
   expect(then.length).toBeGreaterThan(0)
   expect(now).toBe(then)

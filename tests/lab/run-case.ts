@@ -8,7 +8,8 @@ import { pcapHeader } from '#transport/pcap.ts'
 import type { Guest } from './guest.ts'
 import { seeded, type GuestCase, type HereCase, type LabCase, type LabTwin } from './lab-case.ts'
 import { recordSerial, recordUsb, type RecordedEvent } from './recording.ts'
-import { make, record, usbSide } from './twins.ts'
+import { take } from '#bench/bench.ts'
+import { record, usbSide } from './twins.ts'
 import { UsbPort, type Transfer } from './usb-port.ts'
 import { setupBytes, Status } from './usbip-packets.ts'
 import type { UsbipServer } from './usbip-server.ts'
@@ -225,7 +226,7 @@ async function plug(
   guest: Guest,
   events: RecordedEvent[] | undefined,
 ): Promise<LabTwin> {
-  const { entry, setup } = await make(id, dials)
+  const { entry, setup } = await take(id, dials)
   const { twin } = setup
   const whole = usbSide(events && twin.link === 'serial' ? recordSerial(twin, events) : twin)
   const port = new UsbPort(whole, clock)

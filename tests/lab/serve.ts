@@ -6,7 +6,8 @@ import { TwinSerialBus, type PluggedSerial } from '#bench/twin-serial.ts'
 import { VirtualClock } from '#bench/virtual-clock.ts'
 import type { SerialTwin, UsbTwin, WireFaults } from '#bench/twin.ts'
 import { parseDevice } from '#bench/twin-usb-descriptors.ts'
-import { make, record, usbSide } from './twins.ts'
+import { take } from '#bench/bench.ts'
+import { record, usbSide } from './twins.ts'
 import { pcapHeader } from '#transport/pcap.ts'
 import { UsbPort } from './usb-port.ts'
 import { listen, UsbipServer } from './usbip-server.ts'
@@ -48,7 +49,7 @@ export async function serve({
   clock = new VirtualClock({ speed: 1 }),
   log = () => undefined,
 }: ServeOptions): Promise<Served> {
-  const setups = await Promise.all(ids.map((id) => make(id)))
+  const setups = await Promise.all(ids.map((id) => take(id)))
   const server = new UsbipServer()
   const ports = setups.map(({ setup }) => new UsbPort(usbSide(setup.twin), clock))
   if (trace !== undefined) {
@@ -90,7 +91,7 @@ function idsOf({ descriptors }: UsbTwin): string {
 
 /** `lineOf` a twin from the shelf. */
 export async function serveLine({ ids: [id = ''], ...options }: ServeOptions, baud: number): Promise<Served> {
-  const { twin } = (await make(id)).setup
+  const { twin } = (await take(id)).setup
   if (twin.link !== 'serial') throw new Error(`${id} is no serial twin`)
   return lineOf(twin, options, baud)
 }

@@ -1,13 +1,10 @@
 /** Twins from the shelf, with the side that a computer sees, and what goes over it in a file. */
 import { appendFileSync } from 'node:fs'
-import { take } from '#bench/bench.ts'
 import type { Twin } from '#bench/twin.ts'
 import { pcapUsb } from '#transport/pcap.ts'
 import { asUsb } from './serial-bridges.ts'
 import type { UsbPort } from './usb-port.ts'
 import { setupBytes } from './usbip-packets.ts'
-
-export { take as make }
 
 export const usbSide = (twin: Twin) => (twin.link === 'usb' ? twin : asUsb(twin))
 
