@@ -35,8 +35,8 @@ export interface DfuInterface {
 }
 
 const Type = { Interface: 0x04, Functional: 0x21 } as const
-const dfuClass = 0xfe
-const dfuSubclass = 1
+/** Of a DFU interface, in either mode. */
+export const dfuClass = { classCode: 0xfe, subclassCode: 1 } as const
 /** With `bLength` 7 it ends before the version (DFU 1.0). */
 const leastFunctionalBytes = 7
 
@@ -50,7 +50,7 @@ export function findDfuInterface(configuration: Uint8Array): DfuInterface | unde
       const read = new ByteReader(body)
       const [own, setting] = [read.u8(), read.u8()]
       read.u8() // bNumEndpoints
-      const isDfu = read.u8() === dfuClass && read.u8() === dfuSubclass
+      const isDfu = read.u8() === dfuClass.classCode && read.u8() === dfuClass.subclassCode
       if (!isDfu || (number !== undefined && own !== number)) continue
       number = own
       alternates.push({ setting, protocol: read.u8(), name: read.u8() })

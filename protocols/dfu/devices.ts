@@ -1,12 +1,21 @@
 /**
- * Devices that are known to be in DFU mode, as data: names and what each has of its own. Where its boot loader is in ROM,
- * nothing that is written can take it away. Sources: ST, AN2606 and AN3156; `dfuse.c` and `quirks.c` of dfu-util;
- * Black Magic Debug, `platforms/common/stm32`; devanlai/dapboot.
+ * Devices that are known to speak DFU, as data: names and what each has of its own; those that run their application, and
+ * their boot loaders. Where that is in ROM, nothing that is written can take it away. Sources: ST, AN2606 and AN3156;
+ * `dfuse.c` and `quirks.c` of dfu-util; Black Magic Debug, `platforms/common`; devanlai/dapboot; candle-usb/candleLight_fw.
  */
 import { usbId } from '#core/bytes.ts'
 
+interface UsbIds {
+  readonly vendorId: number
+  readonly productId: number
+}
+
 export interface KnownDevice {
   readonly model: string
+  /** Of one that runs its application: the ids of its boot loader. */
+  readonly becomes?: UsbIds
+  /** Its product name ends with its version; its release number says nothing. */
+  readonly saysVersion?: true
   /** In front of the size, where the layout is all that tells the chip. */
   readonly chips?: string
   /** See `SessionOptions`. */
@@ -21,15 +30,35 @@ const known: Readonly<Record<string, KnownDevice>> = {
   '2e3c:df11': { model: 'AT32 (ROM boot loader)', chips: 'AT32' },
   '314b:0106': { model: 'APM32 (ROM boot loader)', chips: 'APM32' },
   '1209:db42': { model: 'dapboot', chips: 'STM32', startsAt: 0x0800_2000 },
-  '1d50:6017': { model: 'Black Magic Probe (boot loader)', chips: 'STM32' },
+  '1d50:6018': {
+    model: 'Black Magic Probe',
+    saysVersion: true,
+    becomes: { vendorId: 0x1d50, productId: 0x6017 },
+  },
+  '1d50:6017': {
+    model: 'Black Magic Probe (boot loader)',
+    chips: 'STM32',
+    saysVersion: true,
+    saysTooLong: true,
+  },
+  '1d50:606f': { model: 'candleLight', becomes: { vendorId: 0x0483, productId: 0xdf11 } },
+}
+
+/** In texts of practice images: what tells them from real ones. */
+export const practiceMark = ' (practice)'
+
+/** What the product name of a Black Magic Probe says beside its name; `hardware` is empty for the probe itself. */
+export function parseProduct(product: string): { hardware: string; version: string } | undefined {
+  const found = /^Black Magic Probe (?:DFU )?(?:\(([^)]+)\),? ?)?\(?(?:Firmware )?v?(\d+\.\d+[^\s)]*)/.exec(
+    product,
+  )
+  return found ? { hardware: found[1] ?? '', version: found[2] ?? '' } : undefined
 }
 
 export const findDevice = (vendorId: number, productId: number): KnownDevice | undefined =>
   known[usbId(vendorId, productId)]
 
-export const knownIds: readonly { readonly vendorId: number; readonly productId: number }[] = Object.keys(
-  known,
-).map((id) => {
+export const knownIds: readonly UsbIds[] = Object.keys(known).map((id) => {
   const [vendorId = 0, productId = 0] = id.split(':').map((part) => parseInt(part, 16))
   return { vendorId, productId }
 })

@@ -2,8 +2,8 @@
  * The memories of a DfuSe device as a patient. Flash is erased and written by whole sectors; option bytes and OTP are
  * read, so that a backup has them, and never written: writing them restarts the chip, and OTP stays for good.
  *
- * No order of writing can break it: its boot loader is in ROM, or in sectors that it lets nobody write. The sector with
- * the vectors still comes last, because boot loaders in flash start what has some. Sources: ST, UM0424 and AN3156; the
+ * No order of writing can break it: its boot loader is in ROM, or in sectors that it lets nobody write. A boot loader in
+ * flash starts what has vectors, so their sector is blanked first and written last: half a program never starts. Sources: ST, UM0424 and AN3156; the
  * order of requests as dfu-util 0.11 sends them.
  */
 import { blank, hex, isBlank, usbId } from '#core/bytes.ts'
@@ -61,13 +61,23 @@ export class DfusePatient implements Patient {
 
   /** @throws `read-protected` when its flash may not be read */
   static async connect(device: DfuseDevice, ctx: Context): Promise<DfusePatient> {
-    const flash = together(device.regions.find(({ id }) => id === 'flash')?.layout.sectors ?? [])
-    const patient = new DfusePatient(device, flash)
+    const all = together(device.regions.find(({ id }) => id === 'flash')?.layout.sectors ?? [])
+    const own = all.slice(Math.max(0, all.findIndex(isOpen)))
     await device.session.toIdle(ctx)
-    await patient.#select('flash')
-    await patient.#seek(flash[0]?.address ?? 0, ctx)
-    await device.session.abort()
-    return patient
+    for (const flash of own.length < all.length ? [all, own] : [all]) {
+      const patient = new DfusePatient(device, flash)
+      await patient.#select('flash')
+      try {
+        await patient.#seek(flash[0]?.address ?? 0, ctx)
+      } catch (error) {
+        // Boot loaders list their own sectors as readable, and hide them.
+        if (flash !== all || own.length === all.length || !isFlashError(error, 'device-refused')) throw error
+        continue
+      }
+      await device.session.abort()
+      return patient
+    }
+    throw new FlashError('bug', { during: 'looking for the flash' })
   }
 
   get facts(): readonly Fact[] {
@@ -93,10 +103,20 @@ export class DfusePatient implements Patient {
     await Promise.resolve()
   }
 
+  async leave(ctx: Context): Promise<void> {
+    const { session } = this.#device
+    await session.toIdle(ctx)
+    await this.#select('flash')
+    await this.#seek(this.#flash.find(isOpen)?.address ?? 0, ctx)
+    await session.leave(ctx)
+  }
+
   #memory({ id, layout }: Region): Memory {
     const sectors = id === 'flash' ? this.#flash : together(layout.sectors)
     const isFlash = id === 'flash'
-    const isFixed = ({ erasable, writable }: Sector) => !erasable || !writable
+    const fixed = sectors.filter((sector) => !isOpen(sector))
+    const first = sectors.find(isOpen)
+    const isLoaderInside = !layout.sectors.every(isOpen)
     const pageBytes = Math.min(...sectors.map(({ length }) => length))
     return {
       id,
@@ -105,9 +125,8 @@ export class DfusePatient implements Patient {
       sectors,
       pageMs: (pageBytes / 1024) * kibibyteMs,
       write: 'overwrite',
-      reserved: isFlash
-        ? sectors.filter(isFixed).map(({ address, length }) => ({ address, length, why: 'bootloader' }))
-        : [],
+      reserved: isFlash ? fixed.map(({ address, length }) => ({ address, length, why: 'bootloader' })) : [],
+      ...(isFlash && isLoaderInside && first && { guard: { address: first.address, length: first.length } }),
       ...(sectors.every(({ readable }) => readable) && {
         read: (range: Range, ctx: Context) => this.#read(id, range, ctx),
       }),
@@ -195,6 +214,8 @@ export class DfusePatient implements Patient {
     }
   }
 }
+
+const isOpen = ({ erasable, writable }: Sector): boolean => erasable && writable
 
 /** From the first on, up to where there is a gap. */
 function together(sectors: readonly Sector[]): readonly Sector[] {

@@ -7,6 +7,7 @@ import { Context } from '#core/context.ts'
 import type { MemoryId, Patient } from '#core/programmer.ts'
 import { candidates, openProgrammer } from '#jobs/identify.ts'
 import { Devices } from '#transport/devices.ts'
+import type { UsbLink } from '#transport/links.ts'
 import { readUnprotect, State } from './packets.ts'
 import { DfuSession } from './session.ts'
 
@@ -93,11 +94,54 @@ test('what is blank is erased and not written', async () => {
   expect(plugged.transfers.bytesOut - before).toBe(5) // the erase
 })
 
-test('the boot loader of a Black Magic Probe is reserved', async () => {
+test('the boot loader of a Black Magic Probe stays hidden; what it looks at is blanked first and written last', async () => {
   const { patient } = await connect('dfu:black-magic')
-  const { reserved, address } = memoryOf(patient, 'flash')
-  expect(reserved).toHaveLength(8)
-  expect(reserved[0]).toEqual({ address, length: 1024, why: 'bootloader' })
+  expect(memoryOf(patient, 'flash')).toMatchObject({
+    address: 0x0800_2000,
+    length: 120 * 1024,
+    reserved: [],
+    guard: { address: 0x0800_2000, length: 1024 },
+  })
+})
+
+/** Running its application. */
+async function running(id: string) {
+  const { devices, ctx, clock } = await plug(id)
+  const [attached] = await devices.list()
+  const [candidate] = attached ? candidates(attached.seen) : []
+  if (!attached || !candidate) throw new Error('not recognised')
+  const programmer = await openProgrammer(attached, candidate, ctx)
+  onTestFinished(() => programmer[Symbol.asyncDispose]())
+  return { devices, ctx, clock, candidate, programmer }
+}
+
+test.each([
+  ['dfu:black-magic-probe', 0x1d50, 0x6017],
+  ['dfu:plain-running', 0x1209, 0x0001],
+])('%s is asked to start its boot loader, and comes back as that', async (id, vendorId, productId) => {
+  const { devices, ctx, clock, candidate, programmer } = await running(id)
+  expect(candidate.recognition).toMatchObject({ mode: 'application', usable: true })
+  expect(programmer.ways).toEqual([])
+  await programmer.restart?.run(ctx)
+  await clock.sleep(1000)
+  const [back] = await devices.list()
+  expect(back?.seen).toMatchObject({ vendorId, productId })
+})
+
+test('one that does not go is told of, in time', async () => {
+  const { devices, ctx, clock, programmer } = await running('dfu:black-magic-probe')
+  const [attached] = await devices.list()
+  const link = await (attached?.link === 'usb' ? attached.open() : Promise.reject(new Error('no USB')))
+  onTestFinished(() => link[Symbol.asyncDispose]())
+  await programmer[Symbol.asyncDispose]()
+  const deaf: UsbLink = { ...link, gone: link.gone, controlOut: () => Promise.resolve() }
+  const from = clock.now()
+  await expect(
+    new DfuSession(deaf, { number: 4, transferBytes: 64 }).detach(true, ctx),
+  ).rejects.toMatchObject({
+    code: 'device-refused',
+  })
+  expect(clock.now() - from).toBeLessThan(10_000)
 })
 
 async function talk(devices: Devices, ctx: Context) {

@@ -1,15 +1,15 @@
 /**
  * Opens a device in DFU mode and offers the one way there is: to its own memories. What they are, an alternate setting
- * each, DfuSe devices tell by the settings' names; of others an upload shows it. Sources: as `packets.ts` and
- * `layout.ts`.
+ * each, DfuSe devices tell by the settings' names; of others an upload shows it. One that runs its application can only
+ * be asked to start its boot loader. Sources: as `packets.ts` and `layout.ts`.
  */
 import { exactly } from '#core/bytes.ts'
 import type { Context } from '#core/context.ts'
 import { FlashError } from '#core/errors.ts'
-import type { Driver, Fact, Patient, Programmer, Recognition, Way } from '#core/programmer.ts'
+import type { Driver, Fact, Patient, Programmer, Recognition, Restart, Way } from '#core/programmer.ts'
 import type { UsbLink } from '#transport/links.ts'
-import { findDfuInterface, textOf, type DfuInterface } from './descriptors.ts'
-import { findDevice } from './devices.ts'
+import { dfuClass, findDfuInterface, textOf, type DfuInterface } from './descriptors.ts'
+import { findDevice, type KnownDevice } from './devices.ts'
 import { parseLayout, type Layout } from './layout.ts'
 import { DfuSession } from './session.ts'
 import { DfusePatient, type Region } from './dfuse-patient.ts'
@@ -32,13 +32,20 @@ async function open(link: UsbLink, seen: Recognition, ctx: Context): Promise<Pro
   const dfu = findDfuInterface(await readConfiguration(link))
   if (!dfu) throw new FlashError('wrong-device', { expected: 'DFU', found: seen.model })
   const version = dfu.functional?.version ?? 0x0100
+  const common = {
+    facts: [...seen.facts, protocolFact(version)],
+    notices: seen.notices,
+    gone: link.gone,
+    [Symbol.asyncDispose]: () => link[Symbol.asyncDispose](),
+  }
+  const { vendorId, productId } = link.seen
+  const known = findDevice(vendorId, productId)
+  if (seen.mode === 'application') return { ...common, ways: [], restart: restartOf(link, dfu, known) }
   const isDfuse = version === dfuseVersion
   const regions = isDfuse ? await regionsOf(link, dfu, ctx) : []
   if (isDfuse && !regions.some(({ id }) => id === 'flash')) throw refusing('no layout of a flash')
   // without reading there is neither a backup nor a proof
   if (!isDfuse && dfu.functional?.canUpload !== true) throw refusing('bitCanUpload 0')
-  const { vendorId, productId } = link.seen
-  const known = findDevice(vendorId, productId)
   const said = dfu.functional?.transferBytes ?? 0
   const blocksAt = said >= leastTransferBytes ? said : leastTransferBytes
   const session = new DfuSession(link, {
@@ -56,14 +63,19 @@ async function open(link: UsbLink, seen: Recognition, ctx: Context): Promise<Pro
         ? DfusePatient.connect({ ...device, regions, blocksAt }, ctx)
         : PlainPatient.connect(device, ctx),
   }
-  return {
-    facts: [...seen.facts, protocolFact(version)],
-    notices: seen.notices,
-    ways: [way],
-    gone: link.gone,
-    [Symbol.asyncDispose]: () => link[Symbol.asyncDispose](),
-  }
+  return { ...common, ways: [way] }
 }
+
+/** By DETACH; unknown devices come back as anything that is in DFU mode. */
+const restartOf = (link: UsbLink, { number, functional }: DfuInterface, known?: KnownDevice): Restart => ({
+  link: 'usb',
+  as: [known?.becomes ?? dfuClass],
+  run: (ctx) =>
+    new DfuSession(link, { number, transferBytes: leastTransferBytes }).detach(
+      functional?.willDetach === true,
+      ctx,
+    ),
+})
 
 const refusing = (status: string): FlashError =>
   new FlashError('device-refused', { during: 'asking for its memories', status })

@@ -1,29 +1,32 @@
 /**
- * USB devices in DFU mode: known ones by their ids, any other by its interface (class FE, subclass 1, protocol 2). Those
- * that still run their application (protocol 1) have to be put into DFU mode first. Source: DFU 1.1, sections 4.1.2 and
+ * USB devices that speak DFU: known ones by their ids, any other by its interface (class FE, subclass 1): protocol 2 is
+ * DFU mode, protocol 1 an application that can be asked to start its boot loader. Source: DFU 1.1, sections 4.1.2 and
  * 4.2.3.
  */
 import { usbId, versionText } from '#core/bytes.ts'
-import type { Fact, Identity, Recognition, SeenUsb } from '#core/programmer.ts'
-import { findDevice, knownIds } from './devices.ts'
+import type { Fact, Identity, Mode, Recognition, SeenUsb } from '#core/programmer.ts'
+import { dfuClass } from './descriptors.ts'
+import { findDevice, knownIds, parseProduct } from './devices.ts'
 
-const dfuClass = { classCode: 0xfe, subclassCode: 1 } as const
-const dfuMode = 2
+const modes: Readonly<Record<number, Mode>> = { 1: 'application', 2: 'bootloader' }
 /** Its loaders speak another language in the same clothes (FLIP). */
 const atmel = 0x03eb
 
-const hasDfuMode = ({ interfaces }: SeenUsb): boolean =>
-  interfaces.some(
-    ({ classCode, subclass, protocol }) =>
-      classCode === dfuClass.classCode && subclass === dfuClass.subclassCode && protocol === dfuMode,
+function modeOf({ interfaces }: SeenUsb): Mode | undefined {
+  const dfu = interfaces.find(
+    ({ classCode, subclass }) => classCode === dfuClass.classCode && subclass === dfuClass.subclassCode,
   )
+  return dfu && modes[dfu.protocol]
+}
 
-function facts(seen: SeenUsb, model: string): Fact[] {
+function facts(seen: SeenUsb, model: string, mode: Mode): Fact[] {
+  const saysVersion = findDevice(seen.vendorId, seen.productId)?.saysVersion
+  const version = saysVersion ? parseProduct(seen.product ?? '')?.version : versionText(seen.deviceVersion)
   const known: readonly [Fact['name'], string | undefined, string][] = [
     ['model', model, 'idVendor, idProduct, iProduct'],
-    ['mode', 'bootloader', 'bInterfaceProtocol'],
+    ['mode', mode, 'bInterfaceProtocol'],
     ['usb-id', usbId(seen.vendorId, seen.productId), 'idVendor, idProduct'],
-    ['firmware-version', versionText(seen.deviceVersion), 'bcdDevice'],
+    ['firmware-version', version, saysVersion ? 'iProduct' : 'bcdDevice'],
     ['manufacturer', seen.manufacturer, 'iManufacturer'],
     ['product', seen.product, 'iProduct'],
     ['serial', seen.serial, 'iSerialNumber'],
@@ -38,16 +41,20 @@ export default {
   filters: [...knownIds, dfuClass],
   toTarget: [],
   recognise(seen): Recognition | undefined {
-    if (seen.link !== 'usb' || seen.vendorId === atmel || !hasDfuMode(seen)) return undefined
+    const mode = seen.link === 'usb' ? modeOf(seen) : undefined
+    if (seen.link !== 'usb' || seen.vendorId === atmel || !mode) return undefined
     const known = findDevice(seen.vendorId, seen.productId)
     const model = known?.model ?? seen.product ?? 'DFU'
+    // On the hardware of an ST-Link, what it comes back as is that one's own boot loader.
+    const isOnStLink =
+      mode === 'application' && /st-?link/i.test(parseProduct(seen.product ?? '')?.hardware ?? '')
     return {
       model,
-      mode: 'bootloader',
+      mode,
       confidence: known ? 'certain' : 'likely',
-      usable: true,
-      facts: facts(seen, model),
-      notices: [],
+      usable: !isOnStLink,
+      facts: facts(seen, model, mode),
+      notices: isOnStLink ? [{ code: 'other-protocol', level: 'info', values: { protocol: 'ST-Link' } }] : [],
     }
   },
   proven: {

@@ -1,5 +1,7 @@
 /** Made-up programs for twins and the practice bench: a Cortex-M vector table, filler that says what it is, and no code. */
-import { ByteWriter } from '#core/bytes.ts'
+import { ByteReader, ByteWriter } from '#core/bytes.ts'
+import { findStrings } from '#core/find.ts'
+import { parseProduct, practiceMark } from './devices.ts'
 
 const stackTop = 0x2000_4000
 const vectors = 48
@@ -16,4 +18,24 @@ export function practiceProgram(address: number, length: number, version = 1): U
     if (i < body.length) return body[i] ?? 0
     return i % 64 < text.length ? (text[i % 64] ?? 0) : (Math.imul(i + version, 2_654_435_761) >>> 24) & 0xff
   })
+}
+
+/** Of the Black Magic Probe's practice images, by their number. */
+export const versions = ['1.9.1', '1.10.2', '2.0.0'] as const
+const textsAt = vectors * 4
+
+/** The same with the texts of a Black Magic Probe, versions 1 to 3. */
+export function blackMagicProgram(address: number, length: number, version = 1): Uint8Array {
+  const program = practiceProgram(address, length, version)
+  const product = `Black Magic Probe v${versions[version - 1] ?? ''}${practiceMark}`
+  program.set(new TextEncoder().encode(`Black Magic Debug\0${product}\0Black Magic GDB Server\0`), textsAt)
+  return program
+}
+
+/** What a Black Magic Probe with this flash says that it is; undefined: its boot loader finds nothing to start. */
+export function productIn(flash: Uint8Array): string | undefined {
+  const stack = new ByteReader(flash.subarray(0, 4)).u32le()
+  if ((stack & 0x2ffe_0000) !== 0x2000_0000) return undefined
+  const texts = findStrings([{ address: 0, bytes: flash }]).map(({ text }) => text)
+  return texts.find((text) => parseProduct(text)) ?? 'Practice program'
 }

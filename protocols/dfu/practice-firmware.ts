@@ -1,6 +1,6 @@
 /** Practice images for DFU devices: a vector table and filler that says what it is. */
 import type { PracticeFirmware } from '#bench/twin.ts'
-import { practiceProgram } from './images.ts'
+import { blackMagicProgram, practiceProgram, versions } from './images.ts'
 
 const image = (chip: string, version: number, address: number, length = 24_000): PracticeFirmware => ({
   id: `practice-${String(version)}-${chip.toLowerCase().replace(/\W+/g, '-')}${address === 0x0800_0000 ? '' : '-app'}`,
@@ -10,10 +10,19 @@ const image = (chip: string, version: number, address: number, length = 24_000):
   build: () => [{ address, bytes: practiceProgram(address, length, version) }],
 })
 
+const blackMagic = (number: number): PracticeFirmware => ({
+  id: `practice-black-magic-${String(number)}`,
+  name: 'Black Magic Probe (practice image)',
+  chip: 'STM32 (120 KiB)',
+  version: versions[number - 1] ?? '',
+  build: () => [{ address: 0x0800_2000, bytes: blackMagicProgram(0x0800_2000, 90_000, number) }],
+})
+
 export default [
   image('STM32 (128 KiB)', 2, 0x0800_0000),
-  image('STM32 (128 KiB)', 3, 0x0800_2000),
   image('STM32 (1024 KiB)', 2, 0x0800_0000),
   image('STM32 (56 KiB)', 2, 0x0800_2000),
   image('DFU (8 KiB)', 2, 0, 6000),
+  blackMagic(2),
+  blackMagic(3),
 ] satisfies readonly PracticeFirmware[]

@@ -28,6 +28,10 @@ const busyTimeoutMs = 40_000
 /** A device that is busy and says 0 ms this often is stuck (dfu-util's number). */
 const mostZeros = 100
 const shortestPollMs = 1
+/** For a port reset after DETACH; longer than devices say, as dfu-util has it. */
+const detachTimeoutMs = 1000
+/** A device that was told to go has gone by then, and the browser has heard of it. */
+const goneWithinMs = 5000
 const mostClears = 5
 
 /** Asking moves it on, sooner or later. */
@@ -69,7 +73,8 @@ export class DfuSession {
     for (let tries = 0; tries < mostClears; tries++) {
       last = await this.#untilReady(await this.#statusIfTold(), ctx)
       if (last.state === State.Idle && last.status === 'OK') return
-      if (last.state === State.Error || last.status !== 'OK') await this.#out(Request.ClearStatus)
+      if (last.state === State.ManifestWaitReset) await this.#link.reset()
+      else if (last.state === State.Error || last.status !== 'OK') await this.#out(Request.ClearStatus)
       else await this.#out(Request.Abort)
     }
     throw new FlashError('device-refused', {
@@ -123,6 +128,42 @@ export class DfuSession {
     await this.toIdle(ctx)
     if (status.status === 'OK') return
     throw new FlashError('device-refused', { during: `block ${String(block)}`, status: statusText(status) })
+  }
+
+  /**
+   * Out of its application and into its boot loader (5.1): it goes by itself, or when its port is reset.
+   * @throws `device-refused` when it stays
+   */
+  async detach(willDetach: boolean, ctx: Context): Promise<void> {
+    await this.#unlessGone(() => this.#out(Request.Detach, detachTimeoutMs))
+    if (!willDetach) await this.#unlessGone(() => this.#link.reset())
+    await this.#untilGone('starting its boot loader', ctx)
+  }
+
+  /**
+   * Starts what it holds: the empty block ends a download that was none, and asking for its status makes it go.
+   * @throws `device-refused` when it stays
+   */
+  async leave(ctx: Context): Promise<void> {
+    await this.#unlessGone(() => this.end(0))
+    await this.#unlessGone(() => this.#statusIfTold()) // some go without an answer
+    await this.#untilGone('starting its application', ctx)
+  }
+
+  async #unlessGone(ask: () => Promise<unknown>): Promise<void> {
+    try {
+      await ask()
+    } catch (error) {
+      if (!isFlashError(error, 'device-gone', 'timeout')) throw error
+    }
+  }
+
+  async #untilGone(during: string, { clock, signal }: Context): Promise<void> {
+    const { gone } = this.#link
+    await clock.sleep(goneWithinMs, AbortSignal.any([gone, signal])).catch(() => undefined) // looked at here
+    if (gone.aborted) return
+    signal.throwIfAborted()
+    throw new FlashError('device-refused', { during, status: 'still there' })
   }
 
   /** Waits while it is busy, for what the device says and no longer than is of use. `status`: undefined as in `#statusIfTold`. */

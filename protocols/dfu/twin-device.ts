@@ -4,10 +4,10 @@
  * request that comes too early is held back until it is over. What it holds, and how blocks reach it, is its content.
  * Sources: DFU 1.1; ST, UM0424 and AN3156; what dfu-util needs of a device.
  */
-import { ByteWriter, concat } from '#core/bytes.ts'
 import type { Clock } from '#core/time.ts'
 import type { SetupPacket, TwinAnswer, TwinBus, TwinPatient, UsbDescriptors, UsbTwin } from '#bench/twin.ts'
 import { formatStatus, Request, State, type StatusName } from './packets.ts'
+import { Attribute, loaderDescriptors, type Named } from './twin-descriptors.ts'
 import type { TwinFlash } from './twin-flash.ts'
 
 /** What a block does. */
@@ -37,11 +37,11 @@ export interface TwinContent {
   give(block: number, length: number, setting: number, isFirst: boolean): Uint8Array | StatusName
 }
 
-export interface DfuTwinOptions {
-  readonly ids: { readonly vendorId: number; readonly productId: number; readonly deviceVersion: number }
-  readonly texts: { readonly manufacturer: string; readonly product: string; readonly serial: string }
+export interface DfuTwinOptions extends Named {
   readonly transferBytes: number
   readonly content: TwinContent
+  /** As what it comes back when it leaves; absent: what it holds has no USB. */
+  readonly runs?: (() => UsbTwin) | undefined
   /** When a download has ended. Default: it leaves. */
   readonly manifests?: 'leaves' | 'waits for a reset' | 'stays'
   /** The waiting time that it tells for what takes so many ms. */
@@ -56,7 +56,6 @@ const leaveMs = 20
 const manifestMs = 50
 const ok = new Uint8Array()
 const Standard = { SetConfiguration: 9, SetInterface: 11 } as const
-const Attribute = { Download: 1, Upload: 2, ManifestationTolerant: 4, WillDetach: 8 } as const
 
 export class DfuTwin implements UsbTwin, TwinPatient {
   readonly link = 'usb'
@@ -73,7 +72,13 @@ export class DfuTwin implements UsbTwin, TwinPatient {
 
   constructor(options: DfuTwinOptions) {
     this.#options = options
-    this.descriptors = descriptorsOf(options)
+    const { content, transferBytes, manifests } = options
+    const ends = manifests === 'stays' ? Attribute.ManifestationTolerant : Attribute.WillDetach
+    this.descriptors = loaderDescriptors(options, content.names, {
+      attributes: Attribute.Download | Attribute.Upload | ends,
+      transferBytes,
+      version: content.version,
+    })
   }
 
   set onWork(listener: (ms: number) => void) {
@@ -94,7 +99,7 @@ export class DfuTwin implements UsbTwin, TwinPatient {
   brownOut(): void {
     const bus = this.#bus
     this.unplugged()
-    bus?.detach({ twin: this, ms: restartMs })
+    bus?.detach({ twin: this.#options.runs?.() ?? this, ms: restartMs })
   }
 
   reset(): void {
@@ -172,8 +177,7 @@ export class DfuTwin implements UsbTwin, TwinPatient {
       case State.ManifestSync:
         this.#state = State.Manifest
         this.#busyUntil = clock.now() + manifestMs
-        // to what was written, which has no USB here
-        if (manifests === 'leaves') clock.after(leaveMs, () => this.#bus?.detach())
+        if (manifests === 'leaves') clock.after(leaveMs, () => this.#leave())
         return manifestMs
       case State.DownloadBusy:
       case State.Manifest: {
@@ -191,6 +195,11 @@ export class DfuTwin implements UsbTwin, TwinPatient {
       default:
         return 0
     }
+  }
+
+  #leave(): void {
+    const next = this.#options.runs?.()
+    this.#bus?.detach(next && { twin: next, ms: restartMs })
   }
 
   #download(block: number, bytes: Uint8Array): TwinAnswer {
@@ -216,46 +225,5 @@ export class DfuTwin implements UsbTwin, TwinPatient {
     if (typeof bytes === 'string') return this.#fail(bytes)
     this.#state = bytes.length < length ? State.Idle : State.UploadIdle
     return bytes
-  }
-}
-
-const firstName = 4
-
-function descriptorsOf({
-  ids,
-  texts,
-  transferBytes,
-  content: { names, version },
-  manifests,
-}: DfuTwinOptions): UsbDescriptors {
-  const ends = manifests === 'stays' ? Attribute.ManifestationTolerant : Attribute.WillDetach
-  const functional = new ByteWriter()
-    .bytes([9, 0x21, Attribute.Download | Attribute.Upload | ends])
-    .u16le(255)
-    .u16le(transferBytes)
-    .u16le(version)
-    .done()
-  const interfaces = names.map((_, setting) =>
-    Uint8Array.of(9, 4, 0, setting, 0, 0xfe, 1, 2, firstName + setting),
-  )
-  const total = 9 + interfaces.length * 9 + functional.length
-  return {
-    device: new ByteWriter()
-      .bytes([18, 1, 0x00, 0x01, 0, 0, 0, 64])
-      .u16le(ids.vendorId)
-      .u16le(ids.productId)
-      .u16le(ids.deviceVersion)
-      .bytes([1, 2, 3, 1])
-      .done(),
-    configuration: concat(
-      new ByteWriter().bytes([9, 2]).u16le(total).bytes([1, 1, 0, 0xc0, 50]).done(),
-      ...interfaces,
-      functional,
-    ),
-    strings: Object.fromEntries([
-      ...[texts.manufacturer, texts.product, texts.serial].map((text, i) => [i + 1, text] as const),
-      ...names.map((name, i) => [firstName + i, name] as const),
-    ]),
-    missing: 'stall',
   }
 }

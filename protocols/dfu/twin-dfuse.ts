@@ -12,8 +12,8 @@ export interface DfuseOptions {
   /** Names of the alternate settings: the flash first, then what else can be read. */
   readonly flashName: string
   readonly others?: readonly { readonly name: string; readonly address: number; readonly bytes: Uint8Array }[]
-  /** Sectors of the flash that nobody may write. */
-  readonly mayWrite?: (address: number) => boolean
+  /** Addresses of the flash that it takes; others it lists, and neither reads nor writes. */
+  readonly takes?: (address: number) => boolean
   /** Against reading, as it is when plugged in: nothing but lifting that, which erases everything, is allowed. */
   readonly isProtected?: boolean
 }
@@ -49,7 +49,7 @@ export class DfuseContent implements TwinContent {
 
   #command(bytes: Uint8Array, setting: number): Pending {
     const { flash } = this
-    const { mayWrite = () => true } = this.#options
+    const { takes = () => true } = this.#options
     const [command] = bytes
     const address = bytes.length === 5 ? new DataView(bytes.slice(1).buffer).getUint32(0, true) : undefined
     if (command === Command.ReadUnprotect && bytes.length === 1)
@@ -60,13 +60,13 @@ export class DfuseContent implements TwinContent {
       }
     if (this.#isProtected) return refused('VENDOR')
     if (command === Command.SetAddress && address !== undefined) {
-      if (!this.#regionAt(address, setting)) return refused('TARGET')
+      if (!this.#regionAt(address, setting) || !takes(address)) return refused('TARGET')
       return { status: 'OK', start: () => ((this.#pointer = address), 0) }
     }
     if (command === Command.Erase && bytes.length === 1)
       return { status: 'OK', start: (clock) => flash.eraseAll(clock) }
     if (command === Command.Erase && address !== undefined) {
-      if (setting !== 0 || !flash.holds(address) || !mayWrite(address)) return refused('TARGET')
+      if (setting !== 0 || !flash.holds(address) || !takes(address)) return refused('TARGET')
       return { status: 'OK', start: (clock) => flash.erase(address, clock) }
     }
     return refused('VENDOR')
@@ -74,9 +74,9 @@ export class DfuseContent implements TwinContent {
 
   #write(block: number, bytes: Uint8Array, setting: number): Pending {
     if (this.#isProtected) return refused('VENDOR')
-    const { mayWrite = () => true } = this.#options
+    const { takes = () => true } = this.#options
     const address = this.#addressOf(block)
-    const isAllowed = setting === 0 && this.flash.holds(address, bytes.length) && mayWrite(address)
+    const isAllowed = setting === 0 && this.flash.holds(address, bytes.length) && takes(address)
     if (!isAllowed) return refused('ADDRESS')
     return { status: 'OK', start: (clock) => this.flash.program(address, bytes, clock) }
   }

@@ -1,12 +1,15 @@
 /**
- * The shelf of DFU devices: STM32 in their ROM's boot loader, with real sector maps, a Black Magic Probe in its own, and
- * two without addresses. An STM32F103 has no such ROM. Sources: ST, AN2606 (layouts), data sheets of STM32F072, F103 and
- * F405 ("Flash memory characteristics"; what a ROM tells is the maximum there); Black Magic Debug; devanlai/dapboot.
+ * The shelf of DFU devices: STM32 in their ROM's boot loader, with real sector maps, a Black Magic Probe in its own and
+ * in use, and three without addresses. An STM32F103 has no such ROM. Sources: ST, AN2606 (layouts), data sheets of
+ * STM32F072, F103 and F405 ("Flash memory characteristics"; what a ROM tells is the maximum there); Black Magic Debug,
+ * `platforms/common/stm32/dfucore.c` and `dfu_f1.c`; devanlai/dapboot.
  */
 import { blank } from '#core/bytes.ts'
 import type { Range } from '#core/programmer.ts'
 import type { Dials, TwinShelf, TwinVariant } from '#bench/twin.ts'
-import { practiceProgram } from './images.ts'
+import { blackMagicProgram, practiceProgram, productIn } from './images.ts'
+import { ApplicationTwin, type ApplicationOptions } from './twin-application.ts'
+import { blackMagicDescriptors, lonelyDescriptors } from './twin-descriptors.ts'
 import { DfuTwin, type DfuTwinOptions, type TwinContent } from './twin-device.ts'
 import { DfuseContent, type DfuseOptions } from './twin-dfuse.ts'
 import { TwinFlash, type FlashTimes } from './twin-flash.ts'
@@ -23,6 +26,16 @@ interface Chip extends Omit<DfuTwinOptions, 'content'> {
   readonly programAt?: number
   readonly others?: DfuseOptions['others']
   readonly content: (flash: TwinFlash, dials: Dials) => TwinContent
+  /** Bytes in front that nobody can read or write: its boot loader. */
+  readonly hiddenBytes?: number
+  readonly image?: (address: number, length: number) => Uint8Array
+  /** What its flash makes of it. */
+  readonly application?: Omit<ApplicationOptions, 'loader' | 'product'> & {
+    /** As in `ApplicationOptions`, of the flash from `programAt` on. */
+    readonly product: (flashed: Uint8Array) => string | undefined
+  }
+  /** It is met running that. */
+  readonly isRunning?: true
 }
 
 const chip = ({
@@ -31,6 +44,10 @@ const chip = ({
   sectors,
   times,
   programAt = 0,
+  hiddenBytes = 0,
+  image = practiceProgram,
+  application,
+  isRunning,
   others,
   content,
   ...options
@@ -41,11 +58,29 @@ const chip = ({
     const bytes = blank(sectors.reduce((sum, { length }) => sum + length, 0))
     const programBytes = Math.min(20_000, bytes.length / 3)
     const address = sectors[0]?.address ?? 0
-    bytes.set(practiceProgram(address + programAt, programBytes), programAt)
-    const flash = new TwinFlash(sectors, times, bytes, dials)
-    const twin = new DfuTwin({ ...options, content: content(flash, dials) })
+    bytes.set(image(address + programAt, programBytes), programAt)
+    const seen = (bit: number | undefined) => (bit === undefined ? bit : bit + hiddenBytes * 8)
+    const [stuckBit, flickerBit] = [seen(dials.stuckBit), seen(dials.flickerBit)]
+    const flash = new TwinFlash(sectors, times, bytes, {
+      ...(stuckBit !== undefined && { stuckBit }),
+      ...(flickerBit !== undefined && { flickerBit }),
+    })
+    const loader: DfuTwin = new DfuTwin({
+      ...options,
+      content: content(flash, dials),
+      ...(application && { runs: () => app?.powersUpAs() ?? loader }),
+    })
+    const app =
+      application &&
+      new ApplicationTwin({
+        ...application,
+        loader,
+        product: () => application.product(flash.bytes.subarray(programAt)),
+      })
     const other = (id: string) => others?.find(({ name }) => isOf(id, name))?.bytes ?? new Uint8Array()
-    return { twin, patient: twin, memory: (id) => (id === 'flash' ? flash.bytes : other(id)) }
+    const memory = (id: string) => (id === 'flash' ? flash.bytes.subarray(hiddenBytes) : other(id))
+    const twin = isRunning && app ? app : loader
+    return { twin, patient: loader, memory, ...(app && { byItself: () => app }) }
   },
 })
 
@@ -56,12 +91,12 @@ const isOf = (id: string, name: string): boolean =>
 
 type Dfuse = Omit<Chip, 'sectors' | 'content'> & Omit<DfuseOptions, 'flash' | 'isProtected'>
 
-const dfuse = ({ flashName, mayWrite = () => true, ...rest }: Dfuse): TwinVariant =>
+const dfuse = ({ flashName, ...rest }: Dfuse): TwinVariant =>
   chip({
     ...rest,
     sectors: sectorsIn(flashName),
     content: (flash, { locked = false }) =>
-      new DfuseContent({ ...rest, flash, flashName, mayWrite, isProtected: locked }),
+      new DfuseContent({ ...rest, flash, flashName, isProtected: locked }),
   })
 
 /** As its name tells them. */
@@ -111,6 +146,27 @@ const plain = ({ address, kib, names, setting, ...rest }: Plain): TwinVariant =>
     content: (flash) => new PlainContent({ ...rest, flash, names, setting }),
   })
 
+const loaderBytes = 0x2000
+
+const blackMagic: Dfuse = {
+  name: 'Black Magic Probe in its boot loader',
+  ids: { vendorId: 0x1d50, productId: 0x6017, deviceVersion: 0x0100 },
+  texts: {
+    manufacturer: 'Black Magic Debug',
+    product: 'Black Magic Probe DFU v1.9.0 (practice)',
+    serial: 'B1A2C3D4',
+  },
+  transferBytes: 1024,
+  flashName: '@Internal Flash   /0x08000000/8*001Ka,120*001Kg',
+  programAt: loaderBytes,
+  hiddenBytes: loaderBytes,
+  takes: (address) => address >= flashStart + loaderBytes,
+  times: f103,
+  tellMs: (ms) => (ms === f103.eraseMs(pageBytes) ? ms : 27),
+  image: blackMagicProgram,
+  application: { describe: blackMagicDescriptors, product: productIn, dfu: 4, detachesItself: true },
+}
+
 export default {
   stm32f072: stm32({
     ...{ model: 'STM32F072', serial: 'FFFFFFFEFFFF' },
@@ -129,21 +185,8 @@ export default {
     times: { eraseMs: (bytes) => (bytes > 65_536 ? 1000 : bytes > 16_384 ? 550 : 250), programMsPerKib: 4.1 },
     tellMs: (ms) => (ms > 100 ? ms * 2 : ms * 6),
   }),
-  'black-magic': dfuse({
-    name: 'Black Magic Probe in its boot loader',
-    ids: { vendorId: 0x1d50, productId: 0x6017, deviceVersion: 0x0100 },
-    texts: {
-      manufacturer: 'Black Magic Debug',
-      product: 'Black Magic Probe DFU (practice)',
-      serial: 'B1A2C3D4',
-    },
-    transferBytes: 1024,
-    flashName: '@Internal Flash   /0x08000000/8*001Ka,120*001Kg',
-    programAt: 0x2000,
-    mayWrite: (address) => address >= flashStart + 0x2000,
-    times: f103,
-    refusesEarly: true,
-  }),
+  'black-magic': dfuse(blackMagic),
+  'black-magic-probe': dfuse({ ...blackMagic, name: 'Black Magic Probe', isRunning: true }),
   dapboot: plain({
     name: 'dapboot on an STM32F103, its button held',
     ids: { vendorId: 0x1209, productId: 0xdb42, deviceVersion: 0x0111 },
@@ -166,5 +209,18 @@ export default {
     setting: 0,
     manifests: 'stays',
     refusesEarly: true,
+  }),
+  'plain-running': plain({
+    name: 'DFU 1.1 device running its application',
+    ids: { vendorId: 0x1209, productId: 0x0001, deviceVersion: 0x0100 },
+    texts: { manufacturer: 'Practice', product: 'Plain DFU (practice)', serial: '0001' },
+    transferBytes: pageBytes,
+    address: 0,
+    kib: 8,
+    names: ['Firmware'],
+    setting: 0,
+    manifests: 'waits for a reset',
+    application: { describe: lonelyDescriptors, product: productIn, dfu: 0, detachesItself: false },
+    isRunning: true,
   }),
 } satisfies TwinShelf

@@ -207,7 +207,8 @@ export class PluggedTwin {
     return this.transfers.count - this.#faultsFrom
   }
 
-  #attach(twin: UsbTwin): void {
+  #attach(next: UsbTwin): void {
+    const twin = next.powersUpAs?.() ?? next
     const device = this.#asDevice(twin)
     this.#device = device
     twin.plugged({

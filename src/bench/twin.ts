@@ -42,6 +42,8 @@ export interface UsbTwin {
   readonly link: 'usb'
   readonly speed: 'low' | 'full' | 'high' | 'super'
   readonly descriptors: UsbDescriptors
+  /** As what its power brings it up, where its flash decides. Default: itself. */
+  powersUpAs?(): UsbTwin
   /** Power-on. */
   plugged(bus: TwinBus): void
   /** Power lost. */

@@ -150,6 +150,11 @@ export interface Memory {
    * needs no erase (EEPROM, fuses, flash behind a boot loader that erases each page itself).
    */
   readonly write: 'and' | 'overwrite'
+  /**
+   * The unit that its boot loader looks at before it starts what it holds. With any change it is blanked first and
+   * written last, so that an unfinished write never starts.
+   */
+  readonly guard?: Range
   /** Lock bits refuse every write until a chip erase has cleared them. */
   readonly locked?: true
   /** Parts that must not be changed this way, and why. */
@@ -184,6 +189,8 @@ export interface Patient extends AsyncDisposable {
   /** Memories that exist but cannot be read here, with the reason that must be acknowledged. */
   readonly unreadable: readonly Unreadable[]
   readonly eraseChip?: ChipErase
+  /** Starts what it holds: it goes, and comes back as that. Absent: letting it go does, or its plug. */
+  leave?(ctx: Context): Promise<void>
   /** Checks that only this kind of patient can make; pure. `claimedChip`: what the image says it is for. */
   check(wanted: Contents, present: Contents, claimedChip?: string): readonly Check[]
 }
@@ -242,6 +249,8 @@ export interface Programmer extends AsyncDisposable {
   readonly notices: readonly Notice[]
   /** Ways to what can be read or written, most likely first. */
   readonly ways: readonly Way[]
+  /** Its own memories can be reached only after this. */
+  readonly restart?: Restart
   /** Aborted when the device is unplugged. */
   readonly gone: AbortSignal
 }
@@ -255,6 +264,15 @@ export interface Way {
   readonly speedsHz: readonly number[]
   /** Finds out what is there. `speedHz` undefined: automatic, slowing down until it answers. */
   connect(ctx: Context, speedHz?: number): Promise<Patient>
+}
+
+/** It starts anew as another device, which has the way to its own memories: its boot loader. */
+export interface Restart {
+  /** As what it comes back: one of these, on this link. */
+  readonly link: Seen['link']
+  readonly as: readonly LinkFilter[]
+  /** Resolves when it has gone, or is about to. @throws `device-refused` when it does not go */
+  run(ctx: Context): Promise<void>
 }
 
 // ---- programmers that are brought back -----------------------------------------------------------

@@ -4,7 +4,16 @@
  */
 import type { Context } from '#core/context.ts'
 import { FlashError } from '#core/errors.ts'
-import type { KnownFirmware, Notice, Patient, Programmer, Rescue, Seen, Way } from '#core/programmer.ts'
+import type {
+  KnownFirmware,
+  Notice,
+  Patient,
+  Programmer,
+  Rescue,
+  Restart,
+  Seen,
+  Way,
+} from '#core/programmer.ts'
 import type { Origin } from '#store/backups.ts'
 import type { Attached } from '#transport/devices.ts'
 import { candidates, openProgrammer, type Candidate } from './identify.ts'
@@ -22,6 +31,11 @@ export interface ConnectOptions {
   readonly candidate?: Candidate | undefined
 }
 
+/** What has to be gone before the way itself is there. */
+interface WayByRestart extends Omit<Way, 'connect'> {
+  readonly restart: Restart
+}
+
 export class Connection implements AsyncDisposable {
   readonly programmer: Programmer
   readonly key: string | undefined
@@ -29,6 +43,7 @@ export class Connection implements AsyncDisposable {
   /** The protocol folder whose driver has it. */
   readonly family: string | undefined
   readonly way: number
+  readonly #ways: readonly (Way | WayByRestart)[]
   /** From the next time that the way is gone. */
   speedHz: number | undefined
   readonly #lock: AsyncDisposable | undefined
@@ -43,7 +58,9 @@ export class Connection implements AsyncDisposable {
     this.key = key
     this.model = valueOf(programmer, 'model') ?? candidate?.recognition.model ?? '?'
     this.family = candidate?.identity.id
-    this.way = ends ? programmer.ways.findIndex(({ to, by }) => to === ends.to && by === ends.by) : way
+    const { ways, restart } = programmer
+    this.#ways = restart ? [...ways, { to: 'itself', by: 'bootloader', speedsHz: [], restart }] : ways
+    this.way = ends ? this.#ways.findIndex(({ to, by }) => to === ends.to && by === ends.by) : way
     this.speedHz = speedHz
     this.#lock = lock
   }
@@ -89,11 +106,21 @@ export class Connection implements AsyncDisposable {
     return this.programmer.gone.aborted
   }
 
-  /** Goes the way to the patient. */
-  readonly connect = async (ctx: Context): Promise<Patient> => this.#theWay.connect(ctx, this.speedHz)
+  /** What the way begins with; what has the rest of it is another device. */
+  get restart(): Restart | undefined {
+    const way = this.#theWay
+    return 'restart' in way ? way.restart : undefined
+  }
 
-  get #theWay(): Way {
-    const way = this.programmer.ways[this.way]
+  /** Goes the way to the patient. */
+  readonly connect = async (ctx: Context): Promise<Patient> => {
+    const way = this.#theWay
+    if ('restart' in way) throw new FlashError('bug', { during: 'going a way that begins with a restart' })
+    return way.connect(ctx, this.speedHz)
+  }
+
+  get #theWay(): Way | WayByRestart {
+    const way = this.#ways[this.way]
     if (!way) throw new FlashError('bug', { during: `going way ${String(this.way)}` })
     return way
   }
@@ -104,13 +131,13 @@ export class Connection implements AsyncDisposable {
   }
 
   get view(): ProgrammerView {
-    const { facts, notices, ways } = this.programmer
+    const { facts, notices } = this.programmer
     return {
       model: this.model,
       family: this.family,
       facts,
       notices,
-      ways: ways.map(({ to, by, speedsHz }) => ({ to, by, speedsHz })),
+      ways: this.#ways.map(({ to, by, speedsHz }) => ({ to, by, speedsHz })),
       way: this.way,
       speedHz: this.speedHz,
     }

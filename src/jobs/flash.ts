@@ -5,10 +5,11 @@
  *
  * Order: flash, EEPROM, read back both, then fuses (a wrong clock would end the conversation), then lock
  * bits (they end reading). Within the flash the page with the reset vector comes last: a boot loader that
- * looks at the vector before it starts an application then stays in charge of an unfinished write. On loaders
- * that do not look no order helps, and through ISP none is needed: those are reached by the reset pin.
+ * looks at the vector before it starts an application then stays in charge of an unfinished write. Where nothing
+ * else brings that one back (`Memory.guard`), the page is blanked before all others too. On loaders that do not look
+ * no order helps, and through ISP none is needed: those are reached by the reset pin.
  */
-import { equal, hexBytes, lengthBeforeBlank } from '#core/bytes.ts'
+import { blank, equal, hexBytes, lengthBeforeBlank } from '#core/bytes.ts'
 import type { Context } from '#core/context.ts'
 import { FlashError } from '#core/errors.ts'
 import type { Memory, MemoryId, Patient, Range } from '#core/programmer.ts'
@@ -220,9 +221,11 @@ const mostAtOnce = 1024
 async function programMemory(memory: Memory, plan: Plan, ctx: Context): Promise<void> {
   const expected = plan.expected.get(memory.id) ?? new Uint8Array()
   const ranges = plan.ranges.filter((range) => range.memory === memory.id && isWritten(range))
-  ctx.progress.expect(ranges.reduce((sum, { length }) => sum + length, 0))
+  const { id, address: base, guard } = memory
+  const parts = pieces(memory, ranges)
+  const blanked = guard && parts.length > 1 ? guard.length : 0
+  ctx.progress.expect(ranges.reduce((sum, { length }) => sum + length, blanked))
   if (ranges.length === 0) return
-  const { id, address: base } = memory
   const write = async (range: Range, within: Context) => {
     if (!memory.program) throw new FlashError('write-protected', { memory: id })
     const offset = range.address - base
@@ -236,12 +239,16 @@ async function programMemory(memory: Memory, plan: Plan, ctx: Context): Promise<
     return
   }
   await ctx.boundary(async (boundary) => {
-    for (const range of vectorLast(memory, pieces(memory, ranges))) {
+    if (guard && blanked > 0) await memory.program?.(guard.address, blank(guard.length), boundary)
+    for (const range of vectorLast(memory, parts)) {
       boundary.checkpoint()
       await write(range, boundary)
     }
   })
 }
+
+/** The one with the vector. */
+const firstOf = ({ address, guard }: Memory): number => guard?.address ?? address
 
 /** The first unit by itself; the rest in runs of whole ones. */
 function pieces(memory: Memory, ranges: readonly Range[]): Range[] {
@@ -249,14 +256,15 @@ function pieces(memory: Memory, ranges: readonly Range[]): Range[] {
   const parts: { address: number; length: number }[] = []
   for (const { address, length } of ranges.flatMap((range) => unitsIn(units, range))) {
     const last = parts.at(-1)
-    const follows = last && last.address !== memory.address && last.address + last.length === address
+    const follows =
+      last && ![last.address, address].includes(firstOf(memory)) && last.address + last.length === address
     if (follows && last.length + length <= mostAtOnce) last.length += length
     else parts.push({ address, length })
   }
   return parts
 }
 
-function vectorLast({ id, address }: Memory, parts: readonly Range[]): readonly Range[] {
-  const [first, ...rest] = parts
-  return id === 'flash' && first?.address === address ? [...rest, first] : parts
+function vectorLast(memory: Memory, parts: readonly Range[]): readonly Range[] {
+  const first = memory.id === 'flash' ? parts.filter(({ address }) => address === firstOf(memory)) : []
+  return [...parts.filter((part) => !first.includes(part)), ...first]
 }

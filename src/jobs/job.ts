@@ -156,9 +156,10 @@ export class Job {
   // ---- the steps ---------------------------------------------------------------------------------
 
   /** Opens the programmer, unless it is open already, and finds out what is behind it. */
-  connect(source: Attached | Programmer, options: ConnectOptions = {}): Promise<void> {
+  async connect(source: Attached | Programmer, options: ConnectOptions = {}): Promise<void> {
     const { rescue } = this.#services
-    return this.#runner.run('connect', async (ctx) => {
+    if (this.view.running) return
+    const work = async (ctx: Context) => {
       this.#connectOptions = rescue ? { ...options, ends: { to: 'target', by: rescue.by } } : options
       this.#acknowledged = this.#consents = []
       this.#isRuleChosen = false
@@ -168,9 +169,28 @@ export class Job {
       await this.#entry.leave()
       this.#runner.recall()
       this.#runner.set({ ...nothingYet, id, rescue })
-      await this.#openAndReach(source, ctx)
-      this.#runner.done('connect', 'back-up')
+      const isThere = await this.#openAndReach(source, ctx)
+      if (isThere !== notYet) this.#runner.done('connect', 'back-up')
+      return isThere
+    }
+    await this.#runner.run('connect', work)
+    const afterwards = () => Promise.resolve(this.#runner.done('connect', 'back-up'))
+    if (this.view.restart && !this.view.error) this.#runner.again = afterwards
+  }
+
+  /** Tells it to start anew as another device, which is then to be found (`resumeAfterReplug`). */
+  async restart(): Promise<void> {
+    const { again } = this.#runner
+    await this.#beside(async (ctx) => {
+      const { restart } = this.#connection ?? {}
+      const { restart: shown } = this.view
+      if (!restart || !shown) throw new FlashError('device-gone', {})
+      await restart.run(ctx)
+      await this.#letGo()
+      this.#runner.set({ restart: { ...shown, isUnderWay: true } })
+      return notYet
     })
+    this.#runner.again = again
   }
 
   /** Reads everything twice and stores it; or, with a backup made, records what was acknowledged. */
@@ -199,8 +219,8 @@ export class Job {
   }
 
   /** `consents`: the ids of all `plan.consequences`. */
-  write(consents: readonly string[]): Promise<void> {
-    return this.#runner.run(
+  async write(consents: readonly string[]): Promise<void> {
+    await this.#runner.run(
       'write',
       (ctx) => {
         this.#consents = [...this.#consents, ...consents]
@@ -208,6 +228,7 @@ export class Job {
       },
       () => this.#resume(),
     )
+    await this.#leave()
   }
 
   /**
@@ -257,11 +278,12 @@ export class Job {
 
   /** Tries again what failed or was stopped, or chooses `instead`. A write goes on from what is in the patient now. */
   async retry(instead?: Wanted): Promise<void> {
-    const { error } = this.view
+    const { error, restart } = this.view
     const source = this.#source
     // After trouble on the wire the link may be spent; opening the device anew ends it.
     if (error?.is(...wireTrouble) && source && !('ways' in source))
       await this.resumeAfterReplug(source, instead)
+    else if (restart) await this.restart()
     else await (instead ? this.choose(instead) : this.#runner.again?.())
   }
 
@@ -282,10 +304,9 @@ export class Job {
   async resumeAfterReplug(attached: Attached | Programmer, instead?: Wanted): Promise<void> {
     const again = instead ? () => this.choose(instead) : this.#runner.again
     if (this.view.running) return
-    const { step } = this.view
-    await this.#runner.run(step, (ctx) => this.#openAndReach(attached, ctx), undefined, 'connect')
-    if (this.view.error) this.#runner.again = again
-    else await again?.()
+    await this.#beside((ctx) => this.#openAndReach(attached, ctx))
+    this.#runner.again = again
+    if (!this.view.error) await this.#goOn()
   }
 
   /** Stops, waits for the end and lets the programmer go. */
@@ -317,10 +338,21 @@ export class Job {
 
   // ---- connecting --------------------------------------------------------------------------------
 
-  async #openAndReach(source: Attached | Programmer, ctx: Context): Promise<void> {
+  /** With the device, while another step is on the screen. */
+  #beside(work: (ctx: Context) => Promise<unknown>): Promise<void> {
+    return this.#runner.run(this.view.step, work, undefined, 'connect')
+  }
+
+  /** With what waited for the device, unless that has to become another one first. */
+  async #goOn(): Promise<void> {
+    if (!this.view.restart) await this.#runner.again?.()
+  }
+
+  async #openAndReach(source: Attached | Programmer, ctx: Context): Promise<unknown> {
     const steps = ctx.progress.steps({ open: 1, reach: 1 })
     await this.#open(source, ctx.under(steps.open))
     steps.open.finish()
+    if (this.view.restart) return notYet
     // Only met and let go again: nothing is held while the user reads.
     const patient = await this.#meet(ctx.under(steps.reach))
     this.#runner.set({
@@ -328,6 +360,7 @@ export class Job {
       unacknowledged: this.#unacknowledged(patient.unreadable),
     })
     await release(patient, ctx)
+    return undefined
   }
 
   async #open(source: Attached | Programmer, ctx: Context): Promise<void> {
@@ -344,7 +377,13 @@ export class Job {
       const late = error?.is('transfer-failed') && new FlashError('device-gone', {}, { cause: error })
       this.#runner.set(late ? { error: late } : {})
     })
-    this.#runner.set({ programmer: connection.view })
+    const { view, restart } = connection
+    const again = 'ways' in source ? [] : [source.seen]
+    this.#runner.set({
+      programmer: view,
+      seen: [...again, ...this.view.seen.filter((seen) => JSON.stringify(seen) !== JSON.stringify(again[0]))],
+      restart: restart && { link: restart.link, as: restart.as, isUnderWay: false },
+    })
   }
 
   /** Goes the way to the patient; it must be the one that was backed up. Whoever meets it releases it. */
@@ -565,11 +604,12 @@ export class Job {
   }
 
   /** How it is found and reached again. */
-  get #device(): Pick<JournalEntry, 'seen' | 'speedHz'> {
-    const source = this.#source
+  get #device(): Pick<JournalEntry, 'seen' | 'seenAlso' | 'speedHz'> {
+    const [seen, ...seenAlso] = this.view.seen
     const { speedHz } = this.#connectOptions
     return {
-      ...(source && !('ways' in source) && { seen: source.seen }),
+      ...(seen && { seen }),
+      ...(seenAlso.length > 0 && { seenAlso }),
       ...(speedHz !== undefined && { speedHz }),
     }
   }
@@ -598,8 +638,8 @@ export class Job {
   }
 
   /** After an interruption: what is in the patient now is read, planned again against the same backup, and finished. */
-  #resume(): Promise<void> {
-    return this.#runner.run('write', async (ctx) => {
+  async #resume(): Promise<void> {
+    await this.#runner.run('write', async (ctx) => {
       if (!this.view.halfWritten) return this.view.plan ? this.#write(ctx) : this.#askAgain(ctx)
       const { read, [unnamed]: rest } = ctx.progress.steps({ read: 1, [unnamed]: 3 })
       await this.#readPresent(ctx.under(read))
@@ -614,6 +654,7 @@ export class Job {
       if (checks) this.#runner.set({ checks }) // of the whole write: its rest may have nothing left to do
       return this.#write(ctx.under(rest))
     })
+    await this.#leave()
   }
 
   /** What is in a half-written patient, if it is still the one that was being written. */
@@ -660,6 +701,23 @@ export class Job {
   get #before(): Before {
     const flash = this.#kept.get('flash')
     return this.view.firmware ?? (flash && isBlank(flash) ? 'blank' : undefined)
+  }
+
+  /** So that what was written runs and can be asked; what does not go by itself is plugged in anew. */
+  async #leave(): Promise<void> {
+    const { outcome, proofWanted, hasLeft } = this.view
+    if (!outcome || hasLeft || proofWanted !== 'plug-in-by-itself' || !this.#patient?.leave) return
+    await this.#runner.run('prove', async (ctx) => {
+      try {
+        const patient = await this.#meet(ctx)
+        await patient.leave?.(ctx)
+        this.#runner.set({ hasLeft: true })
+      } catch (error) {
+        this.#log(`it did not start what was written: ${String(error)}`)
+      }
+      await this.#letGo()
+      return notYet
+    })
   }
 
   #proveByReading(ctx: Context): Promise<ProofResult> {

@@ -101,10 +101,11 @@ export function layoutOf(patient: Patient): PatientLayout {
     unreadable,
     chipErase: eraseChip && { erases: eraseChip.erases, ms: eraseChip.ms },
     memories: memories.map((memory) => {
-      const { id, address, length, pageBytes, sectors, pageMs, write, reserved } = memory
+      const { id, address, length, pageBytes, sectors, pageMs, write, reserved, guard } = memory
       return {
         ...{ id, address, length, pageBytes, pageMs, write, reserved },
         ...(sectors && { sectors }),
+        ...(guard && { guard }),
         ...(memory.locked && { locked: memory.locked }),
         readable: memory.read !== undefined,
         writable: memory.program !== undefined,
@@ -276,17 +277,25 @@ function refuseWithoutErase(goals: readonly Goal[], erases: readonly MemoryId[])
 /** Unit by unit, neighbours of one kind joined. */
 function rangesOf(goal: Goal, erased: boolean): PlannedRange[] {
   const ranges: PlannedRange[] = []
-  goal.units.forEach(({ address, length }, i) => {
-    const what = actionOn(goal, i, erased)
+  const actions = goal.units.map((_, i) => actionOn(goal, i, erased))
+  const { guard } = goal.memory
+  if (guard && actions.some(({ action }) => action !== 'keep')) {
+    const at = unitAt(goal.units, guard.address)
+    actions[at] = { action: newOrOld(goal, at) }
+  }
+  for (const [i, { address, length }] of goal.units.entries()) {
+    const what = actions[i] as Action
     const last = ranges.at(-1)
     if (last && last.action === what.action && last.why === what.why)
       ranges[ranges.length - 1] = { ...last, length: last.length + length }
     else ranges.push({ memory: goal.memory.id, address, length, ...what })
-  })
+  }
   return ranges
 }
 
-function actionOn(goal: Goal, index: number, erased: boolean): Pick<PlannedRange, 'action' | 'why'> {
+type Action = Pick<PlannedRange, 'action' | 'why'>
+
+function actionOn(goal: Goal, index: number, erased: boolean): Action {
   const { address, length } = goal.units[index] as Range
   const offset = address - goal.memory.address
   const unitOf = (bytes: Uint8Array) => bytes.subarray(offset, offset + length)
@@ -294,7 +303,7 @@ function actionOn(goal: Goal, index: number, erased: boolean): Pick<PlannedRange
   const expected = unitOf(goal.expected)
   const present = goal.present && unitOf(goal.present)
   if (nature === 'reserved') return { action: 'keep', why: 'bootloader' }
-  const same: Pick<PlannedRange, 'action' | 'why'> = {
+  const same: Action = {
     action: 'keep',
     why: nature === 'image' ? 'same' : 'outside',
   }
@@ -303,7 +312,14 @@ function actionOn(goal: Goal, index: number, erased: boolean): Pick<PlannedRange
     return stays ? same : { action: 'blank' }
   }
   if (!erased && present && equal(present, expected)) return same
-  return { action: goal.kept && equal(unitOf(goal.kept), expected) ? 'refill' : 'program' }
+  return { action: newOrOld(goal, index) }
+}
+
+/** Of what is written: whether it comes from the backup. */
+function newOrOld({ kept, expected, units, memory }: Goal, index: number): 'refill' | 'program' {
+  const { address, length } = units[index] as Range
+  const within = (bytes: Uint8Array) => bytes.subarray(address - memory.address).subarray(0, length)
+  return kept && equal(within(kept), within(expected)) ? 'refill' : 'program'
 }
 
 // ---- what it costs -------------------------------------------------------------------------------

@@ -47,7 +47,8 @@ export function pastOf({ stage, startedAt, steps = [] }: JournalEntry): readonly
 /** How far it is; its device is not there yet. */
 export function viewOf({ stage, ...entry }: JournalEntry): Partial<JobView> {
   const { id, rescue, wanted, rule, checks, outcome, reference = '' } = entry
-  const common = { id, rescue, wanted, rule, reference }
+  const seen = [...(entry.seen ? [entry.seen] : []), ...(entry.seenAlso ?? [])]
+  const common = { id, rescue, wanted, rule, reference, seen }
   if (stage === 'chosen') return { ...common, step: 'check', done: before('check') }
   if (stage !== 'written')
     return { ...common, checks, step: 'write', done: before('write'), halfWritten: true }

@@ -15,6 +15,8 @@ export const nothingYet: Omit<JobView, 'id' | 'running' | 'step' | 'next'> = {
   done: [],
   rescue: undefined,
   programmer: undefined,
+  seen: [],
+  restart: undefined,
   patient: undefined,
   firmware: undefined,
   backup: undefined,
@@ -26,6 +28,7 @@ export const nothingYet: Omit<JobView, 'id' | 'running' | 'step' | 'next'> = {
   newEeprom: false,
   outcome: undefined,
   proofWanted: undefined,
+  hasLeft: false,
   proof: undefined,
   reference: '',
   certificateId: undefined,
@@ -190,10 +193,12 @@ const ofTheChoice = [
 ] as const
 
 function nextOf(view: JobView, presence: Presence): Next {
-  const { running, step, done, error, proofWanted } = view
+  const { running, step, done, error, proofWanted, restart } = view
   if (running) return 'wait'
   if (done.includes('prove')) return 'nothing'
   if (step === 'prove' && proofWanted === 'plug-in-by-itself') return 'prove'
+  if (restart?.isUnderWay) return 'find'
+  if (restart && !error && presence === 'here') return 'restart'
   if (step === 'connect') return error && presence === 'here' ? 'retry' : 'connect'
   if (presence !== 'here') return 'replug'
   if (step === 'check' || step === 'plan')

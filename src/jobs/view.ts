@@ -1,7 +1,17 @@
 /** A job as the screen sees it: immutable snapshots and what a job needs from the computer. Types and names only. */
 import type { Phase } from '#core/context.ts'
 import type { FlashError } from '#core/errors.ts'
-import type { Check, Fact, KnownFirmware, Notice, Rescue, Unreadable, Way } from '#core/programmer.ts'
+import type {
+  Check,
+  Fact,
+  KnownFirmware,
+  Notice,
+  Rescue,
+  Restart,
+  Seen,
+  Unreadable,
+  Way,
+} from '#core/programmer.ts'
 import type { ProgressEvent } from '#core/progress.ts'
 import type { Backup } from '#store/backups.ts'
 import type { Outcome, Wanted } from '#store/journal.ts'
@@ -70,6 +80,8 @@ export type WayView = Pick<Way, 'to' | 'by' | 'speedsHz'>
  *  prove         the proof, as `proofWanted` says (`prove`)
  *  retry         nothing but a click (`retry`): the step failed or was stopped, the device is there
  *  replug        the device again (`resumeAfterReplug`)
+ *  restart       that it may start anew as another device (`restart`)
+ *  find          the device that it has become (`resumeAfterReplug`)
  *  wait          `running` to end, or `stop`
  *  nothing       done
  */
@@ -83,6 +95,8 @@ export type Next =
   | 'prove'
   | 'retry'
   | 'replug'
+  | 'restart'
+  | 'find'
   | 'wait'
   | 'nothing'
 
@@ -107,6 +121,10 @@ export interface JobView {
   /** What is to be brought back; undefined: the job is for whatever is found. */
   readonly rescue: Rescue | undefined
   readonly programmer: ProgrammerView | undefined
+  /** How it has shown itself to the computer in this job, newest first: it may be its boot loader now. */
+  readonly seen: readonly Seen[]
+  /** What its way begins with; `isUnderWay`: it was told, and is another device by now. */
+  readonly restart: (Omit<Restart, 'run'> & { readonly isUnderWay: boolean }) | undefined
   readonly patient: PatientView | undefined
   /** What the patient's flash was recognised as, once it was read. */
   readonly firmware: KnownFirmware | undefined
@@ -121,6 +139,8 @@ export interface JobView {
   readonly newEeprom: boolean
   readonly outcome: Outcome | undefined
   readonly proofWanted: ProofWanted | undefined
+  /** It was told to start what was written. */
+  readonly hasLeft: boolean
   readonly proof: ProofResult | undefined
   /** What the technician wants on the certificate: customer, machine, order. */
   readonly reference: string

@@ -77,6 +77,8 @@ export interface JournalEntry {
   readonly programmer: string
   /** How it shows itself to the computer, to find it again; older entries do not say. */
   readonly seen?: Seen
+  /** As what else it has shown itself in this job, newest first: running its own firmware, or its boot loader. */
+  readonly seenAlso?: readonly Seen[]
   readonly way: { readonly to: 'itself' | 'target'; readonly by: string }
   /** Of the programmer's clock, as it was asked for; absent: automatic. */
   readonly speedHz?: number

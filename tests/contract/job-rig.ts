@@ -213,7 +213,8 @@ export class JobRig {
     else if (next === 'write') await job.write(plan?.consequences.map(({ id }) => id) ?? [])
     else if (next === 'prove') await job.prove()
     else if (next === 'retry') await job.retry()
-    else if (next === 'replug') await job.resumeAfterReplug(await this.#device())
+    else if (next === 'restart') await job.restart()
+    else if (next === 'replug' || next === 'find') await job.resumeAfterReplug(await this.#device())
     else throw new Error(`nobody knows what to do: ${next}`)
   }
 

@@ -108,7 +108,7 @@ describe.each(patients)('$id, $name', { timeout: 60_000 }, ({ id, has }) => {
     const json = JSON.stringify(rig.devices.recording?.report(around, marks))
     await rig.plugged.unplug()
 
-    const [attached] = replayed(parseReport(new TextEncoder().encode(json)), rig.clock)
+    const attached = replayed(parseReport(new TextEncoder().encode(json)), rig.clock).at(-1)
     const [candidate] = attached ? candidates(attached.seen) : []
     if (!attached || !candidate) throw new Error('the report has no device that anybody recognises')
     const now = await using(openProgrammer(attached, candidate, ctx), look)

@@ -32,12 +32,24 @@ export async function setUp(id: string, db: Database, dials?: Dials): Promise<Ri
   return { clock, bench, devices, plugged: await bench.plug(id, dials), backups: new Backups(db) }
 }
 
-/** Identifies what is plugged in and opens it. */
+/** Identifies what is plugged in and opens it; with its boot loader, where that is the only way. */
 export async function openFirst({ devices }: Pick<Rig, 'devices'>, ctx: Context): Promise<Programmer> {
   const [attached] = await devices.list()
   const [candidate] = attached ? candidates(attached.seen) : []
   if (!attached || !candidate) throw new Error('nothing that anybody recognises is plugged in')
-  return openProgrammer(attached, candidate, ctx)
+  const programmer = await openProgrammer(attached, candidate, ctx)
+  if (programmer.ways.length > 0 || !programmer.restart) return programmer
+  try {
+    await programmer.restart.run(ctx)
+  } finally {
+    await programmer[Symbol.asyncDispose]()
+  }
+  for (let tries = 0; tries < 50; tries++) {
+    const [back] = await devices.list()
+    if (back && back.key !== attached.key) return openFirst({ devices }, ctx)
+    await ctx.clock.sleep(100)
+  }
+  throw new Error('it did not come back')
 }
 
 /** A stored backup: what a job that failed leaves to the next one. */

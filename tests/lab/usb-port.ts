@@ -115,7 +115,8 @@ export class UsbPort {
     })
   }
 
-  #attach(twin: UsbTwin): void {
+  #attach(next: UsbTwin): void {
+    const twin = next.powersUpAs?.() ?? next
     const plugged = new Plugged(twin, this)
     this.#plugged = plugged
     twin.plugged({

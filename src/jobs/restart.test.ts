@@ -1,0 +1,158 @@
+/** A programmer that runs its own firmware, and has the way to it only as another device: a Black Magic Probe. */
+import 'fake-indexeddb/auto'
+import { afterEach, beforeEach, expect, test } from 'vitest'
+import { PracticeBench, type Plugged } from '#bench/bench.ts'
+import { practiceImages } from '#bench/practice-images.ts'
+import { VirtualClock } from '#bench/virtual-clock.ts'
+import { formatIntelHex } from '#firmware/intel-hex.ts'
+import { Devices, type Attached } from '#transport/devices.ts'
+import { parse } from '#worker/client.ts'
+import { verifyCertificate } from './certificate.ts'
+import { wantedFromFile } from './choose.ts'
+import { Job, type JobServices, type Wanted } from './job.ts'
+import { TestHouse } from './test-job.ts'
+
+let house: TestHouse
+let services: JobServices
+let clock: VirtualClock
+let bench: PracticeBench
+let devices: Devices
+let plugged: Plugged
+beforeEach(async () => {
+  house = await TestHouse.open()
+  clock = new VirtualClock()
+  services = { ...house.services, clock }
+  bench = new PracticeBench({ clock })
+  devices = new Devices({ usb: bench.usb, serial: bench.serial }, clock)
+  plugged = await bench.plug('dfu:black-magic-probe')
+})
+afterEach(async () => {
+  await bench.clear()
+  await house[Symbol.asyncDispose]()
+})
+
+/** The only one, when it is there. */
+async function theOne(): Promise<Attached> {
+  for (let tries = 0; tries < 30; tries++) {
+    const [attached, ...others] = await devices.list()
+    if (others.length > 0) throw new Error('more than one device is plugged in')
+    if (attached) return attached
+    await clock.sleep(100)
+  }
+  throw new Error('nothing is plugged in')
+}
+
+const idOf = ({ seen }: Attached): string =>
+  `${(seen.vendorId ?? 0).toString(16)}:${(seen.productId ?? 0).toString(16)}`
+
+async function version(number: string): Promise<Wanted> {
+  const image = (await practiceImages('dfu')).find((one) => one.version === number)
+  if (!image) throw new Error(`no practice image ${number}`)
+  const file = new Blob([formatIntelHex(image.build())])
+  return wantedFromFile({ kind: 'practice', file, name: `${image.name}.hex` }, parse)
+}
+
+/** Told to start its boot loader, found again, and backed up. */
+async function backedUp(job = new Job(services)): Promise<Job> {
+  await job.connect(await theOne())
+  await job.restart()
+  await job.resumeAfterReplug(await theOne())
+  await job.backUp()
+  expect(job.view).toMatchObject({ error: undefined, next: 'choose' })
+  return job
+}
+
+const consents = ({ view }: Job): string[] => view.plan?.consequences.map(({ id }) => id) ?? []
+
+test('is announced, found again, updated, started, and proven by its own version', async () => {
+  const job = new Job(services)
+  await job.connect(await theOne())
+  expect(job.view).toMatchObject({
+    next: 'restart',
+    step: 'connect',
+    patient: undefined,
+    programmer: { model: 'Black Magic Probe', ways: [{ to: 'itself', by: 'bootloader' }] },
+    restart: { isUnderWay: false, link: 'usb', as: [{ vendorId: 0x1d50, productId: 0x6017 }] },
+  })
+  expect(idOf(await theOne())).toBe('1d50:6018') // announced, no more
+
+  await job.restart()
+  expect(job.view).toMatchObject({ next: 'find', error: undefined, restart: { isUnderWay: true } })
+  expect(idOf(await theOne())).toBe('1d50:6017')
+  await job.resumeAfterReplug(await theOne())
+  expect(job.view).toMatchObject({ next: 'back-up', done: ['connect'], restart: undefined })
+  expect(job.view.seen.map((seen) => seen.productId)).toEqual([0x6017, 0x6018])
+
+  await job.backUp()
+  expect(job.view.firmware).toMatchObject({ family: 'dfu', version: '1.9.1', confidence: 'certain' })
+  await job.choose(await version('2.0.0'))
+  expect(job.view.checks?.filter(({ result }) => result !== 'passed')).toEqual([])
+  await job.write(consents(job))
+  expect(job.view).toMatchObject({ error: undefined, next: 'prove', hasLeft: true })
+  expect(idOf(await theOne())).toBe('1d50:6018')
+
+  await job.prove(await theOne())
+  expect(job.view.proof).toMatchObject({ kind: 'running-version', distinct: 'yes' })
+  const stored = await services.certificates.get(job.view.certificateId ?? '')
+  const { certificate } = await verifyCertificate(stored?.json ?? '')
+  expect(certificate.steps.map(({ name }) => name)).toEqual(['connect', 'back-up', 'check', 'write', 'prove'])
+})
+
+test('that keeps running says so, and can be asked again', async () => {
+  const job = new Job(services)
+  await job.connect(await theOne())
+  plugged.faults = { stallAt: 1 }
+  await job.restart()
+  expect(job.view).toMatchObject({ next: 'retry', error: { code: 'stalled' } })
+  await job.retry()
+  expect(job.view).toMatchObject({ next: 'restart', error: undefined })
+  await job.restart()
+  await job.resumeAfterReplug(await theOne())
+  expect(job.view.next).toBe('back-up')
+})
+
+test('that was unplugged meanwhile is started anew again', async () => {
+  const job = new Job(services)
+  await job.connect(await theOne())
+  await job.restart()
+  await plugged.unplug()
+  await plugged.replug()
+  await job.resumeAfterReplug(await theOne())
+  expect(job.view.next).toBe('restart')
+  await job.restart()
+  await job.resumeAfterReplug(await theOne())
+  expect(job.view).toMatchObject({ next: 'back-up', done: ['connect'] })
+})
+
+test('half-written it comes back as its boot loader, also for another page, and the rest is written', async () => {
+  const first = await backedUp()
+  await first.choose(await version('2.0.0'))
+  plugged.faults = { unplugAt: 250 }
+  await first.write(consents(first))
+  expect(first.view).toMatchObject({ halfWritten: true, next: 'replug' })
+  await first.close()
+  await plugged.replug()
+  expect(idOf(await theOne())).toBe('1d50:6017')
+
+  const [entry] = await services.backups.journal.list()
+  if (!entry) throw new Error('not in the journal')
+  expect([entry.seen?.productId, entry.seenAlso?.[0]?.productId]).toEqual([0x6017, 0x6018])
+  const job = await Job.reopen(services, entry)
+  await job.resumeAfterReplug(await theOne())
+  expect(job.view).toMatchObject({ error: undefined, halfWritten: false, next: 'prove', hasLeft: true })
+  await job.prove(await theOne())
+  expect(job.view.proof?.kind).toBe('running-version')
+})
+
+test('instead of its version it can be read again, as its boot loader', async () => {
+  const job = await backedUp()
+  await job.choose(await version('1.10.2'))
+  await job.write(consents(job))
+  await job.prove()
+  expect(job.view.next).toBe('replug')
+  await job.resumeAfterReplug(await theOne())
+  expect(job.view.next).toBe('restart')
+  await job.restart()
+  await job.resumeAfterReplug(await theOne())
+  expect(job.view).toMatchObject({ error: undefined, proof: { kind: 'read-again' } })
+})
