@@ -12,7 +12,7 @@ const image = (chip: string, version: number, address: number, length = 24_000):
 
 const blackMagic = (number: number): PracticeFirmware => ({
   id: `practice-black-magic-${String(number)}`,
-  name: 'Black Magic Probe (practice image)',
+  name: `Black Magic Probe ${versions[number - 1] ?? ''}`,
   chip: 'STM32 (120 KiB)',
   version: versions[number - 1] ?? '',
   build: () => [{ address: 0x0800_2000, bytes: blackMagicProgram(0x0800_2000, 90_000, number) }],

@@ -3,6 +3,7 @@
  * computer or the practice bench. Switching between the two is one substitution at the very bottom.
  */
 import { toFlashError, type FlashError } from '#core/errors.ts'
+import type { LinkFilter } from '#core/programmer.ts'
 import type { Clock } from '#core/time.ts'
 import type { Candidate } from '#jobs/identify.ts'
 import { browserSource, Devices, type Attached } from '#transport/devices.ts'
@@ -75,12 +76,15 @@ export class BenchState {
     whoIsWho().catch(() => undefined) // the click tries again, and says so
   }
 
-  /** Opens the chooser; needs a click. Undefined: nothing was chosen, or `error` says why not. */
-  async request(api: 'usb' | 'serial', everything = false): Promise<Present | undefined> {
+  /**
+   * Opens the chooser; needs a click. `filters`: for these only, empty: for everything; default: for what is known.
+   * Undefined: nothing was chosen, or `error` says why not.
+   */
+  async request(api: 'usb' | 'serial', filters?: readonly LinkFilter[]): Promise<Present | undefined> {
     this.error = undefined
     try {
       const { candidates, chooserFilters } = await whoIsWho()
-      const attached = await this.#devices.request(api, everything ? [] : chooserFilters(api))
+      const attached = await this.#devices.request(api, filters ?? chooserFilters(api))
       if (!attached) return undefined
       await this.refresh()
       return (

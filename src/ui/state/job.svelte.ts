@@ -3,6 +3,7 @@
  * (`jobs/job.ts`) runs without any screen; progress reaches the screen at its own pace.
  */
 import { Job, type JobServices } from '#jobs/job.ts'
+import { awaitedAmong, isOneOf } from '#jobs/awaited.ts'
 import { isWhole } from '#jobs/choose.ts'
 import { slowerHz } from '#jobs/slower.ts'
 import type { JobView, StepName } from '#jobs/view.ts'
@@ -10,7 +11,7 @@ import type { Backup } from '#store/backups.ts'
 import type { JournalEntry, Wanted } from '#store/journal.ts'
 import type { Candidate } from '#jobs/identify.ts'
 import type { FlashError } from '#core/errors.ts'
-import type { MemoryId, Rescue, Seen } from '#core/programmer.ts'
+import type { MemoryId, Rescue } from '#core/programmer.ts'
 import { systemClock } from '#core/time.ts'
 import { onceDrawn } from '#host/drawn.ts'
 import { steadyClock } from '#host/steady-clock.ts'
@@ -42,8 +43,6 @@ export class JobState {
   readonly #log: SessionLog
   #job: Job
   #attached: Attached | undefined = $state.raw()
-  /** As the device shows itself; after a reload this is all that is known of it. */
-  #seen: Seen | undefined = $state.raw()
   #candidate: Candidate | undefined
   #trackers: readonly PageTracker[] = []
   /** What the trackers said when the screen was last painted. */
@@ -53,6 +52,8 @@ export class JobState {
   #newest: JobView
   #wanted: Wanted | undefined
   readonly #rescue: Rescue | undefined
+  /** Keys of what was plugged in when it was told to start anew. */
+  #presentBefore: readonly string[] = []
   /** Keys of what was plugged in when the write ended: none of it is the patient by itself. */
   #presentAtEnd: readonly string[] = []
 
@@ -74,7 +75,6 @@ export class JobState {
     const state = new JobState(bench, stores)
     state.#job = await Job.reopen(state.#services(), entry)
     state.view = state.#newest = state.#job.view
-    state.#seen = entry.seen
     return state
   }
 
@@ -103,7 +103,7 @@ export class JobState {
   }
 
   get link(): Attached['link'] | undefined {
-    return this.#seen?.link
+    return this.view.seen[0]?.link
   }
 
   /** A step stays on the screen until its question is answered: what cannot be saved, what is planned. */
@@ -138,9 +138,13 @@ export class JobState {
     if (this.#attached) await this.connect(this.#attached, this.#candidate, way, speedHz)
   }
 
-  /** Whether this is the device that the job is on, as far as a page can tell: same ids, same serial. */
+  /**
+   * Whether this is the device that the job is on, as far as a page can tell: same ids, same serial, as it is now or as it
+   * was in this job.
+   */
   isSame({ key, seen }: Attached): boolean {
-    const isAlike = seen.vendorId !== undefined && JSON.stringify(this.#seen) === JSON.stringify(seen)
+    const text = JSON.stringify(seen)
+    const isAlike = seen.vendorId !== undefined && this.view.seen.some((one) => JSON.stringify(one) === text)
     return this.#attached?.key === key || isAlike
   }
 
@@ -153,14 +157,28 @@ export class JobState {
 
   #meet(attached: Attached): void {
     this.#attached = attached
-    this.#seen = attached.seen
+  }
+
+  /** What it has become since it was told to start anew; undefined: not there, not allowed, or not to be told apart. */
+  awaited = (present: readonly Present[]): Present | undefined =>
+    awaitedAmong(present, this.view, this.#presentBefore)
+
+  async restart(): Promise<void> {
+    this.#presentBefore = this.bench.present.map(({ attached }) => attached.key)
+    await this.#job.restart()
   }
 
   /** Who can be asked for the proof, as the patient by itself: the one that wrote itself, or one plugged in since. */
   prover(present: readonly Present[]): Present | undefined {
-    return this.view.backup?.origin.way.to === 'itself'
-      ? this.find(present)
-      : present.find(({ attached }) => !this.#presentAtEnd.includes(attached.key))
+    const { backup, hasLeft, wanted } = this.view
+    if (backup?.origin.way.to === 'itself' && !hasLeft) return this.find(present)
+    const { vendorId, productId } = wanted?.firmware?.appears ?? {}
+    const isIt = ({ key, seen }: Attached) =>
+      !this.#presentAtEnd.includes(key) &&
+      (!hasLeft ||
+        vendorId === undefined ||
+        isOneOf([{ vendorId, ...(productId !== undefined && { productId }) }], seen))
+    return present.find(({ attached }) => isIt(attached))
   }
 
   /** Keys of what is not the patient, as far as the job cannot know it: while the one that wrote itself is here, all others. */

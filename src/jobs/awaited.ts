@@ -1,0 +1,43 @@
+/** Which device is the one that was told to start anew, among those that are plugged in. Pure. */
+import type { LinkFilter, Seen } from '#core/programmer.ts'
+import type { Attached } from '#transport/devices.ts'
+import type { JobView } from './view.ts'
+
+interface Present {
+  readonly attached: Attached
+}
+
+/**
+ * One that was not there before, is what it should be, and has its serial number where both have one that tells them
+ * apart. Undefined: none, or several that nobody can tell apart; then the user chooses.
+ * @param before keys of what was plugged in when it was told
+ */
+export function awaitedAmong<P extends Present>(
+  present: readonly P[],
+  { restart, seen: [last] }: Pick<JobView, 'restart' | 'seen'>,
+  before: readonly string[],
+): P | undefined {
+  if (!restart?.isUnderWay) return undefined
+  const possible = present.filter(
+    ({ attached: { key, seen } }) => !before.includes(key) && isOneOf(restart.as, seen),
+  )
+  const serial = serialOf(last)
+  const same =
+    serial === undefined ? [] : possible.filter(({ attached }) => serialOf(attached.seen) === serial)
+  const [found, ...others] = same.length > 0 ? same : possible
+  return others.length > 0 ? undefined : found
+}
+
+const serialOf = (seen: Seen | undefined): string | undefined =>
+  seen?.link === 'usb' ? seen.serial : undefined
+
+/** As a browser's chooser would offer it. */
+export const isOneOf = (filters: readonly LinkFilter[], seen: Seen): boolean =>
+  filters.some((filter) =>
+    'vendorId' in filter
+      ? filter.vendorId === seen.vendorId && [undefined, seen.productId].includes(filter.productId)
+      : seen.link === 'usb' &&
+        seen.interfaces.some(
+          ({ classCode, subclass }) => classCode === filter.classCode && subclass === filter.subclassCode,
+        ),
+  )
