@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict'
 import { equal, isBlank } from '#core/bytes.ts'
 import { withDfuSuffix } from '#firmware/dfu-suffix.ts'
+import { blackMagicProgram } from '../../protocols/dfu/images.ts'
 import type { LabCase } from './lab-case.ts'
 
 const flashAt = '0x08000000'
@@ -90,16 +91,34 @@ const unlocked: LabCase = {
   },
 }
 
+const listed = (text: string) =>
+  `for ((i = 0; i < 50; i++)); do dfu-util -l | grep -q '${text}' && exit 0; sleep 0.2; done; exit 1`
+
 const blackMagic: LabCase = {
-  name: 'dfu-util, dfu:black-magic: writes an application',
-  twins: [{ id: 'dfu:black-magic' }],
-  async run({ guest, twins: [twin], random }) {
+  name: 'dfu-util, dfu:black-magic-probe: leaves the application, writes another one, and starts it',
+  twins: [{ id: 'dfu:black-magic-probe' }],
+  async run({ guest, twins: [twin] }) {
     assert(twin)
-    const [before, program] = [twin.memory('flash').slice(), random(32 * 1024)]
+    await guest.do("dfu-util -l | grep -q 'Found Runtime: .1d50:6018'; dfu-util -d 1d50:6018,:6017 -e")
+    await guest.do(listed('Found DFU: .1d50:6017'))
+    const { code, output } = await guest.run('dfu-util -s 0x08000000:1024 -U /tmp/hidden.bin')
+    assert.notEqual(code, 0, `its boot loader was read:\n${output}`)
+    const program = blackMagicProgram(0x0800_2000, 32 * 1024, 3)
     await guest.put('/tmp/flash.bin', program)
     await guest.do('dfu-util -s 0x08002000:leave -D /tmp/flash.bin', 120_000)
-    assert(equal(twin.memory('flash').subarray(0x2000, 0xa000), program), 'the flash is not what was written')
-    assert(equal(twin.memory('flash').subarray(0, 0x2000), before.subarray(0, 0x2000)), 'so is the loader')
+    assert(equal(twin.memory('flash').subarray(0, 0x8000), program), 'the flash is not what was written')
+    await guest.do(listed('Found Runtime: .1d50:6018'))
+    const product = await guest.do('cat /sys/bus/usb/devices/*/product')
+    assert.match(product, /Black Magic Probe v2\.0\.0/)
+  },
+}
+
+const resetInto: LabCase = {
+  name: 'dfu-util, dfu:plain-running: leaves the application by a port reset',
+  twins: [{ id: 'dfu:plain-running' }],
+  async run({ guest }) {
+    await guest.do('dfu-util -d 1209:0002,:0001 -e')
+    await guest.do(listed('Found DFU: .1209:0001'))
   },
 }
 
@@ -122,7 +141,7 @@ const plain = (id: string, setting: number, usbId: string): LabCase => ({
 })
 
 export default [
-  ...[lists, whole, sectors, erased, unlocked, blackMagic],
+  ...[lists, whole, sectors, erased, unlocked, blackMagic, resetInto],
   plain('dfu:plain', 0, '1209:0001'),
   plain('dfu:dapboot', 1, '1209:db42'),
 ]
