@@ -9,13 +9,23 @@
 import { blank, hex, isBlank, usbId } from '#core/bytes.ts'
 import type { Context } from '#core/context.ts'
 import { FlashError, isFlashError } from '#core/errors.ts'
-import type { Check, Contents, Fact, Memory, Notice, Patient, Range, Unreadable } from '#core/programmer.ts'
+import type {
+  Check,
+  ChipErase,
+  Contents,
+  Fact,
+  Memory,
+  Notice,
+  Patient,
+  Range,
+  Unreadable,
+} from '#core/programmer.ts'
 import { checkCortexM } from '#chips/cortex-m-check.ts'
 import type { UsbLink } from '#transport/links.ts'
 import type { DfuInterface } from './descriptors.ts'
 import type { KnownDevice } from './devices.ts'
 import type { Layout, Sector } from './layout.ts'
-import { erasePage, firstBlock, setAddress } from './packets.ts'
+import { erasePage, firstBlock, readUnprotect, setAddress } from './packets.ts'
 import type { DfuSession } from './session.ts'
 
 export interface Region {
@@ -37,6 +47,8 @@ export interface DfuseDevice {
 
 /** For the estimate; a kibibyte erased and written, from data sheets of STM32F1 to F4. */
 const kibibyteMs = 40
+/** An erase of all; longest on the largest chips. */
+const unprotectionMs = 20_000
 
 export class DfusePatient implements Patient {
   readonly notices: readonly Notice[] = []
@@ -44,22 +56,25 @@ export class DfusePatient implements Patient {
   readonly memories: readonly Memory[]
   readonly kind: string
   readonly chip: string
+  readonly eraseChip?: ChipErase
   readonly #device: DfuseDevice
   readonly #flash: readonly Sector[]
   #setting: number | undefined
 
-  private constructor(device: DfuseDevice, flash: readonly Sector[]) {
+  private constructor(device: DfuseDevice, flash: readonly Sector[], isProtected = false) {
     this.#device = device
     this.#flash = flash
     const { vendorId, productId } = device.link.seen
     this.kind = `cortex-m:dfu:${usbId(vendorId, productId)}:${sizesText(flash)}`
     const kib = flash.reduce((sum, { length }) => sum + length, 0) / 1024
     this.chip = `${device.known?.chips ?? 'DFU'} (${String(kib)} KiB)`
-    this.memories = device.regions.map((region) => this.#memory(region))
-    this.unreadable = []
+    const memories = device.regions.map((region) => this.#memory(region))
+    this.memories = isProtected ? memories.filter(({ id }) => id === 'flash').map(locked) : memories
+    this.unreadable = isProtected ? [{ memory: 'flash', reason: 'read-protected' }] : []
+    if (isProtected) this.eraseChip = this.#unprotection
   }
 
-  /** @throws `read-protected` when its flash may not be read */
+  /** One that is protected from being read can be erased as a whole, by lifting that. */
   static async connect(device: DfuseDevice, ctx: Context): Promise<DfusePatient> {
     const all = together(device.regions.find(({ id }) => id === 'flash')?.layout.sectors ?? [])
     const own = all.slice(Math.max(0, all.findIndex(isOpen)))
@@ -71,6 +86,7 @@ export class DfusePatient implements Patient {
         await patient.#seek(flash[0]?.address ?? 0, ctx)
       } catch (error) {
         // Boot loaders list their own sectors as readable, and hide them.
+        if (isFlashError(error, 'read-protected')) return new DfusePatient(device, flash, true)
         if (flash !== all || own.length === all.length || !isFlashError(error, 'device-refused')) throw error
         continue
       }
@@ -109,6 +125,25 @@ export class DfusePatient implements Patient {
     await this.#select('flash')
     await this.#seek(this.#flash.find(isOpen)?.address ?? 0, ctx)
     await session.leave(ctx)
+  }
+
+  /** It erases everything, and starts anew. Source: AN3156, "Read Unprotect command". */
+  get #unprotection(): ChipErase {
+    const { session, link } = this.#device
+    const { vendorId, productId } = link.seen
+    return {
+      erases: ['flash'],
+      ms: unprotectionMs,
+      restarts: { link: 'usb', as: [{ vendorId, productId }] },
+      async run(ctx) {
+        await session.toIdle(ctx)
+        try {
+          await session.download(0, readUnprotect, ctx)
+        } catch (error) {
+          if (!isFlashError(error, 'device-gone')) throw error
+        }
+      },
+    }
   }
 
   #memory({ id, layout }: Region): Memory {
@@ -214,6 +249,8 @@ export class DfusePatient implements Patient {
     }
   }
 }
+
+const locked = ({ read: _, ...memory }: Memory): Memory => ({ ...memory, locked: true })
 
 const isOpen = ({ erasable, writable }: Sector): boolean => erasable && writable
 

@@ -8,7 +8,7 @@ import type { MemoryId, Patient } from '#core/programmer.ts'
 import { candidates, openProgrammer } from '#jobs/identify.ts'
 import { Devices } from '#transport/devices.ts'
 import type { UsbLink } from '#transport/links.ts'
-import { readUnprotect, State } from './packets.ts'
+import { State } from './packets.ts'
 import { DfuSession } from './session.ts'
 
 async function plug(id: string, dials: Dials = {}) {
@@ -165,20 +165,19 @@ test('told to leave, a twin says that it does, and goes', async () => {
 })
 
 test('a read-protected STM32 says so; lifting that erases it, and it starts anew', async () => {
-  const { plugged, devices, open, clock, ctx } = await plug('dfu:stm32f072', { locked: true })
+  const { plugged, open, clock, ctx } = await plug('dfu:stm32f072', { locked: true })
   const { connect, programmer } = await open()
   const before = plugged.memory('flash').slice()
-  await expect(connect()).rejects.toMatchObject({
-    code: 'read-protected',
-    detail: { by: 'option-bytes' },
-  })
+  const { memories, unreadable, eraseChip } = await connect()
+  expect(memories.map(({ id, read }) => [id, read])).toEqual([['flash', undefined]])
+  expect(unreadable).toEqual([{ memory: 'flash', reason: 'read-protected' }])
   expect(plugged.memory('flash')).toEqual(before)
-  await programmer[Symbol.asyncDispose]()
 
-  const { session, link } = await talk(devices, ctx)
-  await expect(session.download(0, readUnprotect, ctx)).rejects.toMatchObject({ code: 'device-gone' })
-  await link[Symbol.asyncDispose]()
+  await eraseChip?.run(ctx)
+  await programmer[Symbol.asyncDispose]()
   await clock.sleep(1000)
   expect(plugged.memory('flash').every((byte) => byte === 0xff)).toBe(true)
-  await (await open()).connect()
+  const patient = await (await open()).connect()
+  expect(patient.unreadable).toEqual([])
+  expect(patient.eraseChip).toBeUndefined()
 })

@@ -172,6 +172,8 @@ export interface ChipErase {
   /** Memories that are blank afterwards, in this chip's present state (EESAVE keeps the EEPROM). */
   readonly erases: readonly MemoryId[]
   readonly ms: number
+  /** It starts anew afterwards, as this: what follows is for another connection. */
+  readonly restarts?: Omit<Restart, 'run'>
   run(ctx: Context): Promise<void>
 }
 

@@ -42,11 +42,17 @@ export interface FlashOptions {
 }
 
 /**
- * False: nothing was changed, as `renew` gave no plan.
+ *  written      all of it, and read back
+ *  not-begun    nothing was changed, as `renew` gave no plan
+ *  restarted    all is erased, and it has started anew: the rest is planned again when it was found
+ */
+export type FlashEnd = 'written' | 'not-begun' | 'restarted'
+
+/**
  * @throws `target-changed`: not the patient that was planned for; nothing was changed · `verify-mismatch` ·
  * `cancelled` at a page boundary · whatever the patient throws
  */
-export async function flash(options: FlashOptions, ctx: Context): Promise<boolean> {
+export async function flash(options: FlashOptions, ctx: Context): Promise<FlashEnd> {
   const { connect, renew, beforeFirstChange, onWrong } = options
   let { plan, safety } = options
   refuseUnlessSafe(plan, safety)
@@ -57,7 +63,7 @@ export async function flash(options: FlashOptions, ctx: Context): Promise<boolea
     const isNew = await hasNewEeprom(patient, plan, ctx.under(steps.look), renew !== undefined)
     if (renew && isNew) {
       const renewed = await renew(patient, ctx.under(steps.look))
-      if (!renewed) return false
+      if (!renewed) return 'not-begun'
       ;({ plan, safety } = renewed)
       refuseUnlessSafe(plan, safety)
     }
@@ -65,6 +71,7 @@ export async function flash(options: FlashOptions, ctx: Context): Promise<boolea
     if (hasWork(plan)) await beforeFirstChange()
     if (plan.erase === 'chip') {
       await eraseChip(patient, ctx.under(steps.erase))
+      if (patient.eraseChip?.restarts) return 'restarted'
       if (!canFinish(patient, plan)) {
         const old = patient
         patient = undefined
@@ -75,7 +82,7 @@ export async function flash(options: FlashOptions, ctx: Context): Promise<boolea
     }
     steps.erase.finish()
     await writeAll(patient, plan, ctx, steps, onWrong)
-    return true
+    return 'written'
   } finally {
     if (patient) await release(patient, ctx)
   }

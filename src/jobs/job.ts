@@ -228,7 +228,7 @@ export class Job {
       },
       () => this.#resume(),
     )
-    await this.#leave()
+    await this.#afterWriting()
   }
 
   /**
@@ -565,10 +565,16 @@ export class Job {
       }
     }
     const renew = halfWritten ? undefined : this.#renew // what is half-written must stay as it was kept
-    const isWritten = await this.#services.surroundings.guarded(() =>
+    const end = await this.#services.surroundings.guarded(() =>
       flash({ connect: this.#meet, plan, safety, renew, beforeFirstChange, onWrong }, ctx),
     )
-    if (!isWritten) {
+    if (end === 'restarted') {
+      await this.#letGo()
+      const { restarts } = this.#patient?.eraseChip ?? {}
+      this.#runner.set({ restart: restarts && { ...restarts, isUnderWay: true } })
+      return notYet
+    }
+    if (end === 'not-begun') {
       this.#consents = []
       this.#runner.set({ checks: undefined, plan: undefined, newEeprom: true })
       return this.#askAgain(ctx)
@@ -654,7 +660,7 @@ export class Job {
       if (checks) this.#runner.set({ checks }) // of the whole write: its rest may have nothing left to do
       return this.#write(ctx.under(rest))
     })
-    await this.#leave()
+    await this.#afterWriting()
   }
 
   /** What is in a half-written patient, if it is still the one that was being written. */
@@ -704,8 +710,9 @@ export class Job {
   }
 
   /** So that what was written runs and can be asked; what does not go by itself is plugged in anew. */
-  async #leave(): Promise<void> {
-    const { outcome, proofWanted, hasLeft } = this.view
+  async #afterWriting(): Promise<void> {
+    const { outcome, proofWanted, hasLeft, restart } = this.view
+    if (restart) this.#runner.again = () => this.#resume()
     if (!outcome || hasLeft || proofWanted !== 'plug-in-by-itself' || !this.#patient?.leave) return
     await this.#runner.run('prove', async (ctx) => {
       try {

@@ -24,8 +24,8 @@ beforeEach(async () => {
   services = { ...house.services, clock }
   bench = new PracticeBench({ clock })
   devices = new Devices({ usb: bench.usb, serial: bench.serial }, clock)
-  plugged = await bench.plug('dfu:black-magic-probe')
 })
+const plugProbe = async () => (plugged = await bench.plug('dfu:black-magic-probe'))
 afterEach(async () => {
   await bench.clear()
   await house[Symbol.asyncDispose]()
@@ -54,6 +54,7 @@ async function version(number: string): Promise<Wanted> {
 
 /** Told to start its boot loader, found again, and backed up. */
 async function backedUp(job = new Job(services)): Promise<Job> {
+  await plugProbe()
   await job.connect(await theOne())
   await job.restart()
   await job.resumeAfterReplug(await theOne())
@@ -65,6 +66,7 @@ async function backedUp(job = new Job(services)): Promise<Job> {
 const consents = ({ view }: Job): string[] => view.plan?.consequences.map(({ id }) => id) ?? []
 
 test('is announced, found again, updated, started, and proven by its own version', async () => {
+  await plugProbe()
   const job = new Job(services)
   await job.connect(await theOne())
   expect(job.view).toMatchObject({
@@ -99,6 +101,7 @@ test('is announced, found again, updated, started, and proven by its own version
 })
 
 test('that keeps running says so, and can be asked again', async () => {
+  await plugProbe()
   const job = new Job(services)
   await job.connect(await theOne())
   plugged.faults = { stallAt: 1 }
@@ -112,6 +115,7 @@ test('that keeps running says so, and can be asked again', async () => {
 })
 
 test('that was unplugged meanwhile is started anew again', async () => {
+  await plugProbe()
   const job = new Job(services)
   await job.connect(await theOne())
   await job.restart()
@@ -155,4 +159,29 @@ test('instead of its version it can be read again, as its boot loader', async ()
   await job.restart()
   await job.resumeAfterReplug(await theOne())
   expect(job.view).toMatchObject({ error: undefined, proof: { kind: 'read-again' } })
+})
+
+test('a read-protected chip is erased with a typed consent, found again, and written', async () => {
+  plugged = await bench.plug('dfu:stm32f072', { locked: true })
+  const job = new Job(services)
+  await job.connect(await theOne())
+  await job.backUp()
+  expect(job.view).toMatchObject({ next: 'acknowledge', unacknowledged: [{ memory: 'flash' }] })
+  await job.backUp({ acknowledged: job.view.unacknowledged })
+  const image = (await practiceImages('dfu')).find(({ chip }) => chip === 'STM32 (128 KiB)')
+  if (!image) throw new Error('no practice image')
+  const file = new Blob([formatIntelHex(image.build())])
+  await job.choose(await wantedFromFile({ kind: 'practice', file, name: 'a.hex' }, parse))
+  expect(job.view.plan).toMatchObject({
+    erase: 'chip',
+    consequences: [{ id: 'no-backup:flash', typed: true }],
+  })
+  await job.write(consents(job))
+  expect(job.view).toMatchObject({ next: 'find', halfWritten: true, error: undefined })
+  await job.resumeAfterReplug(await theOne())
+  expect(job.view).toMatchObject({ error: undefined, halfWritten: false, next: 'prove' })
+  await job.prove()
+  expect(job.view.proof?.kind).toBe('read-again')
+  const [segment] = image.build()
+  expect(plugged.memory('flash').slice(0, segment?.bytes.length)).toEqual(segment?.bytes)
 })

@@ -52,7 +52,7 @@ export class JobState {
   #newest: JobView
   #wanted: Wanted | undefined
   readonly #rescue: Rescue | undefined
-  /** Keys of what was plugged in when it was told to start anew. */
+  /** Keys of what was plugged in when the last step began: in it, it was told to start anew. */
   #presentBefore: readonly string[] = []
   /** Keys of what was plugged in when the write ended: none of it is the patient by itself. */
   #presentAtEnd: readonly string[] = []
@@ -163,10 +163,7 @@ export class JobState {
   awaited = (present: readonly Present[]): Present | undefined =>
     awaitedAmong(present, this.view, this.#presentBefore)
 
-  async restart(): Promise<void> {
-    this.#presentBefore = this.bench.present.map(({ attached }) => attached.key)
-    await this.#job.restart()
-  }
+  restart = (): Promise<void> => this.#job.restart()
 
   /** Who can be asked for the proof, as the patient by itself: the one that wrote itself, or one plugged in since. */
   prover(present: readonly Present[]): Present | undefined {
@@ -257,6 +254,8 @@ export class JobState {
     logChanges(this.#log, view, before)
     if (view.patient !== before.patient) this.#track(view)
     else if (view.plan !== before.plan || isStart(view, before)) this.#track(view)
+    if (view.running && !before.running)
+      this.#presentBefore = this.bench.present.map(({ attached }) => attached.key)
     if (view.outcome && !before.outcome)
       this.#presentAtEnd = this.bench.present.map(({ attached }) => attached.key)
     const event = view.running?.event
