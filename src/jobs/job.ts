@@ -137,14 +137,13 @@ export class Job {
     job.#connectOptions = { ends: entry.way, speedHz: entry.speedHz }
     const stage = stageOf(entry)
     job.#mustLookAgain = stage === 'chosen'
-    if (stage !== 'chosen') job.#consents = entry.consents
+    const isPlanned = stage !== 'chosen' && !entry.instead
+    if (isPlanned) job.#consents = entry.consents
     if (stage === 'writing') job.#unfinished = unfinishedOf(entry)
     job.#runner.recall(pastOf(entry))
-    job.#runner.again = {
-      chosen: () => job.#runner.run('check', job.#checkAndPlan),
-      writing: () => job.#resume(),
-      written: () => job.prove(),
-    }[stage]
+    job.#runner.again = isPlanned
+      ? () => (stage === 'written' ? job.prove() : job.#resume())
+      : () => job.#runner.run('check', job.#checkAndPlan)
     job.#runner.set({ ...viewOf(entry), firmware: backup?.firmware, backup })
     return job
   }
@@ -476,8 +475,11 @@ export class Job {
   }
 
   readonly #checkAndPlan = async (ctx: Context): Promise<void> => {
-    if (this.view.halfWritten) await this.#readPresent(ctx)
-    else {
+    const { halfWritten, wanted, rule } = this.view
+    if (halfWritten) {
+      if (wanted) await this.#entry.amend({ instead: { wanted, rule }, steps: this.#runner.past })
+      await this.#readPresent(ctx)
+    } else {
       await this.#enter('chosen')
       if (this.#mustLookAgain) await this.#lookAgain(ctx)
       if (this.view.unacknowledged.length > 0) return // of another backup than the one that was gone on with

@@ -398,3 +398,65 @@ test('other firmware that is interrupted in its turn, over what the first had le
   expect(job.view).toMatchObject({ error: undefined, next: 'prove' })
   expect(chip.at('flash').subarray(0, 300)).toEqual(code(300, 31))
 })
+
+describe('other firmware that was chosen over what a write had left', () => {
+  const byLoader = { byLoader: true }
+  const other = wanted({ flash: [{ address: 0, bytes: code(300, 31) }] })
+  const chosen = async () => {
+    const first = await house.interrupted(
+      'program flash 0x40',
+      undefined,
+      new TestProgrammer(usedChip(), byLoader),
+    )
+    await first.job.resumeAfterReplug(new TestProgrammer(first.chip, byLoader), other)
+    expect(first.job.view).toMatchObject({ error: undefined, next: 'write', wanted: other })
+    return first
+  }
+
+  test('is gone on with after a reload, once it is consented to', async () => {
+    const { chip } = await chosen()
+    const before = chip.snapshot()
+    const job = await house.reopened()
+    expect(job.view).toMatchObject({ wanted: other, next: 'replug', halfWritten: true, checks: undefined })
+    await job.resumeAfterReplug(new TestProgrammer(chip, byLoader))
+    expect(job.view).toMatchObject({ error: undefined, next: 'write', wanted: other })
+    expect(chip.memories).toEqual(before)
+    await job.write(job.view.plan?.consequences.map(({ id }) => id) ?? [])
+    expect(job.view).toMatchObject({ error: undefined, next: 'prove' })
+    expect(chip.at('flash').subarray(0, 300)).toEqual(code(300, 31))
+    await job.prove()
+    const writes = (await house.certificateOf(job)).steps.filter(({ name }) => name === 'write')
+    expect(writes.map(({ error }) => error)).toEqual(['device-gone', undefined])
+  })
+
+  test('is not what the chip is known by: that is what was being written', async () => {
+    const { chip } = await chosen()
+    const stranger = usedChip()
+    stranger.at('flash').set(code(300, 31)) // as if the other firmware had been written
+    const job = await house.reopened()
+    await job.resumeAfterReplug(new TestProgrammer(stranger, byLoader))
+    expect(job.view).toMatchObject({ error: { code: 'target-changed' }, halfWritten: true })
+    await job.resumeAfterReplug(new TestProgrammer(chip, byLoader))
+    expect(job.view).toMatchObject({ error: undefined, next: 'write' })
+  })
+
+  test('is given up again for the first, which then is what a reload goes on with', async () => {
+    const { job: first, chip } = await chosen()
+    await first.choose(wanted())
+    const job = await house.reopened()
+    expect(job.view.wanted).toEqual(wanted())
+    await job.resumeAfterReplug(new TestProgrammer(chip, byLoader))
+    await job.write(job.view.plan?.consequences.map(({ id }) => id) ?? [])
+    expect(job.view).toMatchObject({ error: undefined, next: 'prove' })
+    expect(chip.at('flash').subarray(0, 100)).toEqual(image)
+  })
+
+  test('cannot be chosen where it cannot be stored', async () => {
+    const { job, chip } = await house.interrupted()
+    const left = chip.snapshot()
+    house.db.close()
+    await job.resumeAfterReplug(new TestProgrammer(chip), other)
+    expect(job.view).toMatchObject({ error: { code: 'storage-failed' }, halfWritten: true, plan: undefined })
+    expect(chip.memories).toEqual(left)
+  })
+})

@@ -39,17 +39,18 @@ export const unfinishedOf = ({
 })
 
 /** All that ended so far, and the write that its page was left in: when that was, nobody saw. */
-export function pastOf({ stage, startedAt, steps = [] }: JournalEntry): readonly DoneStep[] {
-  if (stage === 'chosen' || stage === 'written') return steps
+export function pastOf({ stage, startedAt, steps = [], instead }: JournalEntry): readonly DoneStep[] {
+  if (stage === 'chosen' || stage === 'written' || instead) return steps
   return [...steps, { name: 'write', startedAt, finishedAt: startedAt, error: 'page-left' }]
 }
 
 /** How far it is; its device is not there yet. */
 export function viewOf({ stage, ...entry }: JournalEntry): Partial<JobView> {
-  const { id, rescue, wanted, rule, checks, outcome, reference = '' } = entry
+  const { id, rescue, wanted, rule, checks, outcome, reference = '', instead } = entry
   const seen = [...(entry.seen ? [entry.seen] : []), ...(entry.seenAlso ?? [])]
-  const common = { id, rescue, wanted, rule, reference, seen }
-  if (stage === 'chosen') return { ...common, step: 'check', done: before('check') }
+  const common = { id, rescue, wanted, rule, reference, seen, ...instead }
+  if (stage === 'chosen' || instead)
+    return { ...common, step: 'check', done: before('check'), halfWritten: instead !== undefined }
   if (stage !== 'written')
     return { ...common, checks, step: 'write', done: before('write'), halfWritten: true }
   // What was plugged in when the write ended is not known any more, so that a version which answers proves nothing.

@@ -83,6 +83,21 @@ describe('all that is kept of an interrupted write', () => {
     expect((await backups.get(backup.id))?.sha256).toBe(backup.sha256)
   })
 
+  test('has what was chosen instead as well', async () => {
+    const { wanted, rule } = entry
+    const contents = new Map([['eeprom' as const, [{ address: 0, bytes: image }]]])
+    const instead = { rule, wanted: { ...wanted, contents, source: { ...wanted.source, name: 'b.hex' } } }
+    const files = unzipSync(await bytesOf(await exportJob({ ...entry, instead }, undefined)))
+    const text = (name: string) => new TextDecoder().decode(files[name])
+    expect(parseIntelHex(files['write/instead-eeprom.hex'] ?? new Uint8Array()).segments).toEqual([
+      { address: 0, bytes: image },
+    ])
+    expect(JSON.parse(text('write/interrupted.json'))).toMatchObject({
+      source: { name: 'a.hex' },
+      instead: { source: { name: 'b.hex' } },
+    })
+  })
+
   test('is there without its backup too', async () => {
     const files = unzipSync(await bytesOf(await exportJob(entry, undefined)))
     expect(Object.keys(files).sort()).toEqual([

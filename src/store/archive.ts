@@ -14,7 +14,7 @@ import {
 } from '@zip.js/zip.js/lib/zip-core-native.js'
 import { concat, hexBytes } from '#core/bytes.ts'
 import { FlashError } from '#core/errors.ts'
-import type { MemoryId } from '#core/programmer.ts'
+import type { Contents, MemoryId } from '#core/programmer.ts'
 import { formatIntelHex } from '#firmware/intel-hex.ts'
 import { parseManifest, type Manifest } from './archive-manifest.ts'
 import { sha256OfMemories, type Backup, type BackupMemory, type Backups } from './backups.ts'
@@ -49,20 +49,25 @@ export const exportAll = async (backups: readonly Backup[]): Promise<Blob> => zi
  * was to be written as Intel HEX, and the journal's entry.
  */
 export async function exportJob(
-  { wanted, ...entry }: JournalEntry,
+  { wanted, instead, ...entry }: JournalEntry,
   backup: Backup | undefined,
 ): Promise<Blob> {
   const { contents, source, firmware } = wanted
-  const json = JSON.stringify({ ...entry, source, firmware }, inJson, 2)
+  const chosen = instead && { source: instead.wanted.source, rule: instead.rule }
+  const json = JSON.stringify({ ...entry, source, firmware, instead: chosen }, inJson, 2)
   return zipOf([
     ...filesOf(backup ? [backup] : []),
     { name: `${besideName}interrupted.json`, bytes: new TextEncoder().encode(json) },
-    ...[...contents].map(([id, segments]) => ({
-      name: `${besideName}${id}.hex`,
-      bytes: formatIntelHex(segments),
-    })),
+    ...asHex(besideName, contents),
+    ...(instead ? asHex(`${besideName}instead-`, instead.wanted.contents) : []),
   ])
 }
+
+const asHex = (beginning: string, contents: Contents): Zipped[] =>
+  [...contents].map(([id, segments]) => ({
+    name: `${beginning}${id}.hex`,
+    bytes: formatIntelHex(segments),
+  }))
 
 /** Contents in hex. */
 const inJson = (_: string, value: unknown): unknown =>

@@ -102,6 +102,8 @@ export interface JournalEntry {
   readonly wrong?: ReadonlyMap<MemoryId, Uint8Array>
   /** What was in the patient when this write began, where another one had left it half-written. */
   readonly before?: ReadonlyMap<MemoryId, Uint8Array>
+  /** Of a `writing` one: what was chosen over it since. Nothing of that is written yet, so the patient is still known by `wanted`. */
+  readonly instead?: Pick<JournalEntry, 'wanted' | 'rule'>
   /** What there was to do for this choice then; bytes. Absent as `before` is. */
   readonly begun?: { readonly erase: 'chip' | 'none'; readonly programBytes: number }
   /** Of a `written` one. */

@@ -34,12 +34,15 @@ const interruptions = {
 
 /** What became of a job that was not seen to end. */
 export function interruption(entry: JournalEntry): { title: string; what: string } {
-  const { patient, programmer, startedAt, wanted } = entry
+  const { patient, programmer, startedAt, wanted, instead } = entry
   const name = wantedName(wanted)
   const { title, what } = interruptions[stageOf(entry)]
   return {
     title: title({ name, programmer, chip: patient.chip }),
-    what: what({ name, time: moment(startedAt) }),
+    what: [
+      what({ name, time: moment(startedAt) }),
+      ...(instead ? [m.interrupted_instead({ name: wantedName(instead.wanted) })] : []),
+    ].join(' '),
   }
 }
 
