@@ -18,6 +18,7 @@ import type { Contents, MemoryId } from '#core/programmer.ts'
 import { formatIntelHex } from '#firmware/intel-hex.ts'
 import { parseManifest, type Manifest } from './archive-manifest.ts'
 import { sha256OfMemories, type Backup, type BackupMemory, type Backups } from './backups.ts'
+import type { StoredMemory } from './db.ts'
 import type { JournalEntry } from './journal.ts'
 import { sha256 } from '#firmware/hash.ts'
 
@@ -68,6 +69,13 @@ const asHex = (beginning: string, contents: Contents): Zipped[] =>
     name: `${beginning}${id}.hex`,
     bytes: formatIntelHex(segments),
   }))
+
+/** What is left of a damaged record: its bytes as they are, and all else as JSON. For people; it is not imported. */
+export const exportDamaged = (record: unknown, memories: readonly StoredMemory[]): Promise<Blob> =>
+  zipOf([
+    { name: 'record.json', bytes: new TextEncoder().encode(JSON.stringify(record ?? null, inJson, 2)) },
+    ...memories.map(({ id, bytes }) => ({ name: `${id}.bin`, bytes })),
+  ])
 
 /** Contents in hex. */
 const inJson = (_: string, value: unknown): unknown =>

@@ -2,10 +2,21 @@
  * Backups: every memory of a patient as it was read twice and found equal, with where it came from. Only
  * this file makes a `Receipt`: a backup that was stored, read back from the store and hashed again.
  */
-import { FlashError } from '#core/errors.ts'
+import type { IDBPObjectStore, StoreKey, StoreNames } from 'idb'
+import { FlashError, isFlashError } from '#core/errors.ts'
 import type { Fact, KnownFirmware, MemoryId, Unreadable } from '#core/programmer.ts'
-import { changing, reading, type Database } from './db.ts'
-import { Journal, stageOf } from './journal.ts'
+import {
+  areTexts,
+  changing,
+  ofBackup,
+  reading,
+  recordOf,
+  recordsOf,
+  type Database,
+  type Schema,
+  type Torn,
+} from './db.ts'
+import { Journal, stageOf, type JournalEntry } from './journal.ts'
 import { sha256 } from '#firmware/hash.ts'
 
 export interface BackupMemoryEntry {
@@ -122,46 +133,72 @@ export class Backups {
   /** All or none, in one transaction; resolves with how many were not there yet. */
   async addImported(backups: readonly Backup[]): Promise<number> {
     const known = await this.list()
-    const has = (one: Backup) => known.some((other) => isSameBackup(one, other))
-    const isTaken = (id: string) => known.some((one) => one.id === id)
-    const fresh = backups
-      .filter((backup) => !has(backup))
-      .map((backup) => ({
-        ...backup,
-        id: isTaken(backup.id) ? crypto.randomUUID() : backup.id, // another one has its id
-        source: 'imported' as const,
-      }))
-    await this.#write(fresh)
+    const fresh: Backup[] = []
+    for (const backup of backups) {
+      const here = known.find((other) => isSameBackup(backup, other))
+      if (here && (await this.#isProven(here))) continue
+      const isTaken = known.some(({ id }) => id === backup.id)
+      const id = here?.id ?? (isTaken ? crypto.randomUUID() : backup.id) // another one has its id
+      fresh.push({ ...backup, id, source: 'imported' })
+    }
+    await this.#write(fresh, true)
     for (const { id, sha256 } of fresh) await this.receiptFor(id, sha256)
     return fresh.length
   }
 
-  /** Newest first; `text`: only those with all of its words in names, notes, chip, programmer, facts or hash. */
+  /** False: it has rotted. */
+  async #isProven({ id, sha256 }: BackupEntry): Promise<boolean> {
+    try {
+      await this.receiptFor(id, sha256)
+      return true
+    } catch (error) {
+      if (isFlashError(error, 'backup-corrupt')) return false
+      throw error
+    }
+  }
+
+  /**
+   * Newest first, without what is damaged (`Damage`); `text`: only those with all of its words in names, notes, chip,
+   * programmer, facts or hash.
+   */
   async list(text = ''): Promise<readonly BackupEntry[]> {
-    const entries = await reading('listing the backups', this.#db, ['backups'], (all) =>
-      all.objectStore('backups').getAll(),
+    const [entries, held] = await reading('listing the backups', this.#db, bothStores, (all) =>
+      Promise.all([recordsOf(all.objectStore('backups')), all.objectStore('memories').getAllKeys()]),
     )
     const words = text.toLowerCase().split(/\s+/).filter(Boolean)
-    return entries
+    return [...entries.values()]
+      .filter((entry) => isSoundBackup(entry))
       .filter((entry) => {
+        if (!isWhole(entry, held)) return false
         const haystack = searchable(entry)
         return words.every((word) => haystack.includes(word))
       })
       .sort((a, b) => b.createdAt.localeCompare(a.createdAt))
   }
 
-  /** As it is stored, not hashed again. @throws `backup-corrupt` when memories are missing. */
+  /** As it is stored, not hashed again. @throws `backup-corrupt` when it is damaged or memories are missing. */
   async get(id: string): Promise<Backup | undefined> {
-    const [entry, stored] = await reading('reading a backup', this.#db, bothStores, (all) =>
-      Promise.all([
-        all.objectStore('backups').get(id),
-        all.objectStore('memories').getAll(IDBKeyRange.bound([id], [id, []])),
-      ]),
+    const { isThere, entry, stored } = await reading(
+      'reading a backup',
+      this.#db,
+      bothStores,
+      async (all) => {
+        const [backups, memories] = [all.objectStore('backups'), all.objectStore('memories')]
+        const keys = await memories.getAllKeys(ofBackup(id))
+        return {
+          isThere: keys.length + (await backups.count(id)) > 0,
+          entry: (await recordOf(backups, id)) as Torn<BackupEntry>,
+          stored: await Promise.all(keys.map((key) => recordOf(memories, key))),
+        }
+      },
     )
-    if (!entry) return undefined
+    if (!isThere) return undefined
+    if (!isSoundBackup(entry))
+      throw new FlashError('backup-corrupt', { name: entry?.name ?? id, why: 'record' })
     const memories = entry.memories.map((memory) => {
-      const bytes = stored.find((one) => one.id === memory.id)?.bytes
-      if (!bytes) throw new FlashError('backup-corrupt', { name: entry.name, why: `no ${memory.id}` })
+      const bytes = stored.find((one) => one?.id === memory.id)?.bytes
+      if (!(bytes instanceof Uint8Array))
+        throw new FlashError('backup-corrupt', { name: entry.name, why: `no ${memory.id}` })
       return { ...memory, bytes }
     })
     return { ...entry, memories }
@@ -205,12 +242,10 @@ export class Backups {
     const backup = await this.get(id)
     if (!backup) return undefined
     await changing('removing a backup', this.#db, [...bothStores, 'journal'], async (all) => {
-      const jobs = (await all.objectStore('journal').getAll()).filter(({ backupId }) => backupId === id)
-      if (jobs.some((job) => stageOf(job) === 'writing'))
-        throw new FlashError('backup-needed', { name: backup.name })
-      for (const job of jobs) await all.objectStore('journal').delete(job.id)
+      for (const job of await refuseNeeded(all.objectStore('journal'), id, backup.name))
+        await all.objectStore('journal').delete(job)
       await all.objectStore('backups').delete(id)
-      await all.objectStore('memories').delete(IDBKeyRange.bound([id], [id, []]))
+      await all.objectStore('memories').delete(ofBackup(id))
     })
     return { backup }
   }
@@ -220,9 +255,14 @@ export class Backups {
     await this.receiptFor(backup.id, backup.sha256)
   }
 
-  #write(backups: readonly Backup[]): Promise<void> {
+  /** `inPlace`: of what is there of them already, which is damaged. */
+  #write(backups: readonly Backup[], inPlace = false): Promise<void> {
     return changing('storing a backup', this.#db, bothStores, async (all) => {
       for (const { memories, ...entry } of backups) {
+        if (inPlace) {
+          await all.objectStore('backups').delete(entry.id)
+          await all.objectStore('memories').delete(ofBackup(entry.id))
+        }
         const entries = memories.map(({ id, address, length, sha256 }) => ({ id, address, length, sha256 }))
         await all.objectStore('backups').add({ ...entry, memories: entries })
         for (const { id, bytes } of memories) {
@@ -243,6 +283,40 @@ export class Backups {
     if (changed) return changed
     throw new FlashError('storage-failed', { during: `changing backup ${id}, which is not there` })
   }
+}
+
+/** Whether it has what it is listed, shown and restored by. */
+export function isSoundBackup(entry: Torn<BackupEntry>): entry is BackupEntry {
+  const { id, createdAt, name, note, origin, firmware, memories, unreadable, sha256 } = entry ?? {}
+  const { programmer, way, patient } = origin ?? {}
+  const lists = [programmer?.facts, patient?.facts, memories, unreadable]
+  return (
+    areTexts([id, createdAt, name, note, sha256, programmer?.model, way?.to, way?.by]) &&
+    areTexts([patient?.kind, patient?.chip, firmware ? firmware.name : '']) &&
+    lists.every((one) => Array.isArray(one) && one.every((item) => typeof item === 'object')) &&
+    areTexts((memories ?? []).flatMap((memory) => [memory?.id, memory?.sha256]))
+  )
+}
+
+/** Whether the store has bytes for each of its memories. */
+export const isWhole = (
+  { id, memories }: BackupEntry,
+  held: readonly StoreKey<Schema, 'memories'>[],
+): boolean => memories.every((memory) => held.some(([of, name]) => of === id && name === memory.id))
+
+/**
+ * @returns the jobs of the journal that are of this backup
+ * @throws `backup-needed` when one of them is a write that was not seen to end
+ */
+export async function refuseNeeded(
+  journal: IDBPObjectStore<Schema, StoreNames<Schema>[], 'journal', 'readwrite'>,
+  id: string,
+  name: string,
+): Promise<readonly string[]> {
+  const jobs = [...(await recordsOf(journal))].filter(([, job]) => job?.backupId === id)
+  if (jobs.some(([, job]) => stageOf(job as JournalEntry) === 'writing'))
+    throw new FlashError('backup-needed', { name })
+  return jobs.map(([job]) => job)
 }
 
 /** Its id may be another since it was imported; the same contents alone may be of another chip. */

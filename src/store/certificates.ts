@@ -1,7 +1,7 @@
 /** Service certificates as they were issued: the text is kept as it is, because its signature covers it. */
 import { FlashError } from '#core/errors.ts'
 import { longest } from './backups.ts'
-import { changing, reading, type Database } from './db.ts'
+import { areTexts, changing, reading, recordsOf, type Database, type Torn } from './db.ts'
 
 export interface StoredCertificate {
   readonly id: string
@@ -48,11 +48,18 @@ export class Certificates {
     )
   }
 
-  /** Newest first. */
+  /** Newest first, without what is damaged (`Damage`). */
   async list(): Promise<readonly StoredCertificate[]> {
     const certificates = await reading('listing certificates', this.#db, ['certificates'], (all) =>
-      all.objectStore('certificates').getAll(),
+      recordsOf(all.objectStore('certificates')),
     )
-    return certificates.sort((a, b) => b.issuedAt.localeCompare(a.issuedAt))
+    const sound = [...certificates.values()].filter(isSoundCertificate)
+    return sound.sort((a, b) => b.issuedAt.localeCompare(a.issuedAt))
   }
+}
+
+/** Whether it can be listed and opened; whether it is as it was signed is another question. */
+export function isSoundCertificate(certificate: Torn<StoredCertificate>): certificate is StoredCertificate {
+  const { id, issuedAt, programmer, chip, firmware, backupId, json } = certificate ?? {}
+  return areTexts([id, issuedAt, programmer, chip, firmware, backupId, json])
 }

@@ -4,7 +4,17 @@
  *
  * A released version is never changed: a change is one more function at the end of `upgrades`.
  */
-import { openDB, type DBSchema, type IDBPDatabase, type IDBPTransaction, type StoreNames } from 'idb'
+import {
+  openDB,
+  unwrap,
+  type DBSchema,
+  type IDBPDatabase,
+  type IDBPObjectStore,
+  type IDBPTransaction,
+  type StoreKey,
+  type StoreNames,
+  type StoreValue,
+} from 'idb'
 import { FlashError } from '#core/errors.ts'
 import type { MemoryId } from '#core/programmer.ts'
 import type { BackupEntry } from './backups.ts'
@@ -121,6 +131,47 @@ export function reading<T>(
     return result
   })
 }
+
+/** A record as it may be that a power cut or a failing disk has torn. */
+export type Torn<T> = T extends object ? { readonly [K in keyof T]?: Torn<T[K]> } | undefined : T | undefined
+
+type Shelf<S extends StoreNames<Schema>> = IDBPObjectStore<
+  Schema,
+  StoreNames<Schema>[],
+  S,
+  IDBTransactionMode
+>
+
+/** One record; undefined: it is not there, or the browser cannot read it any more. That ends no transaction. */
+export function recordOf<S extends StoreNames<Schema>>(
+  store: Shelf<S>,
+  key: StoreKey<Schema, S>,
+): Promise<StoreValue<Schema, S> | undefined> {
+  return new Promise((resolve) => {
+    const request = unwrap(store).get(key) as IDBRequest<StoreValue<Schema, S> | undefined>
+    request.onsuccess = () => resolve(request.result)
+    request.onerror = (event) => {
+      event.preventDefault()
+      event.stopPropagation()
+      resolve(undefined)
+    }
+  })
+}
+
+/** All records by their keys, each as `recordOf` has it: `getAll` gives none where one cannot be read. */
+export async function recordsOf<S extends StoreNames<Schema>>(
+  store: Shelf<S>,
+): Promise<ReadonlyMap<StoreKey<Schema, S>, Torn<StoreValue<Schema, S>>>> {
+  const keys = await store.getAllKeys()
+  const records = keys.map(async (key) => [key, await recordOf(store, key)] as const)
+  return new Map((await Promise.all(records)) as [StoreKey<Schema, S>, Torn<StoreValue<Schema, S>>][])
+}
+
+/** The keys of its memories. */
+export const ofBackup = (id: string): IDBKeyRange => IDBKeyRange.bound([id], [id, []])
+
+export const areTexts = (texts: readonly unknown[]): boolean =>
+  texts.every((text) => typeof text === 'string')
 
 /** What goes wrong in `work` as `storage-full` or `storage-failed`; a `FlashError` stays what it is. */
 export async function storing<T>(during: string, work: () => Promise<T>): Promise<T> {

@@ -6,7 +6,7 @@
  */
 import type { Check, Contents, KnownFirmware, MemoryId, Rescue, Seen, Unreadable } from '#core/programmer.ts'
 import type { Claims } from '#firmware/image.ts'
-import { changing, reading, type Database } from './db.ts'
+import { areTexts, changing, reading, recordsOf, type Database, type Torn } from './db.ts'
 
 /** What is to be in the patient afterwards, and where that came from. */
 export interface Wanted {
@@ -134,27 +134,24 @@ export class Journal {
     )
   }
 
-  /** Newest first. */
+  /** Newest first, without what is damaged (`Damage`). */
   async list(): Promise<readonly JournalEntry[]> {
-    const entries = (await this.#all()).filter(isSound)
-    return entries.sort((a, b) => b.startedAt.localeCompare(a.startedAt))
-  }
-
-  /** The jobs of entries that nobody can go on with. */
-  async damaged(): Promise<readonly string[]> {
-    return (await this.#all()).filter((entry) => !isSound(entry)).map(({ id }) => id)
-  }
-
-  #all(): Promise<JournalEntry[]> {
-    return reading('reading the journal', this.#db, ['journal'], (all) => all.objectStore('journal').getAll())
+    const entries = await reading('reading the journal', this.#db, ['journal'], (all) =>
+      recordsOf(all.objectStore('journal')),
+    )
+    return [...entries.values()].filter(isSoundEntry).sort((a, b) => b.startedAt.localeCompare(a.startedAt))
   }
 }
 
-/** As a damaged one may be. */
-type Torn = Partial<Omit<JournalEntry, 'wanted'>> & { readonly wanted?: Partial<Wanted> }
-
 /** Whether it has what a job is told by and gone on with. */
-function isSound({ startedAt, backupId, programmer, patient, way, wanted }: Torn): boolean {
-  const texts = [startedAt, backupId, programmer, patient?.chip, way?.to, wanted?.source?.name]
-  return texts.every((text) => typeof text === 'string') && wanted?.contents instanceof Map
+export function isSoundEntry(entry: Torn<JournalEntry>): entry is JournalEntry {
+  const { id, startedAt, backupId, programmer, patient, way, wanted, rule, acknowledged, consents } =
+    entry ?? {}
+  const texts = [id, startedAt, backupId, programmer, patient?.kind, patient?.chip, way?.to, way?.by]
+  return (
+    areTexts([...texts, wanted?.source?.name, rule?.outside]) &&
+    wanted?.contents instanceof Map &&
+    Array.isArray(acknowledged) &&
+    Array.isArray(consents)
+  )
 }

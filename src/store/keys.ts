@@ -4,7 +4,7 @@
  * A browser without Ed25519 signs nothing, and says so.
  */
 import { fromHex, hexBytes } from '#core/bytes.ts'
-import { changing, reading, type Database } from './db.ts'
+import { changing, reading, recordOf, type Database, type Torn } from './db.ts'
 
 export interface Signature {
   readonly algorithm: 'Ed25519'
@@ -37,16 +37,16 @@ export class Keys {
 
   async #pair(): Promise<CryptoKeyPair | undefined> {
     const stored = await reading('reading the signing key', this.#db, ['keys'], (all) =>
-      all.objectStore('keys').get(slot),
+      recordOf(all.objectStore('keys'), slot),
     )
-    if (stored) return stored
+    if (isPair(stored)) return stored
     const fresh = await generate()
     if (!fresh) return undefined
     let pair = fresh
     await changing('storing the signing key', this.#db, ['keys'], async (all) => {
       const keys = all.objectStore('keys')
       const other = await keys.get(slot) // another tab may have been quicker
-      if (other) pair = other
+      if (isPair(other)) pair = other
       else await keys.put(fresh, slot)
     })
     return pair
@@ -60,6 +60,10 @@ export async function verifySignature(bytes: Uint8Array, signature: Signature): 
     return crypto.subtle.verify(algorithm, key, raw(signature.value), bytes as Uint8Array<ArrayBuffer>)
   })
 }
+
+/** A torn one signs nothing any more; what was signed with it has its public half by itself. */
+const isPair = (stored: Torn<CryptoKeyPair>): stored is CryptoKeyPair =>
+  stored?.publicKey instanceof CryptoKey && stored.privateKey instanceof CryptoKey
 
 const generate = (): Promise<CryptoKeyPair | undefined> =>
   unlessUnsupported(async () => {

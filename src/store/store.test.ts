@@ -3,6 +3,7 @@ import { deleteDB } from 'idb'
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import { Backups, type BackupDraft } from './backups.ts'
 import { Certificates, type StoredCertificate } from './certificates.ts'
+import { Damage } from './damage.ts'
 import { openDatabase, storing, upgrades, type Database } from './db.ts'
 import { Journal, type JournalEntry } from './journal.ts'
 import { Keys, verifySignature } from './keys.ts'
@@ -332,12 +333,139 @@ test('the journal remembers a write that was not seen to end', async () => {
   expect(await journal.list()).toEqual([])
 })
 
-test('a damaged entry of the journal is named, and the others stay usable', async () => {
-  const journal = new Journal(db)
-  await journal.open(interrupted)
-  await db.put('journal', { id: 'torn', wanted: {} } as JournalEntry)
-  expect(await journal.list()).toEqual([interrupted])
-  expect(await journal.damaged()).toEqual(['torn'])
-  await journal.close('torn')
-  expect(await journal.damaged()).toEqual([])
+/** A record as a power cut or a failing disk leaves it. */
+const tear = (store: 'backups' | 'certificates' | 'journal', record: object) => db.put(store, record as never)
+
+/** The records of these keys cannot be read any more, as when the file beside the database is lost that held a large value. */
+function unreadable(lost: ReadonlySet<unknown>): void {
+  type Get = (this: IDBObjectStore, query: unknown) => IDBRequest
+  const get = Reflect.get(IDBObjectStore.prototype, 'get') as Get
+  vi.spyOn(IDBObjectStore.prototype, 'get').mockImplementation(function (this: IDBObjectStore, query) {
+    const request = get.call(this, query)
+    if (!lost.has(query)) return request
+    return {
+      set onerror(hear: (event: Event) => void) {
+        request.onsuccess = () => hear(new Event('error'))
+      },
+    } as IDBRequest
+  })
+}
+
+describe('a damaged record', () => {
+  afterEach(() => vi.restoreAllMocks())
+  const damaged = () => new Damage(db).list()
+
+  test('of a backup is named, and the others are listed, searched and restored as ever', async () => {
+    const backups = new Backups(db)
+    const { backup } = await backups.add(draft({ name: 'Mill 7' }))
+    for (const record of [
+      { id: 'torn' },
+      { id: 'no-origin', name: 'Bench unit 4', createdAt: '2026-01-02T00:00:00.000Z', sha256: 'ab' },
+      { ...backup, id: 'no-memories', memories: undefined },
+    ])
+      await tear('backups', record)
+    expect((await backups.list('mill')).map(({ id }) => id)).toEqual([backup.id])
+    await expect(backups.receiptFor(backup.id, backup.sha256)).resolves.toBeDefined()
+    expect(await damaged()).toEqual([
+      { store: 'backups', id: 'no-memories', name: 'Mill 7', at: backup.createdAt },
+      { store: 'backups', id: 'no-origin', name: 'Bench unit 4', at: '2026-01-02T00:00:00.000Z' },
+      { store: 'backups', id: 'torn', name: undefined, at: undefined },
+    ])
+    for (const id of ['torn', 'no-origin', 'no-memories'])
+      await expect(backups.get(id)).rejects.toMatchObject({ code: 'backup-corrupt' })
+  })
+
+  test('that the browser cannot read at all keeps none of the others away', async () => {
+    const backups = new Backups(db)
+    const certificates = new Certificates(db)
+    const { backup } = await backups.add(draft())
+    const { backup: lost } = await backups.add(draft())
+    await certificates.add(certificate)
+    await certificates.add({ ...certificate, id: 'lost' })
+    await backups.journal.open(interrupted)
+    await backups.journal.open({ ...interrupted, id: 'lost' })
+    unreadable(new Set([lost.id, 'lost']))
+    expect((await backups.list()).map(({ id }) => id)).toEqual([backup.id])
+    expect((await certificates.list()).map(({ id }) => id)).toEqual(['a'])
+    expect((await backups.journal.list()).map(({ id }) => id)).toEqual([interrupted.id])
+    expect((await damaged()).map(({ store }) => store).sort()).toEqual(['backups', 'certificates', 'journal'])
+  })
+
+  test('of a certificate and of the journal is named, and the others stay', async () => {
+    const certificates = new Certificates(db)
+    const journal = new Journal(db)
+    await certificates.add(certificate)
+    await tear('certificates', { id: 'torn', chip: 'ATmega8' })
+    await journal.open(interrupted)
+    await tear('journal', {
+      id: 'torn',
+      patient: { chip: 'ATmega328P' },
+      startedAt: '2026-01-01T00:00:00.000Z',
+    })
+    expect(await certificates.list()).toEqual([certificate])
+    expect(await journal.list()).toEqual([interrupted])
+    expect(await damaged()).toEqual([
+      { store: 'certificates', id: 'torn', name: 'ATmega8', at: undefined },
+      { store: 'journal', id: 'torn', name: 'ATmega328P', at: '2026-01-01T00:00:00.000Z' },
+    ])
+  })
+
+  test('is also a backup that lost bytes, and bytes that lost their backup; what is there can be read and removed', async () => {
+    const backups = new Backups(db)
+    const damage = new Damage(db)
+    const { backup: short } = await backups.add(draft({ name: 'Short' }))
+    const { backup: headless } = await backups.add(draft())
+    await db.delete('memories', [short.id, 'fuses'])
+    await db.delete('backups', headless.id)
+    expect(await backups.list()).toEqual([])
+    const all = await damaged()
+    expect(all.map(({ name }) => name).sort()).toEqual(['Short', undefined])
+    for (const one of all) {
+      const { memories } = await damage.read(one)
+      expect(memories.find(({ id }) => id === 'flash')?.bytes).toEqual(draft().memories[0]?.bytes)
+      await damage.remove(one)
+    }
+    expect(await damaged()).toEqual([])
+    expect(await db.count('memories')).toBe(0)
+  })
+
+  test('of a backup that an interrupted write needs is not removed before that is forgotten', async () => {
+    const backups = new Backups(db)
+    const damage = new Damage(db)
+    await tear('backups', { id: 'b', name: 'Mill 7' })
+    await backups.journal.open(interrupted)
+    const [one] = await damaged()
+    if (!one) throw new Error('it is not found')
+    await expect(damage.remove(one)).rejects.toMatchObject({
+      code: 'backup-needed',
+      detail: { name: 'Mill 7' },
+    })
+    await backups.journal.close(interrupted.id)
+    await damage.remove(one)
+    expect(await damaged()).toEqual([])
+  })
+
+  test.each([
+    ['record is torn', (id: string) => tear('backups', { id })],
+    ['bytes have changed', rot],
+    ['bytes are gone', (id: string) => db.delete('memories', [id, 'flash'])],
+    ['record is gone', (id: string) => db.delete('backups', id)],
+  ])('of a backup whose %s is mended by importing a sound copy, under its own id', async (_, damageIt) => {
+    const backups = new Backups(db)
+    const { backup } = await backups.add(draft())
+    await damageIt(backup.id)
+    expect(await backups.addImported([backup])).toBe(1)
+    await expect(backups.receiptFor(backup.id, backup.sha256)).resolves.toBeDefined()
+    expect(await damaged()).toEqual([])
+    expect(await backups.list()).toHaveLength(1)
+    expect(await backups.addImported([backup])).toBe(0)
+  })
+
+  test('of the signing key is replaced by a new key, so that certificates are signed again', async () => {
+    await db.put('keys', {} as CryptoKeyPair, 'signing')
+    const bytes = Uint8Array.of(1)
+    const signature = await new Keys(db).sign(bytes)
+    expect(signature && (await verifySignature(bytes, signature))).toBe(true)
+    expect((await new Keys(db).sign(bytes))?.publicKey).toBe(signature?.publicKey)
+  })
 })

@@ -7,6 +7,7 @@ import { VirtualClock } from '#bench/virtual-clock.ts'
 import { browserSurroundings } from '#host/surroundings.ts'
 import { Backups, type BackupDraft } from '#store/backups.ts'
 import { Certificates } from '#store/certificates.ts'
+import { Damage } from '#store/damage.ts'
 import { openDatabase, type Database } from '#store/db.ts'
 import type { JobView } from '#jobs/view.ts'
 import type { JournalEntry, Wanted } from '#store/journal.ts'
@@ -34,6 +35,7 @@ const stores = () => ({
   backups: new Backups(db),
   certificates: new Certificates(db),
   keys: new Keys(db),
+  damage: new Damage(db),
 })
 const atDevices = { practice: undefined, log: new SessionLog() } as BenchState
 

@@ -8,9 +8,12 @@ import { saveFile } from '#host/download.ts'
 import type { Backup, BackupEntry, RemovedBackup } from '#store/backups.ts'
 import type { VerifiedCertificate } from '#jobs/certificate.ts'
 import type { StoredCertificate } from '#store/certificates.ts'
+import type { Damaged } from '#store/damage.ts'
 import { m } from '#ui/text/generated/messages.js'
+import { damagedName } from '../text/damaged.ts'
 import { count } from '../text/format.ts'
 import type { App } from './app.svelte.ts'
+import { saveDamaged } from './damaged.ts'
 import type { Stores } from './stores.ts'
 
 /** Undefined: what is stored can not be read any more. */
@@ -22,6 +25,8 @@ export class LibraryState {
   /** Undefined: not read yet. */
   entries: readonly BackupEntry[] | undefined = $state.raw()
   certificates: readonly ListedCertificate[] = $state.raw([])
+  /** What the lists are without. */
+  damaged: readonly Damaged[] = $state.raw([])
   query = $state('')
   error: FlashError | undefined = $state.raw()
   /** The newest message, for people and for screen readers. */
@@ -37,12 +42,14 @@ export class LibraryState {
 
   /** What was overtaken by a newer one, or by another search, shows nothing. */
   refresh = (query = this.query): Promise<void> =>
-    this.#try('listing the library', async ({ backups, certificates }) => {
+    this.#try('listing the library', async ({ backups, certificates, damage }) => {
       const turn = ++this.#refreshes
       const entries = await backups.list(query)
       if (turn === this.#refreshes && query === this.query) this.entries = entries
       const listed = await Promise.all((await certificates.list()).map((one) => this.#listed(one)))
       if (turn === this.#refreshes) this.certificates = listed
+      const damaged = (await damage.list()).filter(({ store }) => store !== 'journal') // told where jobs are
+      if (turn === this.#refreshes) this.damaged = damaged
     })
 
   /** Each is verified once, and again when its text is another. */
@@ -87,6 +94,17 @@ export class LibraryState {
     return done ?? false
   }
 
+  saveDamaged = (one: Damaged): Promise<void> =>
+    this.#try('saving what is damaged', ({ damage }) => saveDamaged(damage, one))
+
+  /** There is no way back. */
+  removeDamaged = (one: Damaged): Promise<void> =>
+    this.#try('removing what is damaged', async ({ damage }) => {
+      await damage.remove(one)
+      this.said = m.damaged_removed({ name: damagedName(one) })
+      await this.refresh()
+    })
+
   undo = (): Promise<void> =>
     this.#try('bringing a backup back', async ({ backups }) => {
       const { removed } = this
@@ -106,10 +124,11 @@ export class LibraryState {
   }
 
   exportAll = (): Promise<void> =>
-    this.#try('exporting the backups', async ({ backups }) => {
+    this.#try('exporting the backups', async ({ backups, damage }) => {
       const [{ exportAll }, entries] = await Promise.all([import('#store/archive.ts'), backups.list()])
       const all: Backup[] = []
-      const damaged: string[] = []
+      const lost = (await damage.list()).filter(({ store }) => store === 'backups')
+      const damaged = lost.map((one) => one.name ?? damagedName(one))
       for (const { id, name } of entries)
         try {
           await backups.receiptFor(id)

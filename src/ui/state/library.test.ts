@@ -1,17 +1,20 @@
 import 'fake-indexeddb/auto'
+import { unzipSync } from 'fflate'
 import { deleteDB } from 'idb'
 import { afterEach, beforeEach, expect, onTestFinished, test, vi } from 'vitest'
 import { saveFile } from '#host/download.ts'
 import { issueCertificate } from '#jobs/certificate.ts'
 import { certificateContent } from '#jobs/test-papers.ts'
 import { exportAll, readArchive } from '#store/archive.ts'
-import { Backups, type BackupDraft } from '#store/backups.ts'
-import { Certificates } from '#store/certificates.ts'
+import { Backups, type BackupDraft, type BackupEntry } from '#store/backups.ts'
+import { Certificates, type StoredCertificate } from '#store/certificates.ts'
+import { Damage } from '#store/damage.ts'
 import { openDatabase, type Database } from '#store/db.ts'
 import type { JournalEntry } from '#store/journal.ts'
 import { Keys } from '#store/keys.ts'
 import { overwriteGetLocale } from '#ui/text/generated/runtime.js'
 import { listedResult } from '../text/certificates.ts'
+import { damagedText } from '../text/damaged.ts'
 import { LibraryState } from './library.svelte.ts'
 import type { Stores } from './stores.ts'
 
@@ -52,7 +55,7 @@ beforeEach(async () => {
   overwriteGetLocale(() => 'en')
   db = await openDatabase('library-test')
   backups = new Backups(db)
-  const stores = { backups, certificates: new Certificates(db) } as Stores // the library needs no more
+  const stores = { backups, certificates: new Certificates(db), damage: new Damage(db) } as Stores // the library needs no more
   library = new LibraryState(() => Promise.resolve(stores))
 })
 afterEach(async () => {
@@ -182,4 +185,30 @@ test('names and notes are kept', async () => {
   await library.rename(backup.id, 'Spare')
   await library.note(backup.id, 'in the drawer')
   expect(await library.get(backup.id)).toMatchObject({ name: 'Spare', note: 'in the drawer' })
+})
+
+test('what is damaged is named beside the others; what is left of it can be saved, and then deleted', async () => {
+  await backups.add({ ...draft, name: 'another' })
+  const { backup } = await backups.add(draft)
+  await db.put('backups', { id: backup.id, name: 'Mill 7' } as BackupEntry)
+  await db.put('certificates', { id: 'torn', chip: 'ATmega8' } as StoredCertificate)
+  await library.refresh()
+  expect(library.error).toBeUndefined()
+  expect(library.entries?.map(({ name }) => name)).toEqual(['another'])
+  expect(library.damaged.map(damagedText)).toEqual([
+    'Backup: Mill 7. It cannot be restored from here; save what is left of it before you delete it.',
+    'Certificate: ATmega8. It cannot be shown; save what is left of it before you delete it.',
+  ])
+  await library.exportAll()
+  expect(library.said).toBe('Saved, without Mill 7: damaged.')
+
+  const [mill] = library.damaged
+  if (!mill) throw new Error('it is not told')
+  await library.saveDamaged(mill)
+  const [, archive] = vi.mocked(saveFile).mock.lastCall ?? []
+  const files = unzipSync(new Uint8Array(await new Response(archive).arrayBuffer()))
+  expect(files['flash.bin']).toEqual(draft.memories[0]?.bytes)
+  expect(JSON.parse(new TextDecoder().decode(files['record.json']))).toMatchObject({ name: 'Mill 7' })
+  await library.removeDamaged(mill)
+  expect(library.damaged.map(({ store }) => store)).toEqual(['certificates'])
 })

@@ -1,6 +1,7 @@
 /** The database and what is kept in it; opened when somebody needs it first, then shared. */
 import { Backups } from '#store/backups.ts'
 import { Certificates } from '#store/certificates.ts'
+import { Damage } from '#store/damage.ts'
 import { openDatabase } from '#store/db.ts'
 import { Keys } from '#store/keys.ts'
 
@@ -8,6 +9,7 @@ export interface Stores {
   readonly backups: Backups
   readonly certificates: Certificates
   readonly keys: Keys
+  readonly damage: Damage
 }
 
 export async function openStores(): Promise<Stores> {
@@ -16,5 +18,6 @@ export async function openStores(): Promise<Stores> {
     backups: new Backups(db),
     certificates: new Certificates(db),
     keys: new Keys(db),
+    damage: new Damage(db),
   }
 }

@@ -345,6 +345,7 @@ const corruptions: Readonly<Record<string, () => string>> = {
   unreadable: m.corrupt_unreadable,
   'not JSON': m.corrupt_not_json,
   schema: m.corrupt_schema,
+  record: m.corrupt_record,
 }
 
 function corruption(why: string): string {
