@@ -8,7 +8,7 @@ import { PracticeBench, type Plugged } from '#bench/bench.ts'
 import type { Dials, TwinPatient } from '#bench/twin.ts'
 import { VirtualClock } from '#bench/virtual-clock.ts'
 import { equal } from '#core/bytes.ts'
-import type { ErrorCode } from '#core/errors.ts'
+import { isFlashError, type ErrorCode } from '#core/errors.ts'
 import type { MemoryId, Segment } from '#core/programmer.ts'
 import type { ProgressEvent } from '#core/progress.ts'
 import { Clock } from '#core/time.ts'
@@ -94,6 +94,10 @@ export class JobRig {
   page!: Page
   /** Chooses another thing than the scene's. */
   instead: ((backup: Backup) => Wanted) | undefined
+  /** How the person comes by what is wanted; `worker-ended` is told, and it is tried again. */
+  read: (wanted: Wanted) => Wanted | Promise<Wanted> = (wanted) => wanted
+  /** What else the person does before each press; as above. */
+  beforePress: (view: JobView) => Promise<void> = () => Promise.resolve()
   readonly #database: IDBFactory
   readonly #heard = new Set<string>()
   /** Of the step that runs. */
@@ -194,7 +198,11 @@ export class JobRig {
   async press(): Promise<'nothing' | 'error' | 'gone'> {
     for (let presses = 0; presses < mostPresses; presses++) {
       if (this.job.view.next === 'nothing') return 'nothing'
-      if ((await Promise.race([this.#pressOnce(), this.page.gone])) === 'gone') return 'gone'
+      const pressed = this.#pressOnce().catch((error: unknown) => {
+        if (!isFlashError(error, 'worker-ended')) throw error
+        this.codes.push(error.code)
+      })
+      if ((await Promise.race([pressed, this.page.gone])) === 'gone') return 'gone'
       const { error } = this.job.view
       if (!error) continue
       this.codes.push(error.code)
@@ -207,9 +215,11 @@ export class JobRig {
   async #pressOnce(): Promise<void> {
     const { job } = this
     const { next, plan } = job.view
+    await this.beforePress(job.view)
     if (next === 'connect') await job.connect(await this.#device(), this.#way)
     else if (next === 'back-up') await job.backUp()
-    else if (next === 'choose' || next === 'choose-again') await job.choose(this.#wanted(job.view))
+    else if (next === 'choose' || next === 'choose-again')
+      await job.choose(await this.read(this.#wanted(job.view)))
     else if (next === 'write') await job.write(plan?.consequences.map(({ id }) => id) ?? [])
     else if (next === 'prove') await job.prove()
     else if (next === 'retry') await job.retry()
