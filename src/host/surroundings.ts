@@ -6,9 +6,15 @@ import type { Surroundings } from '#core/surroundings.ts'
 import { duringJob, lockOfJob } from './job-lock.ts'
 import { keepStorage, storageUse } from './storage.ts'
 
-interface BatteryManager {
+interface BatteryManager extends EventTarget {
   readonly charging: boolean
   readonly level: number
+}
+
+/** Undefined: the browser does not say, or a permissions policy (a frame, a managed browser) is against it. */
+async function batteryManager(): Promise<BatteryManager | undefined> {
+  if (!('getBattery' in navigator)) return undefined
+  return (navigator.getBattery as () => Promise<BatteryManager>)().catch(() => undefined)
 }
 
 const lock: Surroundings['lock'] = (name) =>
@@ -31,13 +37,8 @@ export const browserSurroundings: Surroundings = {
   build: __BUILD__,
 
   async battery() {
-    if (!('getBattery' in navigator)) return undefined
-    try {
-      const { charging, level } = await (navigator.getBattery as () => Promise<BatteryManager>)()
-      return { charging, level }
-    } catch {
-      return undefined // a permissions policy (a frame, a managed browser) is against it: unknown
-    }
+    const battery = await batteryManager()
+    return battery && { charging: battery.charging, level: battery.level }
   },
 
   async storageRoom() {
@@ -61,6 +62,13 @@ export const browserSurroundings: Surroundings = {
 
   lock,
   hold: (jobId) => lock(lockOfJob(jobId)),
+}
+
+/** Calls when the battery changes, and when the page is hidden or seen again, until `signal`. */
+export async function watchComputer(hear: () => void, signal: AbortSignal): Promise<void> {
+  document.addEventListener('visibilitychange', hear, { signal })
+  const battery = await batteryManager()
+  for (const event of ['chargingchange', 'levelchange']) battery?.addEventListener(event, hear, { signal })
 }
 
 /** The browser then asks whether to leave. */

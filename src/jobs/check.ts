@@ -62,8 +62,24 @@ export function checkAll(request: CheckRequest): readonly Check[] {
     checkBattery(request.battery),
     // A job holds the lock from its start to its end.
     { code: 'other-tab', result: 'passed', values: {} },
-    checkRoom(request.storageRoom),
+    checkRoom(request.storageRoom, request.layout),
   ]
+}
+
+/** How this computer is. */
+export type Computer = Pick<CheckRequest, 'battery' | 'storageRoom'>
+
+/** The same checks, but for this computer as it is now; undefined: that changes none of them. */
+export function renewed(
+  checks: readonly Check[],
+  { battery, storageRoom }: Computer,
+  layout: PatientLayout,
+): readonly Check[] | undefined {
+  const now = [checkBattery(battery), checkRoom(storageRoom, layout)]
+  const all = checks.map((old) => now.find(({ code }) => code === old.code) ?? old)
+  const said = (some: readonly Check[]) =>
+    JSON.stringify(some.map(({ result, values: { why } }) => [result, why]))
+  return said(all) === said(checks) ? undefined : all
 }
 
 /** What will really be written over: without what is left out, with what is blanked. */
@@ -224,21 +240,31 @@ function checkWork(contents: Contents, { present, layout }: CheckRequest): Check
 
 // ---- this computer -------------------------------------------------------------------------------
 
+/** Below, computers begin to save power; a job takes minutes. */
+const enough = 0.25
+
+export const isLow = (battery: CheckRequest['battery']): boolean =>
+  battery !== undefined && !battery.charging && battery.level < enough
+
 function checkBattery(battery: CheckRequest['battery']): Check {
   if (!battery) return check('host-battery', 'warning', { why: 'unknown' })
   const level = `${String(Math.round(battery.level * 100))} %`
   if (battery.charging) return check('host-battery', 'passed', { why: 'charging', level })
-  const isEnough = battery.level >= 0.25 // a job takes minutes; below, computers begin to save power
+  const isEnough = !isLow(battery)
   return check('host-battery', isEnough ? 'passed' : 'warning', { why: isEnough ? 'level' : 'low', level })
 }
 
-/** The backup is stored already; the certificate and the journal are small. */
-const neededBytes = 1 << 20
+/**
+ * The backup is stored already, and the certificate is small. The journal has all memories as wanted and as they were, and
+ * once more while an entry takes another one's place.
+ */
+const neededBytes = ({ memories }: PatientLayout): number =>
+  (1 << 20) + 4 * memories.reduce((sum, { length }) => sum + length, 0)
 
-function checkRoom(free: number | undefined): Check {
+function checkRoom(free: number | undefined, layout: PatientLayout): Check {
   if (free === undefined) return check('storage-room', 'warning')
   const values = { available: `${String(Math.floor(free / 1e6))} MB` }
-  return free >= neededBytes
+  return free >= neededBytes(layout)
     ? check('storage-room', 'passed', { why: 'free', ...values })
     : check('storage-room', 'warning', { why: 'low', ...values })
 }

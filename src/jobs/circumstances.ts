@@ -3,6 +3,7 @@ import { isFlashError } from '#core/errors.ts'
 import type { Log } from '#core/context.ts'
 import type { Backup, Backups } from '#store/backups.ts'
 import type { Wanted } from '#store/journal.ts'
+import type { Computer } from './check.ts'
 import { knownOf, natureOf } from './choose.ts'
 import type { Surroundings } from './view.ts'
 
@@ -20,15 +21,20 @@ export async function circumstancesOf(
 ) {
   const { backupId, sha256 } = wanted.source
   if (backupId !== undefined) await backups.receiptFor(backupId, sha256)
-  const [isProven, restored, known, nature, battery, storageRoom] = await Promise.all([
+  const [isProven, restored, known, nature, computer] = await Promise.all([
     isStillProven(backup, backups, log),
     backupId === undefined ? undefined : backups.get(backupId),
     knownOf(wanted),
     natureOf(wanted),
-    surroundings.battery(),
-    surroundings.storageRoom(),
+    computerOf(surroundings),
   ])
-  return { isProven, restored, known, nature, battery, storageRoom }
+  return { isProven, restored, known, nature, ...computer }
+}
+
+/** The battery and the room of this computer, as they are now. */
+export async function computerOf(surroundings: Surroundings): Promise<Computer> {
+  const [battery, storageRoom] = await Promise.all([surroundings.battery(), surroundings.storageRoom()])
+  return { battery, storageRoom }
 }
 
 /** False: the store does not hold any more what it should. */

@@ -191,6 +191,37 @@ describe('consent', () => {
     expect(job.view.error?.code).toBe('bug')
   })
 
+  test('is asked for what became of this computer since the plan, before anything is written', async () => {
+    const programmer = new TestProgrammer(usedChip())
+    const job = await planned(programmer)
+    expect(job.view.plan?.consequences).toEqual([])
+    surroundings.battery = () => Promise.resolve({ charging: false, level: 0.05 })
+    await job.write([])
+    expect(job.view).toMatchObject({ next: 'write', error: undefined, halfWritten: false })
+    expect(job.view.plan?.consequences).toMatchObject([{ code: 'warning-overridden' }])
+    expect(programmer.operations.some((operation) => /program|erase/.test(operation))).toBe(false)
+
+    surroundings.storageRoom = () => Promise.resolve(1 << 20) // the journal needs more
+    const ids = job.view.plan?.consequences.map(({ id }) => id) ?? []
+    await job.write(ids)
+    expect(job.view.next).toBe('write')
+    expect(job.view.plan?.consequences).toMatchObject([{ values: { checks: 'host-battery, storage-room' } }])
+    await job.write(ids)
+    expect(job.view).toMatchObject({ next: 'prove', error: undefined })
+  })
+
+  test('is asked at once while the plan is read, and no longer once the computer is plugged in', async () => {
+    const job = await planned(new TestProgrammer(usedChip()))
+    surroundings.battery = () => Promise.resolve({ charging: false, level: 0.05 })
+    await job.lookAround()
+    expect(job.view.plan?.consequences).toMatchObject([{ code: 'warning-overridden' }])
+    surroundings.battery = () => Promise.resolve({ charging: true, level: 0.05 })
+    await job.lookAround()
+    expect(job.view.plan?.consequences).toEqual([])
+    await job.write([])
+    expect(job.view).toMatchObject({ next: 'prove', error: undefined })
+  })
+
   test('a refused check leaves only the choice of something else', async () => {
     const chip = usedChip()
     chip.checks = [{ code: 'size-fits', result: 'refused', values: {} }]

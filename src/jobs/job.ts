@@ -18,10 +18,10 @@ import type { Keys } from '#store/keys.ts'
 import type { Attached } from '#transport/devices.ts'
 import { acknowledge, atRisk, contentsOf, readContents, type NoBackup } from './backup.ts'
 import { issueCertificate } from './certificate.ts'
-import { checkAll } from './check.ts'
+import { checkAll, renewed, type Computer } from './check.ts'
 import { connectedUsb } from './check-content.ts'
 import { asWritable, ruleFor } from './choose.ts'
-import { circumstancesOf } from './circumstances.ts'
+import { circumstancesOf, computerOf } from './circumstances.ts'
 import { Connection, originOf, patientView, type ConnectOptions } from './connection.ts'
 import { flash, release, type FlashOptions } from './flash.ts'
 import { recogniseFirmware } from './identify.ts'
@@ -217,13 +217,19 @@ export class Job {
     })
   }
 
+  /** Looks again at this computer's battery and room while a plan waits for its consents: what that changes is in the plan. */
+  async lookAround(): Promise<void> {
+    const computer = await computerOf(this.#services.surroundings)
+    if (this.view.next === 'write') this.#renewChecks(computer)
+  }
+
   /** `consents`: the ids of all `plan.consequences`. */
   async write(consents: readonly string[]): Promise<void> {
     await this.#runner.run(
       'write',
       (ctx) => {
         this.#consents = [...this.#consents, ...consents]
-        return this.#write(ctx)
+        return this.#writeUnlessAsked(ctx)
       },
       () => this.#resume(),
     )
@@ -477,7 +483,8 @@ export class Job {
   readonly #checkAndPlan = async (ctx: Context): Promise<void> => {
     const { halfWritten, wanted, rule } = this.view
     if (halfWritten) {
-      if (wanted) await this.#entry.amend({ instead: { wanted, rule }, steps: this.#runner.past })
+      const instead = wanted && { wanted, rule }
+      if (instead) await this.#entry.amend({ instead, steps: this.#runner.past, ...this.#device })
       await this.#readPresent(ctx)
     } else {
       await this.#enter('chosen')
@@ -532,7 +539,25 @@ export class Job {
     })
   }
 
+  /** True: the plan is another one now, and is to be asked for. */
+  #renewChecks(computer: Computer): boolean {
+    const checks = this.#patient && renewed(this.view.checks ?? [], computer, layoutOf(this.#patient))
+    if (!checks) return false
+    this.#runner.set({ checks })
+    const { consequences = [] } = this.view.plan ?? {}
+    const plan = this.#plan()
+    return plan.consequences.length > 0 && JSON.stringify(plan.consequences) !== JSON.stringify(consequences)
+  }
+
   // ---- writing -----------------------------------------------------------------------------------
+
+  /** A battery may have emptied since the plan was made. */
+  async #writeUnlessAsked(ctx: Context): Promise<unknown> {
+    const computer = await computerOf(this.#services.surroundings)
+    if (!this.view.plan || !this.#renewChecks(computer)) return this.#write(ctx)
+    this.#consents = []
+    return notYet
+  }
 
   async #write(ctx: Context): Promise<unknown> {
     const { plan, backup, wanted, rule, halfWritten } = this.view

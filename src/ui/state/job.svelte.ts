@@ -221,6 +221,8 @@ export class JobState {
   finishUnproven = (): Promise<void> => this.#job.finishUnproven()
   /** The image without its part in the boot loader, which this way cannot write. */
   leaveLoaderOut = (): Promise<void> => this.#job.planWith({ reserved: 'skip' })
+  /** At this computer: what its battery and room do to a plan that waits. */
+  lookAround = (): Promise<void> => this.#job.lookAround()
   retry = (instead?: Wanted): Promise<void> => this.#job.retry(instead)
   get slowerHz(): number | undefined {
     return slowerHz(this.view)
