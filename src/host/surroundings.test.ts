@@ -1,6 +1,6 @@
 /** What a job asks of its surroundings, in browsers that do not answer; real locks are in tests/browser. */
 import { afterEach, expect, test, vi } from 'vitest'
-import { browserSurroundings as surroundings } from './surroundings.ts'
+import { browserSurroundings as surroundings, watchComputer } from './surroundings.ts'
 
 afterEach(() => {
   vi.unstubAllGlobals()
@@ -44,4 +44,23 @@ test('a lock that was let go is free when that is said', async () => {
   release()
   await disposed
   expect(isFree).toBe(true)
+})
+
+test('a job hears of the battery and of a hidden page until it ends', async () => {
+  const battery = Object.assign(new EventTarget(), { charging: true, level: 1 })
+  const page = new EventTarget()
+  vi.stubGlobal('navigator', { getBattery: () => Promise.resolve(battery) })
+  vi.stubGlobal('document', page)
+  const heard = vi.fn()
+  const end = new AbortController()
+  await watchComputer(heard, end.signal)
+  const happen = () => {
+    for (const event of ['levelchange', 'chargingchange']) battery.dispatchEvent(new Event(event))
+    page.dispatchEvent(new Event('visibilitychange'))
+  }
+  happen()
+  expect(heard).toHaveBeenCalledTimes(3)
+  end.abort()
+  happen()
+  expect(heard).toHaveBeenCalledTimes(3)
 })

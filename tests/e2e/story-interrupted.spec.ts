@@ -1,5 +1,6 @@
 /** A tab that was closed in the middle of a job: what the next visit says of it, and what can be taken along. */
 import { expect } from '@playwright/test'
+import { strFromU8, unzipSync } from 'fflate'
 import { parseIntelHex } from '#firmware/intel-hex.ts'
 import { readArchive } from './archive.ts'
 import { axe, objections } from './axe.ts'
@@ -102,7 +103,10 @@ test('the backup of an interrupted write cannot be deleted before the write is f
   await story.reads(like(en.library_deleted))
 })
 
-test('a damaged entry of the journal is told, and can be forgotten', async ({ page, story }) => {
+test('damaged records are told, what is left of them can be saved, and then they can be deleted', async ({
+  page,
+  story,
+}) => {
   await page.addInitScript({ content: axe })
   await planBlink(story)
   await page.evaluate(
@@ -110,8 +114,11 @@ test('a damaged entry of the journal is told, and can be forgotten', async ({ pa
       new Promise<void>((resolve) => {
         const opening = indexedDB.open('reflasher')
         opening.onsuccess = () => {
-          const all = opening.result.transaction('journal', 'readwrite')
-          all.objectStore('journal').put({ id: 'torn', wanted: {} })
+          const all = opening.result.transaction(['journal', 'backups'], 'readwrite')
+          all.objectStore('journal').put({ id: 'torn', wanted: {}, patient: { chip: 'ATtiny85' } })
+          all
+            .objectStore('backups')
+            .put({ id: 'torn', name: 'Mill 7', createdAt: '2026-01-31T14:02:00.000Z' })
           all.oncomplete = () => {
             opening.result.close()
             resolve()
@@ -124,9 +131,27 @@ test('a damaged entry of the journal is told, and can be forgotten', async ({ pa
   await story.sees(torn)
   await story.sees(story.heading(like(en.interrupted_chosen)))
   expect(await objections(page, {})).toEqual([])
-  await story.press(story.button(en.interrupted_forget).last())
+  const name = 'ATtiny85'
+  const removal = story.button(like(en.damaged_remove_one, { name }))
+  await story.reads(like(en.interrupted_damaged_name, { name }))
+  const { bytes } = await story.saved(story.button(like(en.damaged_save_one, { name })))
+  expect(strFromU8(unzipSync(bytes)['record.json'] ?? new Uint8Array())).toContain(name)
+  await story.press(removal)
+  await story.press(story.button(en.damaged_keep))
+  await story.press(removal)
+  await story.press(story.button(en.damaged_remove_sure))
   await expect(torn).toBeHidden()
   await story.sees(story.heading(like(en.interrupted_chosen)))
+
+  await story.link(en.nav_library).click()
+  await story.sees(story.heading(en.damaged_title))
+  await story.reads(/Mill 7/)
+  expect(await objections(page, {})).toEqual([])
+  await story.press(story.button(/Delete Mill 7/))
+  await story.press(story.button(en.damaged_remove_sure))
+  await story.reads(like(en.damaged_removed))
+  await expect(story.heading(en.damaged_title)).toBeHidden()
+  await story.sees(story.button(like(en.library_delete)))
 })
 
 test('the history of jobs is saved as a table and whole', async ({ page, story }) => {
