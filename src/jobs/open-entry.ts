@@ -52,8 +52,11 @@ export class OpenEntry {
   /** The page goes on with another job: a choice goes with this one, a write stays until it is certified. */
   async leave(): Promise<void> {
     const [entry, hold] = [this.#entry, this.#hold]
-    if (entry && stageOf(entry) === 'chosen') await this.#services.backups.journal.close(entry.id)
     this.#entry = this.#hold = undefined
-    await hold?.[Symbol.asyncDispose]()
+    try {
+      if (entry && stageOf(entry) === 'chosen') await this.#services.backups.journal.close(entry.id)
+    } finally {
+      await hold?.[Symbol.asyncDispose]() // else no page can go on with it
+    }
   }
 }

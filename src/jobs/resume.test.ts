@@ -258,6 +258,13 @@ describe('after the tab was closed before the first change', () => {
     expect(house.held.size).toBe(0)
   })
 
+  test('a choice that cannot be taken out of the journal can be gone on with by another page', async () => {
+    const job = await house.planned(new TestProgrammer(usedChip()))
+    house.db.close()
+    await job.close()
+    expect(house.held.size).toBe(0)
+  })
+
   test('a choice that cannot be stored is none', async () => {
     const job = await house.planned(new TestProgrammer(usedChip()))
     house.db.close()
