@@ -68,8 +68,8 @@ export class DfusePatient implements Patient {
     this.kind = `cortex-m:dfu:${usbId(vendorId, productId)}:${sizesText(flash)}`
     const kib = flash.reduce((sum, { length }) => sum + length, 0) / 1024
     this.chip = `${device.known?.chips ?? 'DFU'} (${String(kib)} KiB)`
-    const memories = device.regions.map((region) => this.#memory(region))
-    this.memories = isProtected ? memories.filter(({ id }) => id === 'flash').map(locked) : memories
+    const regions = device.regions.filter(({ id }) => !isProtected || id === 'flash')
+    this.memories = regions.map((region) => this.#memory(region, isProtected))
     this.unreadable = isProtected ? [{ memory: 'flash', reason: 'read-protected' }] : []
     if (isProtected) this.eraseChip = this.#unprotection
   }
@@ -146,7 +146,7 @@ export class DfusePatient implements Patient {
     }
   }
 
-  #memory({ id, layout }: Region): Memory {
+  #memory({ id, layout }: Region, isProtected: boolean): Memory {
     const sectors = id === 'flash' ? this.#flash : together(layout.sectors)
     const isFlash = id === 'flash'
     const fixed = sectors.filter((sector) => !isOpen(sector))
@@ -162,9 +162,11 @@ export class DfusePatient implements Patient {
       write: 'overwrite',
       reserved: isFlash ? fixed.map(({ address, length }) => ({ address, length, why: 'bootloader' })) : [],
       ...(isFlash && isLoaderInside && first && { guard: { address: first.address, length: first.length } }),
-      ...(sectors.every(({ readable }) => readable) && {
-        read: (range: Range, ctx: Context) => this.#read(id, range, ctx),
-      }),
+      ...(isProtected && { locked: true }),
+      ...(!isProtected &&
+        sectors.every(({ readable }) => readable) && {
+          read: (range: Range, ctx: Context) => this.#read(id, range, ctx),
+        }),
       ...(isFlash && {
         program: (address: number, bytes: Uint8Array, ctx: Context) => this.#program(address, bytes, ctx),
       }),
@@ -249,8 +251,6 @@ export class DfusePatient implements Patient {
     }
   }
 }
-
-const locked = ({ read: _, ...memory }: Memory): Memory => ({ ...memory, locked: true })
 
 const isOpen = ({ erasable, writable }: Sector): boolean => erasable && writable
 

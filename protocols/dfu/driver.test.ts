@@ -169,7 +169,7 @@ test('a read-protected STM32 says so; lifting that erases it, and it starts anew
   const { connect, programmer } = await open()
   const before = plugged.memory('flash').slice()
   const { memories, unreadable, eraseChip } = await connect()
-  expect(memories.map(({ id, read }) => [id, read])).toEqual([['flash', undefined]])
+  expect(memories.map((memory) => [memory.id, 'read' in memory])).toEqual([['flash', false]])
   expect(unreadable).toEqual([{ memory: 'flash', reason: 'read-protected' }])
   expect(plugged.memory('flash')).toEqual(before)
 
