@@ -74,11 +74,14 @@ function proofText({ kind, found, facts }: ProofResult): string {
 }
 
 const results: Record<StepName, (view: JobView) => string | undefined> = {
-  connect: ({ programmer, patient }) =>
-    programmer &&
-    (patient && patient.to === 'target'
-      ? m.result_connect_target({ model: programmer.model, chip: patient.chip })
-      : [programmer.model, patient?.chip].filter(Boolean).join(', ')),
+  connect: ({ next, programmer, patient }) => {
+    if (next === 'replug') return m.result_connect_out()
+    if (!programmer) return undefined
+    const { model } = programmer
+    return patient?.to === 'target'
+      ? m.result_connect_target({ model, chip: patient.chip })
+      : [model, patient?.chip].filter(Boolean).join(', ')
+  },
   'back-up': ({ backup }) => backup && backupText(backup),
   choose: ({ wanted }) => wanted && wantedName(wanted),
   check: ({ checks }) => checks && countChecks(checks),
@@ -98,6 +101,7 @@ function backupText({ memories, unreadable }: Backup): string {
 
 /** Done, but without what the step is for. */
 const isPartly: Partial<Record<StepName, (view: JobView) => boolean>> = {
+  connect: ({ next }) => next === 'replug',
   'back-up': ({ backup }) => lockedNames(backup?.unreadable ?? []) !== '',
   prove: ({ proof }) => proof?.kind === 'none',
 }

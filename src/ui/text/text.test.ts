@@ -525,6 +525,14 @@ describe('a step that is done', () => {
     })
   })
 
+  test('is not to be connected while the plug is out', () => {
+    const programmer = { model: 'USBasp' }
+    const connect = (next: JobView['next']) => step('connect', { next, programmer })
+    expect(connect('choose')).toMatchObject({ state: 'done', result: 'USBasp' })
+    expect(connect('replug')?.state).toBe('partly')
+    expect(inBoth(() => connect('replug')?.result ?? '').en).toBe('not connected now')
+  })
+
   test('is none without its proof', () => {
     const proof = { kind: 'none', expected: 'x', found: '', facts: [] }
     expect(step('prove', { proof })?.state).toBe('partly')
