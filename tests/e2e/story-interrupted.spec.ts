@@ -56,7 +56,7 @@ test('an interrupted write is told at the next visit, and all that is kept of it
 }) => {
   await page.addInitScript({ content: axe })
   await planBlink(story)
-  await story.breakTransfer(en.fault_unplug, 60)
+  await story.breakTransfer(en.fault_unplug, 30)
   await story.write()
   await story.told({
     happened: en.error_gone_writing,
@@ -81,7 +81,7 @@ test('the backup of an interrupted write cannot be deleted before the write is f
 }) => {
   await page.addInitScript({ content: axe })
   await planBlink(story)
-  await story.breakTransfer(en.fault_unplug, 60)
+  await story.breakTransfer(en.fault_unplug, 30)
   await story.write()
   await story.sees(story.heading(like(en.error_gone_writing)))
 

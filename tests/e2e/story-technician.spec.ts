@@ -24,7 +24,7 @@ async function certificateOf(story: Story) {
 
 for (const [name, device, transfer] of [
   ['a USBasp', en.practice_usbasp_board, 400],
-  ['an Uno', en.practice_uno, 60],
+  ['an Uno', en.practice_uno, 30],
 ] as const)
   test(`${name} is unplugged while it writes, and the job goes on to its certificate`, async ({ story }) => {
     await story.openBench()
@@ -55,6 +55,23 @@ for (const [name, device, transfer] of [
     await story.reads(like(en.cert_proof_hash))
     await expect(story.main).not.toContainText(certificate.proof.found)
   })
+
+test('what was unplugged while it was read back is called written and not proven', async ({ story }) => {
+  await story.openBench(1)
+  await plan(story, en.practice_uno)
+  await story.write()
+  await story.reads(like(en.operation_verify, { memory: en.memory_flash }))
+  await story.button(en.practice_unplug).click()
+  await story.told({
+    happened: en.error_gone_reading_back,
+    safe: `${en.safe_all_written} ${en.safe_backup}`,
+    now: en.now_continue,
+  })
+  await expect(story.step(en.step_connect)).toContainText(en.result_connect_out)
+  await story.button(en.practice_replug).click()
+  await story.button(en.job_continue).click()
+  await story.proveByReading()
+})
 
 test('what the device holds already is not written but read back, and called so', async ({ story }) => {
   await story.openBench()

@@ -69,6 +69,18 @@ test('a chip erase empties what is going to be written, and pages turn written a
   expect(tracker.now).toBe(0)
 })
 
+test('all is written when the last page that the plan writes is', () => {
+  const tracker = new PageTracker(flash, plan)
+  const event = { done: 64, total: 1024, fraction: 0, path: ['write', 'program', 'flash'] }
+  tracker.follow({ ...event, path: ['write', 'erase'], range: undefined })
+  tracker.follow({ ...event, range: { address: 0, length: 128 } })
+  expect(tracker.isWritten).toBe(false)
+  tracker.follow({ ...event, range: { address: 128, length: 64 } })
+  expect(tracker.isWritten).toBe(true)
+  tracker.follow({ ...event, path: ['write', 'verify', 'flash'], range: { address: 0, length: 64 } })
+  expect(tracker.isWritten).toBe(true)
+})
+
 test('bytes that were read back are called equal only when all of them were compared', () => {
   const tracker = new PageTracker(flash, plan)
   const event = { done: 1024, total: 1024, fraction: 0, path: ['write', 'verify', 'flash'] }

@@ -133,6 +133,16 @@ export class PageTracker {
     return true
   }
 
+  /** Whether all that its plan writes of this memory was written. */
+  get isWritten(): boolean {
+    const planned = this.#plan ? planStates(this.layout, this.#plan) : []
+    const isToWrite = (state: PageState | undefined) => state === 'program' || state === 'refill'
+    return planned.every((state, page) => {
+      const now = this.#states[page]
+      return !isToWrite(state) || !(isToWrite(now) || now === 'erased')
+    })
+  }
+
   mark(range: Range, state: PageState): void {
     paint(this.#states, this.layout, range, state)
   }

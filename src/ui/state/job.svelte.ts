@@ -48,6 +48,8 @@ export class JobState {
   /** What the trackers said when the screen was last painted. */
   #painted: readonly MapView[] = $state.raw([])
   #scheduled = false
+  /** What was going on last. */
+  #operation: string | undefined
   readonly #pace = new Pace()
   #newest: JobView
   #wanted: Wanted | undefined
@@ -100,6 +102,13 @@ export class JobState {
     const { halfWritten, backup, wanted } = this.view
     const isOther = wanted?.source.backupId !== backup?.id
     return halfWritten && backup && isOther && isWhole(backup) ? backup : undefined
+  }
+
+  /** Of a write that ended early: everything was written, and it ended while that was read back. */
+  get isAllWritten(): boolean {
+    const { halfWritten, running } = this.view
+    if (!halfWritten || running || this.#operation !== 'verify') return false
+    return this.#trackers.length > 0 && this.#trackers.every(({ isWritten }) => isWritten)
   }
 
   get link(): Attached['link'] | undefined {
@@ -261,6 +270,7 @@ export class JobState {
     if (view.outcome && !before.outcome)
       this.#presentAtEnd = this.bench.present.map(({ attached }) => attached.key)
     const event = view.running?.event
+    this.#operation = event?.path[1] ?? this.#operation
     if (event && event !== before.running?.event) for (const tracker of this.#trackers) tracker.follow(event)
     if (view.error?.is('verify-mismatch', 'backup-mismatch') && view.error !== before.error)
       this.#markMismatch(view.error.detail.memory, view.error.detail.first ?? [view.error.detail])

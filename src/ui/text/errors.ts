@@ -29,6 +29,8 @@ export interface Situation extends TargetSituation {
   readonly platform: Platform
   /** From the first erase to the end of the verify. */
   readonly halfWritten: boolean
+  /** Of what is half-written: everything was written, but not all of it read back. */
+  readonly allWritten?: boolean
   /** What was unplugged is plugged in again. */
   readonly isBack?: boolean
   /** True once everything was written and read back. */
@@ -65,9 +67,9 @@ interface Told extends Help {
 type Teller<C extends ErrorCode> = (detail: ErrorDetails[C], situation: Situation) => Told
 
 const texts = {
-  cancelled: (_, { halfWritten }) => ({
+  cancelled: (_, situation) => ({
     happened: m.error_cancelled(),
-    now: [halfWritten ? m.error_cancelled_now_half() : m.error_cancelled_now()],
+    now: [situation.halfWritten ? goOnHalfWritten(situation) : m.error_cancelled_now()],
   }),
 
   'browser-unsupported': ({ api }) => unsupported[api](),
@@ -97,14 +99,18 @@ const texts = {
           ...busyHelp(api, platform),
         },
 
-  'device-gone': (_, { halfWritten, isBack }) =>
+  'device-gone': (_, { isBack, ...situation }) =>
     isBack
       ? {
           happened: m.error_gone_back(),
-          now: [halfWritten ? m.error_cancelled_now_half() : m.error_gone_back_now()],
+          now: [situation.halfWritten ? goOnHalfWritten(situation) : m.error_gone_back_now()],
         }
       : {
-          happened: halfWritten ? m.error_gone_writing() : m.error_gone(),
+          happened: (!situation.halfWritten
+            ? m.error_gone
+            : situation.allWritten
+              ? m.error_gone_reading_back
+              : m.error_gone_writing)(),
           now: [m.error_gone_now(), m.error_gone_now_loose()],
         },
   timeout: ({ timeoutMs }) => ({
@@ -271,6 +277,9 @@ const texts = {
   }),
 } satisfies { [C in ErrorCode]: Teller<C> }
 
+const goOnHalfWritten = ({ allWritten }: Pick<Situation, 'allWritten'>): string =>
+  allWritten ? m.error_cancelled_now_written() : m.error_cancelled_now_half()
+
 const notThePatient: Record<NotThePatient, () => string> = {
   tool: m.error_not_proven_tool,
   'was-there': m.error_not_proven_was_there,
@@ -382,11 +391,12 @@ function hostOf(url: string): string {
 }
 
 function safeText(situation: Situation): string {
-  const { halfWritten, written = false, about } = situation
+  const { halfWritten, allWritten, written = false, about } = situation
   if (about === 'library') return m.safe_library()
   if (about === 'file') return m.safe_file()
   const [backup] = backupText(situation)
-  if (halfWritten) return `${m.safe_half()} ${backup ?? m.safe_half_no_backup()}`
+  if (halfWritten)
+    return `${allWritten ? m.safe_all_written() : m.safe_half()} ${backup ?? m.safe_half_no_backup()}`
   const device = written ? m.safe_written() : m.safe_nothing_written()
   return backup === undefined ? device : `${device} ${backup}`
 }

@@ -283,6 +283,17 @@ describe('an error', () => {
     expect(now.at(-1)).toContain('restore the backup')
   })
 
+  test('while the written is read back says that everything was written, and that it is not proven', () => {
+    const situation = { ...on('linux'), halfWritten: true, allWritten: true, backupAt }
+    for (const error of [new FlashError('device-gone', {}), new FlashError('cancelled', {})]) {
+      inBoth(() => errorText(error, situation).safe)
+      speak('en')
+      const { happened, safe, now } = errorText(error, situation)
+      expect(safe).toContain('Everything was written')
+      expect([happened, safe, ...now].join(' ')).not.toMatch(/partly|while it was writing|finish writing/)
+    }
+  })
+
   test('that nobody expects asks for a report, with the log to save and the details to read', () => {
     speak('en')
     const { now, details, asksForReport } = errorText(
