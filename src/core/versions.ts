@@ -1,4 +1,8 @@
-/** Which of two versions is the older one, as people count them. */
+/** Versions as people read them: a firmware by its name and version, and which of two is the older one. */
+
+/** `USBasp 1.11`; once only where the name has the version in it. */
+export const firmwareName = ({ name, version }: { name: string; version?: string | undefined }): string =>
+  !version || name.split(/[^\w.-]+/).includes(version) ? name : `${name} ${version}`
 
 /** Below 0: `a` is older. By their numbers from left to right; undefined: a date and a number, or no numbers. */
 export function compareVersions(a: string | undefined, b: string | undefined): number | undefined {

@@ -5,7 +5,7 @@
  * `values.why` chooses the sentence where there are several; the other values are its evidence.
  */
 import { equal } from '#core/bytes.ts'
-import { compareVersions } from '#core/versions.ts'
+import { compareVersions, firmwareName } from '#core/versions.ts'
 import type { ImageReason } from '#catalogue/schema.ts'
 import type { Check, Contents, KnownFirmware, MemoryId, Patient, Segment } from '#core/programmer.ts'
 import type { Statement } from '#inspector/clue.ts'
@@ -171,8 +171,7 @@ function checkVersion(before: KnownFirmware | undefined, after: KnownFirmware | 
   return [check('version', why === 'older' ? 'warning' : 'passed', { why, ...values })]
 }
 
-const fullName = (firmware: KnownFirmware | undefined): string =>
-  firmware ? [firmware.name, firmware.version].filter(Boolean).join(' ') : '?'
+const fullName = (firmware: KnownFirmware | undefined): string => (firmware ? firmwareName(firmware) : '?')
 
 function checkKnownFault({ known }: CheckRequest): Check[] {
   if (!known) return []

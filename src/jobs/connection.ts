@@ -14,6 +14,7 @@ import type {
   Seen,
   Way,
 } from '#core/programmer.ts'
+import { firmwareName } from '#core/versions.ts'
 import type { Origin } from '#store/backups.ts'
 import type { Attached } from '#transport/devices.ts'
 import { candidates, openProgrammer, type Candidate } from './identify.ts'
@@ -191,9 +192,8 @@ export const isProgrammer = ({ confidence, appears }: KnownFirmware): boolean =>
   (appears?.link === 'usb' || appears?.says?.some(({ name }) => name === 'firmware') === true)
 
 function recognised(firmware: KnownFirmware): Notice[] {
-  const { name, version = '' } = firmware
   if (!isProgrammer(firmware)) return []
-  return [{ code: 'programmer-recognised', level: 'info', values: { name: `${name} ${version}`.trim() } }]
+  return [{ code: 'programmer-recognised', level: 'info', values: { name: firmwareName(firmware) } }]
 }
 
 /** Where a backup comes from. */

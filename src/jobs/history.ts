@@ -1,4 +1,5 @@
 /** The history of jobs as files: one row a certificate, newest first. CSV by RFC 4180, in UTF-8. */
+import { firmwareName } from '#core/versions.ts'
 import type { StoredCertificate } from '#store/certificates.ts'
 import { verifyCertificate, type VerifiedCertificate } from './certificate.ts'
 
@@ -51,7 +52,7 @@ async function certified({ json }: StoredCertificate): Promise<Row> {
   }
   const { certificate, signature } = verified
   const { before, after, source, proof, written, patient, practice, reference } = certificate
-  const named = (one: typeof after.firmware) => [one?.name, one?.version].filter(Boolean).join(' ')
+  const named = (one: typeof after.firmware) => (one ? firmwareName(one) : '')
   return {
     ...{ serial: patient.serial ?? '', image: source.name, 'image sha256': source.sha256 },
     ...{ 'firmware before': named(before.firmware), 'firmware after': named(after.firmware) },

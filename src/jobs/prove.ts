@@ -7,6 +7,7 @@ import { hex } from '#core/bytes.ts'
 import { Context } from '#core/context.ts'
 import { FlashError, type NotThePatient } from '#core/errors.ts'
 import type { Fact, KnownFirmware, MemoryId } from '#core/programmer.ts'
+import { firmwareName } from '#core/versions.ts'
 import { sha256OfMemories } from '#store/backups.ts'
 import { sha256 } from '#firmware/hash.ts'
 import type { Attached } from '#transport/devices.ts'
@@ -73,7 +74,7 @@ export function refuseBystander(attached: Attached, expected: KnownFirmware, bys
   const { seen } = attached
   const facts = candidates(seen)[0]?.recognition.facts ?? describe(seen).facts
   throw new FlashError('not-proven', {
-    expected: nameOf(expected.name, expected.version),
+    expected: firmwareName(expected),
     found: tell(facts),
     why,
   })
@@ -97,7 +98,7 @@ export async function proveRunning(
   before: Before,
   ctx: Context,
 ): Promise<ProofResult> {
-  const wanted = nameOf(expected.name, expected.version)
+  const wanted = firmwareName(expected)
   const says = expected.appears?.says ?? []
   const candidate = candidates(attached.seen).find(({ identity }) => identity.id === expected.family)
   const ownFacts = candidate?.recognition.facts ?? describe(attached.seen).facts
@@ -204,7 +205,7 @@ export async function proveByReading(
   }
   const flash = found.get('flash')
   const firmware = flash && (await recogniseFirmware([{ address: 0, bytes: flash }], patient.chip, ctx.log))
-  const named: Fact[] = firmware ? [{ name: 'firmware', value: nameOf(firmware.name, firmware.version) }] : []
+  const named: Fact[] = firmware ? [{ name: 'firmware', value: firmwareName(firmware) }] : []
   const hash = await hashOf(compared, found)
   const facts = [...patient.facts, ...named]
   return { kind: 'read-again', expected: hash, found: hash, facts, memories: compared }

@@ -5,6 +5,7 @@
 import type { IDBPObjectStore, StoreKey, StoreNames } from 'idb'
 import { FlashError, isFlashError } from '#core/errors.ts'
 import type { Fact, KnownFirmware, MemoryId, Unreadable } from '#core/programmer.ts'
+import { firmwareName } from '#core/versions.ts'
 import {
   areTexts,
   changing,
@@ -337,8 +338,7 @@ export function sha256OfMemories(memories: readonly BackupMemoryEntry[]): Promis
 }
 
 function defaultName({ firmware, origin }: BackupDraft): string {
-  const held = [firmware?.name, firmware?.version].filter((part) => part !== undefined).join(' ')
-  return [held, origin.patient.chip].filter(Boolean).join(', ')
+  return [firmware && firmwareName(firmware), origin.patient.chip].filter(Boolean).join(', ')
 }
 
 function searchable({ name, note, origin, firmware, createdAt, sha256 }: BackupEntry): string {

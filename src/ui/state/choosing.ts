@@ -1,5 +1,6 @@
 /** From what the user points at to what a job wants; the sources of the Choose step and of links. */
 import { FlashError, type PartOfFile } from '#core/errors.ts'
+import { firmwareName } from '#core/versions.ts'
 import { practiceName, type PracticeImage } from '#bench/practice-images.ts'
 import type { CatalogueEntry } from '#catalogue/catalogue.ts'
 import { fileOf, type FirmwareLink } from '#catalogue/link.ts'
@@ -71,7 +72,7 @@ export const catalogueLink = ({
   sha256,
   urls,
 }: CatalogueEntry): FirmwareLink => ({
-  name: `${name} ${version}`,
+  name: firmwareName({ name, version }),
   version,
   chip,
   format: 'intel-hex',

@@ -1,5 +1,6 @@
 /** A certificate in few words: whose it is, and what came of the job. */
 import type { MemoryId } from '#core/programmer.ts'
+import { firmwareName } from '#core/versions.ts'
 import {
   comparedAgain,
   resultOf,
@@ -41,7 +42,7 @@ export function patientLine({
 /** What the patient holds since: as it was recognised, else the image, where that went into the flash. */
 export function heldAfter({ after, source }: Pick<Certificate, 'after' | 'source'>): string {
   if (!after.firmware) return isFlashWritten(after) ? source.name : m.cert_unknown()
-  return [after.firmware.name, after.firmware.version].filter(Boolean).join(' ')
+  return firmwareName(after.firmware)
 }
 
 const isFlashWritten = ({ memories }: Certificate['after']): boolean =>

@@ -1,6 +1,7 @@
 /** The job's steps and what came of each, in one line. */
 import { hexBytes } from '#core/bytes.ts'
 import type { Check, Fact } from '#core/programmer.ts'
+import { firmwareName } from '#core/versions.ts'
 import type { ProofResult } from '#jobs/prove.ts'
 import type { JobView, StepName, WayView } from '#jobs/view.ts'
 import type { Backup } from '#store/backups.ts'
@@ -24,7 +25,7 @@ export const stepName = (name: StepName): string => names[name]()
 
 /** What is to be written, by what it says of itself, else by its file's name. */
 export const wantedName = ({ firmware, source }: Pick<Wanted, 'firmware' | 'source'>): string =>
-  firmware ? [firmware.name, firmware.version].filter(Boolean).join(' ') : source.name
+  firmware ? firmwareName(firmware) : source.name
 
 const interruptions = {
   chosen: { title: m.interrupted_chosen, what: m.interrupted_chosen_what },
