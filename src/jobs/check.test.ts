@@ -114,7 +114,24 @@ describe('the version', () => {
   })
 
   test('of a file that nobody recognises, over a programmer that is known, is a warning', () => {
-    expect(verdict('version', { presentFirmware: firmware('1.04') })).toBe('warning unknown')
+    expect(verdict('version', { presentFirmware: firmware('1.04') })).toBe('warning unknown-after')
+  })
+
+  test('over what nobody recognises cannot be compared', () => {
+    const now = wanted({ firmware: firmware('1.04') })
+    expect(verdict('version', { wanted: now })).toBe('passed unknown-before')
+  })
+
+  test('that a damaged image says of itself reassures nobody, and still warns', () => {
+    const check = (result: Check['result']) => (): Check[] => [{ code: 'vector-table', result, values: {} }]
+    const asked = (to: string, result: Check['result']) => {
+      const patient = { kind: 'avr:1e9307', chip: 'ATmega8', check: check(result) }
+      const known = { presentFirmware: firmware('1.04'), wanted: wanted({ firmware: firmware(to) }) }
+      return verdict('version', { ...known, patient })
+    }
+    expect(asked('1.10', 'passed')).toBe('passed newer')
+    expect(asked('1.10', 'warning')).toBe('')
+    expect(asked('1.02', 'warning')).toBe('warning older')
   })
 
   test('of other firmware is a warning', () => {

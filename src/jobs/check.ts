@@ -46,6 +46,7 @@ export function checkAll(request: CheckRequest): readonly Check[] {
   const contents = effectiveContents(request)
   const { said, chip = said?.claims.chip } = wanted.source
   const ofChip = patient.check(contents, surroundingsOf(request), chip)
+  const isSound = ofChip.every(({ code, result }) => code !== 'vector-table' || result === 'passed')
   const isChipKnown = ofChip.some(({ code }) => code === 'chip-matches')
   return [
     ...(isChipKnown ? [] : checkChip(patient.chip, wanted)),
@@ -53,7 +54,9 @@ export function checkAll(request: CheckRequest): readonly Check[] {
     ...checkUsb(request.way, said, request.usb),
     ...checkDevice(request),
     ...ofChip,
-    ...checkVersion(request.presentFirmware, wanted.firmware),
+    ...checkVersion(request.presentFirmware, wanted.firmware).filter(
+      ({ result }) => isSound || result !== 'passed', // a damaged image's own word reassures nobody
+    ),
     ...checkKnownFault(request),
     ...checkHash(wanted),
     ...checkOrigin(request),
@@ -160,18 +163,16 @@ function checkDevice({ wanted, way, family, presentFirmware }: CheckRequest): Ch
 // ---- versions ------------------------------------------------------------------------------------
 
 function checkVersion(before: KnownFirmware | undefined, after: KnownFirmware | undefined): Check[] {
-  if (!before && !after) return []
-  const values = { from: fullName(before), to: fullName(after) }
-  if (!before) return [check('version', 'passed', { why: 'unknown', ...values })]
-  if (!after) return [check('version', 'warning', { why: 'unknown', ...values })]
+  if (!before)
+    return after ? [check('version', 'passed', { why: 'unknown-before', to: firmwareName(after) })] : []
+  if (!after) return [check('version', 'warning', { why: 'unknown-after', from: firmwareName(before) })]
+  const values = { from: firmwareName(before), to: firmwareName(after) }
   if (before.family !== after.family) return [check('version', 'warning', { why: 'other', ...values })]
   const order = compareVersions(before.version, after.version)
   if (order === undefined) return [check('version', 'passed', { why: 'unknown', ...values })]
   const why = order < 0 ? 'newer' : order > 0 ? 'older' : 'same'
   return [check('version', why === 'older' ? 'warning' : 'passed', { why, ...values })]
 }
-
-const fullName = (firmware: KnownFirmware | undefined): string => (firmware ? firmwareName(firmware) : '?')
 
 function checkKnownFault({ known }: CheckRequest): Check[] {
   if (!known) return []

@@ -24,11 +24,10 @@ export function patientLine({
   source,
 }: Pick<Certificate, 'patient' | 'before' | 'after' | 'source'>): string {
   const { model, chip, serial } = patient
-  const versions = {
-    before: before.firmware?.version ?? '?',
-    after: after.firmware?.version ?? (isFlashWritten(after) ? source.version : undefined) ?? '?',
-  }
-  const isUpdate = model !== undefined && (versions.before !== '?' || versions.after !== '?')
+  const was = before.firmware?.version
+  const is = after.firmware?.version ?? (isFlashWritten(after) ? source.version : undefined)
+  const isUpdate = model !== undefined && (was !== undefined || is !== undefined)
+  const versions = { before: was ?? m.cert_unknown(), after: is ?? m.cert_unknown() }
   return [
     model,
     isUpdate && m.cert_line_firmware(versions),

@@ -205,6 +205,8 @@ const checks: Record<CheckCode, Texts> = {
       same: m.check_version_same,
       older: m.check_version_older,
       unknown: m.check_version_unknown,
+      'unknown-before': m.check_version_unknown_before,
+      'unknown-after': m.check_version_unknown_after,
       other: m.check_version_other,
     },
   },
