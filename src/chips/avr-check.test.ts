@@ -145,7 +145,9 @@ describe('the boot loader that is there', () => {
     expect(only(all, 'bootloader-overlap')[0]?.values).toMatchObject({ address: '0x7e00', bytes: '512' })
   })
   test('a blank chip has none', () => {
-    expect(overlap([application(4, 26)], { present: none })).toBe('passed: none')
+    expect(overlap([application(4, 26)], { present: contents({ flash: filled(0x8000) }) })).toBe(
+      'passed: none',
+    )
   })
   test('a long application is not taken for one', () => {
     const [long] = filled(0x8000, application(4, 26, 0x7d00))
@@ -258,9 +260,15 @@ describe('where the chip starts', () => {
   })
   test('starting in a boot section with nothing in it is a warning', () => {
     const wanted = contents({ flash: [application(4, 26)] })
-    expect(start(0xde, wanted)).toBe('warning: start-empty')
+    expect(start(0xde, wanted, contents({ flash: filled(0x8000) }))).toBe('warning: start-empty')
     expect(start(0xde, wanted, contents({ flash: filled(0x8000, loader) }))).toBe('passed: bootloader')
     expect(start(0xdf, wanted)).toBe('passed: application')
+  })
+  test('of a locked flash it is said that its boot loader goes, and not that there is none', () => {
+    const wanted = contents({ flash: [application(4, 26)] })
+    expect(start(0xde, wanted)).toBe('warning: start-hidden')
+    expect(start(0xde, contents({ flash: [loader] }))).toBe('passed: bootloader')
+    expect(verdict(checks('ATmega328P', { wanted }), 'bootloader-overlap')).toBe('not checked')
   })
   test('unknown fuses are not judged', () => {
     expect(verdict(checks('ATmega328P', { wanted: contents({ flash: [loader] }) }), 'fuses-fit')).toBe(

@@ -38,7 +38,7 @@ export function checkAvr(input: AvrCheckInput): readonly Check[] {
   return [
     ...checkChip(input),
     ...checkSizes(input),
-    ...(flash ? [checkBootloader(input, flash, fuses?.now), checkVectors(input, flash)] : []),
+    ...(flash ? [...checkBootloader(input, flash, fuses?.now), checkVectors(input, flash)] : []),
     ...(flash && fuses ? checkStart(input, flash, fuses.then) : []),
     ...checkLock(input),
     ...(fuses ? checkDanger(input.part, fuses) : []),
@@ -106,13 +106,16 @@ function presentBootloader(
   return section && hasContent(flash, section) ? section : findBootloader(part, flash)
 }
 
-function checkBootloader(input: AvrCheckInput, flash: readonly Segment[], fuses?: Uint8Array): Check {
+/** Of a flash that nobody could read nothing is said. */
+function checkBootloader(input: AvrCheckInput, flash: readonly Segment[], fuses?: Uint8Array): Check[] {
   const loader = presentBootloader(input, fuses)
-  const say = (result: Check['result'], why: string) =>
+  const say = (result: Check['result'], why: string) => [
     check('bootloader-overlap', result, {
       why,
       ...(loader && { address: address(loader.address), bytes: String(loader.length) }),
-    })
+    }),
+  ]
+  if (!loader && !input.present.has('flash')) return []
   if (!loader) return say('passed', 'none')
   const meant = within(flash, loader)
   if (meant.length === 0) return say('passed', 'untouched')
@@ -223,8 +226,9 @@ function checkStart({ part, present }: AvrCheckInput, flash: readonly Segment[],
   if (!startsLoader) return [say('passed', 'application')]
   const first = { address: start, length: 2 }
   const covered = within(flash, first).length > 0
-  const isThere = hasContent(covered ? flash : (present.get('flash') ?? []), first)
-  return [isThere ? say('passed', 'bootloader') : say('warning', 'start-empty')]
+  const there = covered ? flash : present.get('flash')
+  if (!there) return [say('warning', 'start-hidden')] // it is erased with the rest of what nobody could read
+  return [hasContent(there, first) ? say('passed', 'bootloader') : say('warning', 'start-empty')]
 }
 
 function checkLock({ wanted, present, part }: AvrCheckInput): Check[] {

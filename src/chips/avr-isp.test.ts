@@ -550,7 +550,7 @@ test('the checks know the fuses of this chip and what the image claims', async (
   const flash = [{ address: 0, bytes: Uint8Array.of(0x0c, 0x94, 0x02, 0x00, 0x11, 0x24) }]
   const checks = patient.check(new Map([['flash', flash]]), new Map(), 'ATmega168')
   expect(checks.find(({ code }) => code === 'fuses-fit')?.values).toEqual({
-    why: 'start-empty',
+    why: 'start-hidden',
     start: '0x7e00',
   })
   expect(checks.find(({ code }) => code === 'chip-matches')?.result).toBe('refused')

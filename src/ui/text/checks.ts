@@ -189,6 +189,7 @@ const checks: Record<CheckCode, Texts> = {
       'bootrst-off': m.check_fit_off,
       'other-start': m.check_fit_other,
       'start-empty': m.check_fit_empty,
+      'start-hidden': m.check_fit_hidden,
     },
   },
   'fuse-danger': {

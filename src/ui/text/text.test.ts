@@ -631,7 +631,7 @@ describe('a check', () => {
       'open',
       'boot-section',
     ],
-    'fuses-fit': ['bootrst-off', 'other-start', 'application', 'bootloader', 'start-empty'],
+    'fuses-fit': ['bootrst-off', 'other-start', 'application', 'bootloader', 'start-empty', 'start-hidden'],
   }
   const codes: Record<CheckCode, true> = {
     ...{
