@@ -247,12 +247,15 @@ const texts = {
     now: [m.error_needed_now(), m.error_needed_now_forget()],
   }),
   'not-proven': ({ expected, found, why }) => ({
-    happened: why ? notThePatient[why]() : m.error_not_proven({ expected, found }),
+    happened: (why ? notThePatient[why] : m.error_not_proven)({ expected, found }),
     safe: m.safe_written(),
     now:
       why === 'another'
         ? [m.error_not_proven_now_another()]
-        : [m.error_not_proven_now_itself(), m.error_not_proven_now_read()],
+        : [
+            why ? m.error_not_proven_now_itself() : m.error_not_proven_now_other({ found }),
+            m.error_not_proven_now_read({ button: m.prove_skip() }),
+          ],
   }),
 
   'storage-full': ({ needed, available }) => ({
@@ -280,7 +283,7 @@ const texts = {
 const goOnHalfWritten = ({ allWritten }: Pick<Situation, 'allWritten'>): string =>
   allWritten ? m.error_cancelled_now_written() : m.error_cancelled_now_half()
 
-const notThePatient: Record<NotThePatient, () => string> = {
+const notThePatient: Record<NotThePatient, (gaps: { expected: string; found: string }) => string> = {
   tool: m.error_not_proven_tool,
   'was-there': m.error_not_proven_was_there,
   'like-the-tool': m.error_not_proven_like_the_tool,

@@ -283,6 +283,20 @@ describe('an error', () => {
     expect(now.at(-1)).toContain('restore the backup')
   })
 
+  test('of a proof by the wrong device says which answered, which is awaited, and what to do', () => {
+    for (const why of [undefined, 'tool', 'was-there', 'like-the-tool', 'another'] as const) {
+      const gaps = { expected: 'USBasp 1.11', found: 'USBasp 1.02' }
+      const error = new FlashError('not-proven', { ...gaps, ...(why && { why }) })
+      const both = inBoth(() => errorText(error, { ...on('linux'), written: true }).happened)
+      for (const told of Object.values(both)) {
+        expect(told).toContain('USBasp 1.11')
+        expect(told).toContain('USBasp 1.02')
+      }
+      const { now } = errorText(error, { ...on('linux'), written: true })
+      expect(now.length).toBeGreaterThan(0)
+    }
+  })
+
   test('while the written is read back says that everything was written, and that it is not proven', () => {
     const situation = { ...on('linux'), halfWritten: true, allWritten: true, backupAt }
     for (const error of [new FlashError('device-gone', {}), new FlashError('cancelled', {})]) {
