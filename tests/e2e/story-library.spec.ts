@@ -379,6 +379,7 @@ test('fuses that lose the chip are each explained and need the word; what then c
     now: en.error_target_fuses_now_lost,
   })
   await expect(story.link(en.prove_certificate)).toBeHidden()
+  await expect(story.button(en.prove_start)).toBeHidden() // no other try can reach it
   await story.button(en.prove_unproven).click()
   await story.sees(story.heading(en.cert_proof_none))
   const certificate = await readCertificate((await story.saved(story.button(en.prove_save))).bytes)

@@ -4,8 +4,9 @@
  */
 import type { FuseDanger } from '#chips/avr-fuses.ts'
 import type { Consequence } from '#jobs/plan.ts'
+import type { JobView } from '#jobs/view.ts'
 import { m } from './generated/messages.js'
-import type { SheetId } from './rescue.ts'
+import { isSheet, type SheetId } from './rescue.ts'
 
 export interface TargetSituation {
   /** The protocol folder of what reaches the patient; its wires and speeds are told as they are. */
@@ -16,12 +17,24 @@ export interface TargetSituation {
   readonly rescuing?: boolean
   /** Dangerous changes of fuses that may have been written: what a chip that falls silent then is most likely due to. */
   readonly fuses?: readonly Pick<Consequence, 'values'>[] | undefined
+  /** What the patient is, as its protocol calls it; its sheet is shown to whoever has lost it. */
+  readonly family?: string | undefined
 }
+
+/** Dangerous changes that a job wrote, or may have begun to. */
+export const fusesWritten = ({
+  halfWritten,
+  outcome,
+  plan,
+}: Pick<JobView, 'halfWritten' | 'outcome' | 'plan'>): readonly Consequence[] =>
+  halfWritten || outcome ? (plan?.consequences.filter(({ code }) => code === 'fuse-danger') ?? []) : []
 
 interface SilentTarget {
   readonly happened: string
   readonly now: readonly string[]
   readonly sheet?: SheetId | undefined
+  /** No other try can reach it. */
+  readonly isLost?: boolean
 }
 
 /** What a tool's own parts are called: only a USBasp has jumpers, only a sketch can be loaded with another speed. */
@@ -69,18 +82,23 @@ function missingTarget(situation: TargetSituation): Pick<SilentTarget, 'now' | '
 }
 
 /** Undefined: no fuse that this job may have written can be why the chip is silent. */
-function shutOut(situation: TargetSituation): SilentTarget | undefined {
-  const { fuses = [] } = situation
+export function shutOut(situation: TargetSituation): (SilentTarget & { bits: string }) | undefined {
+  const { fuses = [], family } = situation
   const dangers = (Object.keys(afterFuse) as (keyof typeof afterFuse)[]).filter((danger) =>
     fuses.some(({ values }) => values['danger'] === danger),
   )
   const [worst] = dangers
   if (!worst) return undefined
-  const bits = fuses.flatMap(({ values: { bit = '', danger = '' } }) => (danger in afterFuse ? [bit] : []))
+  const bits = fuses
+    .flatMap(({ values: { bit = '', danger = '' } }) => (danger in afterFuse ? [bit] : []))
+    .join(', ')
   const now = worst === 'lost' ? [worst] : dangers // where ISP is lost, no clock brings it back
   return {
-    happened: m.error_target_fuses({ fuses: bits.join(', ') }),
+    happened: m.error_target_fuses({ fuses: bits }),
     now: now.map((danger) => afterFuse[danger](toolOf(situation))),
+    sheet: isSheet(family) ? family : undefined,
+    isLost: worst === 'lost',
+    bits,
   }
 }
 

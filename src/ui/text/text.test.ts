@@ -345,6 +345,7 @@ describe('an error', () => {
       const { happened, now } = errorText(error, both)
       expect(happened).toContain('RSTDISBL, CKSEL')
       expect(now).toEqual([expect.stringContaining('high-voltage')])
+      expect(errorText(error, { ...both, family: 'usbasp' }).sheet).toBe('usbasp') // to bring it back
       const clock = errorText(
         error,
         written({ bit: 'CKSEL', danger: 'clock' }, { bit: 'CKDIV8', danger: 'slow' }),
