@@ -46,8 +46,8 @@ export interface ErrorDetails {
   'verify-mismatch': MismatchDetail
   'backup-mismatch': MismatchDetail
   'backup-corrupt': { name: string; why: string }
-  /** By a write that was not seen to end. */
-  'backup-needed': { name: string }
+  /** By a write that was not seen to end, or by the job that is open on this page. */
+  'backup-needed': { name: string; by?: 'open-job' }
   'not-proven': { expected: string; found: string; why?: NotThePatient }
   // the house
   'storage-full': { needed?: number; available?: number }

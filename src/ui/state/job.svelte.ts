@@ -216,6 +216,12 @@ export class JobState {
     return isDue ? this.choose(wanted) : undefined
   }
 
+  /** Whether it works with this backup, made or restored by it, until its end. */
+  needs(backupId: string): boolean {
+    const { backup, wanted, next } = this.view
+    return next !== 'nothing' && (backup?.id === backupId || wanted?.source.backupId === backupId)
+  }
+
   /** What still waits for a backup, and is then this job's no more. */
   #giveBack(): Wanted | undefined {
     const wanted = this.#wanted

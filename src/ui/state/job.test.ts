@@ -220,3 +220,14 @@ describe('what is chosen elsewhere', () => {
     expect(asked(view)).toBe(expected)
   })
 })
+
+test.each<[boolean, string, Partial<JobView>]>([
+  [true, 'before anything is chosen', { next: 'choose' }],
+  [true, 'once it is written', { next: 'prove' }],
+  [false, 'after its end', { next: 'nothing' }],
+])('its own backup is needed (%s) %s', (isNeeded, _when, view) => {
+  const job = new JobState(atDevices, stores())
+  job.view = { ...job.view, backup: { id: 'own' } as JobView['backup'], ...view }
+  expect(job.needs('own')).toBe(isNeeded)
+  expect(job.needs('other')).toBe(false)
+})

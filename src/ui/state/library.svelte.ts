@@ -3,7 +3,7 @@
  * One for the app, so that a deletion can be undone wherever one goes next.
  */
 import { untrack } from 'svelte'
-import { isFlashError, toFlashError, type FlashError } from '#core/errors.ts'
+import { FlashError, isFlashError, toFlashError } from '#core/errors.ts'
 import { saveFile } from '#host/download.ts'
 import type { Backup, BackupEntry, RemovedBackup } from '#store/backups.ts'
 import type { VerifiedCertificate } from '#jobs/certificate.ts'
@@ -35,9 +35,12 @@ export class LibraryState {
   #part: string | undefined
   #refreshes = 0
   readonly #stores: () => Promise<Stores>
+  readonly #isInUse: (id: string) => boolean
 
-  constructor(stores: () => Promise<Stores>) {
+  /** `isInUse`: whether the open job works with this backup. */
+  constructor(stores: () => Promise<Stores>, isInUse: (id: string) => boolean = () => false) {
     this.#stores = stores
+    this.#isInUse = isInUse
   }
 
   /** What was overtaken by a newer one, or by another search, shows nothing. */
@@ -86,6 +89,10 @@ export class LibraryState {
   /** Whether it is gone now; if not, `error` says why. */
   remove = async (id: string): Promise<boolean> => {
     const done = await this.#try('removing a backup', async ({ backups }) => {
+      if (this.#isInUse(id)) {
+        const name = (await backups.get(id))?.name ?? ''
+        throw new FlashError('backup-needed', { name, by: 'open-job' })
+      }
       this.removed = await backups.remove(id)
       this.said = this.removed ? m.library_deleted({ name: this.removed.backup.name }) : ''
       await this.refresh()
@@ -182,7 +189,12 @@ const today = (): string => new Date().toISOString().slice(0, 10)
 const libraries = new WeakMap<App, LibraryState>()
 
 export function libraryOf(app: App): LibraryState {
-  const known = libraries.get(app) ?? new LibraryState(() => app.stores())
+  const known =
+    libraries.get(app) ??
+    new LibraryState(
+      () => app.stores(),
+      (id) => app.job?.needs(id) ?? false,
+    )
   libraries.set(app, known)
   return known
 }

@@ -107,6 +107,20 @@ test('an archive comes in once; a second time it is known already', async () => 
   expect(library.entries).toHaveLength(1)
 })
 
+test('what the open job works with is not deleted, with the reason, until that is over', async () => {
+  const { backup } = await backups.add(draft)
+  let isOpen = true
+  const beside = new LibraryState(
+    () => Promise.resolve({ backups, certificates: new Certificates(db), keys: new Keys(db) }),
+    (id) => isOpen && id === backup.id,
+  )
+  expect(await beside.remove(backup.id)).toBe(false)
+  expect(beside.error?.detail).toEqual({ name: backup.name, by: 'open-job' })
+  expect(await backups.get(backup.id)).toBeDefined()
+  isOpen = false
+  expect(await beside.remove(backup.id)).toBe(true)
+})
+
 test('a damaged archive is an error, and the library is as it was', async () => {
   const { backup } = await backups.add(draft)
   await library.importArchive(new Blob(['no archive']))

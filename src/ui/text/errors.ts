@@ -241,10 +241,10 @@ const texts = {
       ? { safe: m.safe_import(), now: [m.error_corrupt_now()] }
       : { now: [m.error_corrupt_now_job()] }),
   }),
-  'backup-needed': ({ name }) => ({
-    happened: m.error_needed({ name }),
+  'backup-needed': ({ name, by }) => ({
+    happened: (by ? m.error_needed_open : m.error_needed)({ name }),
     safe: m.safe_not_deleted(),
-    now: [m.error_needed_now(), m.error_needed_now_forget()],
+    now: by ? [m.error_needed_open_now()] : [m.error_needed_now(), m.error_needed_now_forget()],
   }),
   'not-proven': ({ expected, found, why }) => ({
     happened: (why ? notThePatient[why] : m.error_not_proven)({ expected, found }),

@@ -159,7 +159,7 @@ const details: { [C in ErrorCode]: readonly ErrorDetails[C][] } = {
     { name: '001-ATmega8/flash.bin', why: 'hash' },
     { name: 'archive', why: 'not a ZIP file' },
   ],
-  'backup-needed': [{ name: 'ATmega8' }],
+  'backup-needed': [{ name: 'ATmega8' }, { name: 'ATmega8', by: 'open-job' }],
   'not-proven': [
     { expected: 'USBasp 1.04', found: 'USBasp 1.02' },
     { expected: 'USBasp 1.04', found: 'USBasp 1.04', why: 'tool' },
