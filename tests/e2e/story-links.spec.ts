@@ -334,6 +334,7 @@ test('from a file to its link and QR code in two clicks; the link carries the fi
   await page.goto(text.replace(/sha256=\w{8}/, 'sha256=00000000'))
   await story.button(en.link_take).click()
   await story.told({ happened: en.error_hash, safe: en.safe_file, now: en.error_hash_now_inline })
+  await expect(story.button(en.link_take)).toBeHidden() // it could only fail again
 
   // Whoever opens it, online or not, has the file already.
   await page.goto('about:blank')
@@ -346,6 +347,18 @@ test('from a file to its link and QR code in two clicks; the link carries the fi
   await story.button(en.backup_start).click()
   await story.planned()
   expect(asked).toEqual([])
+})
+
+test('a link made from what a backup holds names the chip of that backup', async ({ page, story }) => {
+  await story.openBench()
+  await story.plugIn(en.practice_usbasp_board)
+  await story.backUp()
+  await story.step(en.step_back_up).click()
+  await story.link(en.backup_open).click()
+  const { name: saved, bytes } = await story.saved(story.button(en.entry_export_bin))
+  await page.goto('./#/links')
+  await story.bring(saved, bytes, en.image_drop)
+  await expect(page.getByLabel(en.makelink_chip, { exact: true })).toHaveValue('ATmega328P')
 })
 
 test('a link with an address says so, and is as short as its address', async ({ page, story, asked }) => {

@@ -6,8 +6,10 @@ import { toFlashError, type FlashError } from '#core/errors.ts'
 import type { KnownFirmware } from '#core/programmer.ts'
 import type { ParseOptions } from '#firmware/file-format.ts'
 import type { CatalogueEntry } from '#catalogue/catalogue.ts'
+import { sha256 } from '#firmware/hash.ts'
 import type { Statement } from '#inspector/clue.ts'
 import { recogniseImage } from '#jobs/choose.ts'
+import type { BackupEntry } from '#store/backups.ts'
 import { parse, type Parsed } from '#worker/client.ts'
 import type { App } from './app.svelte.ts'
 import { needsBase } from './choosing.ts'
@@ -20,6 +22,8 @@ export interface Inspected {
   readonly parsed: Parsed
   readonly firmware: KnownFirmware | undefined
   readonly known: CatalogueEntry | undefined
+  /** The one that it is for, as far as that is known. */
+  readonly chip: string | undefined
   /** What it is, surest first. */
   readonly statements: readonly Statement[]
 }
@@ -31,6 +35,12 @@ export class Inspector {
   /** The one that was opened last, readable or not. */
   file: File | undefined = $state.raw()
   #newest: AbortController | undefined
+  readonly #backups: () => Promise<readonly BackupEntry[]>
+
+  /** `backups`: those of the library. */
+  constructor(backups: () => Promise<readonly BackupEntry[]>) {
+    this.#backups = backups
+  }
 
   /** A newer file takes the place of one that is still being read. */
   async open(file: File, options: ParseOptions = {}): Promise<void> {
@@ -40,10 +50,12 @@ export class Inspector {
     this.error = undefined
     this.isReading = true
     try {
-      const at = await inspectFile(file, options, signal).catch((error: unknown) => {
+      const read = await inspectFile(file, options, signal).catch((error: unknown) => {
         if (!needsBase(toFlashError(error))) throw error
         return inspectFile(file, { ...options, base: 0 }, signal) // of anything at all the bytes can be seen
       })
+      const backups = await this.#backups().catch(() => []) // the file can be looked into all the same
+      const at = { ...read, chip: await chipOf(read, backups) }
       if (!signal.aborted) this.at = at
     } catch (error) {
       if (signal.aborted) return
@@ -61,7 +73,23 @@ export class Inspector {
   }
 }
 
-async function inspectFile(file: File, options: ParseOptions, signal: AbortSignal): Promise<Inspected> {
+type Read = Omit<Inspected, 'chip'>
+
+/** As published, as the file says, as a backup of it says, as its vectors say where only one has such. */
+async function chipOf(
+  { known, parsed: { image }, firmware, statements }: Read,
+  backups: readonly BackupEntry[],
+): Promise<string | undefined> {
+  const said = known?.chip ?? image.claims.chip
+  if (said !== undefined) return said
+  const [only, ...others] = image.segments
+  const hash = only && others.length === 0 ? await sha256(only.bytes) : undefined
+  const backup = backups.find(({ memories }) => memories.some((memory) => memory.sha256 === hash))
+  const [chips] = statements.flatMap(({ code, values }) => (code === 'avr-chips' ? [values['chips']] : []))
+  return backup?.origin.patient.chip ?? firmware?.chips?.[0] ?? (chips?.includes(',') ? undefined : chips)
+}
+
+async function inspectFile(file: File, options: ParseOptions, signal: AbortSignal): Promise<Read> {
   const [parsed, { findFile, findImage }, { findPublished }] = await Promise.all([
     parse(file, { name: file.name, ...options }, signal),
     import('#catalogue/catalogue.ts'),
@@ -80,7 +108,7 @@ async function inspectFile(file: File, options: ParseOptions, signal: AbortSigna
 const inspectors = new WeakMap<App, Inspector>()
 
 export function inspectorOf(app: App): Inspector {
-  const known = inspectors.get(app) ?? new Inspector()
+  const known = inspectors.get(app) ?? new Inspector(async () => (await app.stores()).backups.list())
   inspectors.set(app, known)
   return known
 }
