@@ -89,6 +89,7 @@ const request = (changes: Partial<CheckRequest> = {}): CheckRequest => ({
   backup: backup(),
   isProven: true,
   restored: undefined,
+  own: new Set(['now']),
   known: undefined,
   battery: { charging: true, level: 1 },
   storageRoom: 1e9,
@@ -115,6 +116,14 @@ describe('the version', () => {
 
   test('of a file that nobody recognises, over a programmer that is known, is a warning', () => {
     expect(verdict('version', { presentFirmware: firmware('1.04') })).toBe('warning unknown-after')
+  })
+
+  test('of a backup is meant, whatever it is', () => {
+    const before = { presentFirmware: firmware('1.10'), restored: earlier() }
+    expect(verdict('version', { ...before, wanted: wanted({ firmware: firmware('1.04') }) })).toBe(
+      'passed older',
+    )
+    expect(verdict('version', before)).toBe('passed unknown-after')
   })
 
   test('over what nobody recognises cannot be compared', () => {
@@ -207,6 +216,12 @@ describe('a restored backup', () => {
     ['of another chip', earlier({ kind: 'avr:1e930a' }), backup(), 'refused other-kind'],
     ['that cannot be told apart', earlier({ calibration: 1 }), backup({ calibration: 1 }), 'warning unsure'],
     ['of this very job', backup(), backup(), 'passed this-job'],
+    [
+      'of this very job, before its EEPROM was saved anew',
+      backup(),
+      backup({ id: 'anew', sha256: 'cc'.repeat(32) }),
+      'passed this-job',
+    ],
     [
       'of a content that is there still',
       earlier({ sha256: backup().sha256 }),

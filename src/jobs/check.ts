@@ -32,6 +32,8 @@ export interface CheckRequest {
   readonly isProven: boolean
   /** The backup that is to be restored, if any. */
   readonly restored: Backup | undefined
+  /** Ids of all backups that this job made of this patient. */
+  readonly own: ReadonlySet<string>
   /** What the image is by itself, surest first. */
   readonly nature: readonly Statement[]
   /** What the catalogue says of this image; undefined: it does not know it. */
@@ -54,9 +56,7 @@ export function checkAll(request: CheckRequest): readonly Check[] {
     ...checkUsb(request.way, said, request.usb),
     ...checkDevice(request),
     ...ofChip,
-    ...checkVersion(request.presentFirmware, wanted.firmware).filter(
-      ({ result }) => isSound || result !== 'passed', // a damaged image's own word reassures nobody
-    ),
+    ...checkVersion(request, isSound),
     ...checkKnownFault(request),
     ...checkHash(wanted),
     ...checkOrigin(request),
@@ -162,7 +162,17 @@ function checkDevice({ wanted, way, family, presentFirmware }: CheckRequest): Ch
 
 // ---- versions ------------------------------------------------------------------------------------
 
-function checkVersion(before: KnownFirmware | undefined, after: KnownFirmware | undefined): Check[] {
+/**
+ * A damaged image's own word reassures nobody. Whoever goes back to a backup means what was there then: older, or
+ * known to nobody.
+ */
+function checkVersion({ presentFirmware, wanted, restored }: CheckRequest, isSound: boolean): Check[] {
+  const checks = compareFirmware(presentFirmware, wanted.firmware)
+  const meant = restored ? checks.map((one): Check => ({ ...one, result: 'passed' })) : checks
+  return meant.filter(({ result }) => isSound || result !== 'passed')
+}
+
+function compareFirmware(before: KnownFirmware | undefined, after: KnownFirmware | undefined): Check[] {
   if (!before)
     return after ? [check('version', 'passed', { why: 'unknown-before', to: firmwareName(after) })] : []
   if (!after) return [check('version', 'warning', { why: 'unknown-after', from: firmwareName(before) })]
@@ -191,7 +201,7 @@ function checkHash({ source: { sha256, promisedSha256 } }: Wanted): Check[] {
  * Is a backup restored to the unit it came from? A serial number decides, or that nothing has changed since;
  * without them, different factory calibration bytes say no, and equal ones leave it open.
  */
-function checkOrigin({ restored, backup }: CheckRequest): Check[] {
+function checkOrigin({ restored, backup, own }: CheckRequest): Check[] {
   if (!restored) return []
   const [from, to] = [restored.origin.patient, backup.origin.patient]
   const say = (result: Check['result'], why: string, values = {}) => [
@@ -205,7 +215,7 @@ function checkOrigin({ restored, backup }: CheckRequest): Check[] {
   if (from.kind !== to.kind) return say('refused', 'other-kind')
   if ((restored.origin.practice ?? false) !== (backup.origin.practice ?? false))
     return say('refused', 'practice')
-  if (restored.id === backup.id) return say('passed', 'this-job')
+  if (own.has(restored.id)) return say('passed', 'this-job')
   if (restored.sha256 === backup.sha256) return say('passed', 'same-content')
   if (from.serial !== undefined && to.serial !== undefined)
     return from.serial === to.serial ? say('passed', 'serial') : say('warning', 'other-serial')

@@ -531,9 +531,9 @@ describe('an EEPROM that the target itself writes', () => {
   })
 
   test.each([
-    ['what was to be left alone', 0xff, ['maybe-other-device']],
-    ['what only an erase and lock bits bring back', 0xfe, ['lock-bits', 'maybe-other-device']],
-  ])('and with it %s is planned and asked about again before anything is changed', async (_, lock, asked) => {
+    ['what was to be left alone', 0xff],
+    ['what only an erase and lock bits bring back', 0xfe],
+  ])('and with it %s is planned and asked about again before anything is changed', async (_, lock) => {
     const programmer = new TestProgrammer(usedChip({ lock: Uint8Array.of(lock) }))
     const job = new Job(services)
     await job.connect(programmer)
@@ -548,10 +548,10 @@ describe('an EEPROM that the target itself writes', () => {
     expect(job.view).toMatchObject({ next: 'write', error: undefined, halfWritten: false, newEeprom: true })
     expect(job.view.plan?.programBytes).toBeGreaterThan(0)
     expect(job.view.checks?.find(({ code }) => code === 'nothing-to-do')?.result).toBe('passed')
-    expect(job.view.plan?.consequences.map(({ id }) => id)).toEqual(asked)
+    expect(job.view.plan?.consequences).toEqual([]) // it is this device's own
     expect(programmer.chip.memories).toEqual(before)
     expect((await house.entry()).backupId).toBe(job.view.backup?.id) // which has the count
-    await job.write(asked)
+    await job.write([])
     expect(job.view).toMatchObject({ next: 'prove', error: undefined, newEeprom: false })
     expect(programmer.chip.at('eeprom')).toEqual(backup.memories.find(({ id }) => id === 'eeprom')?.bytes)
   })

@@ -94,6 +94,8 @@ export class Job {
   /** What is in the patient, as read last. */
   #present: Memories = new Map()
   #bytesPerSecond: number | undefined
+  /** Ids of all backups that were made of this patient. */
+  #own: ReadonlySet<string> = new Set()
   #acknowledged: readonly Unreadable[] = []
   #consents: readonly string[] = []
   #isRuleChosen = false
@@ -132,6 +134,7 @@ export class Job {
     const job = new Job({ ...services, rescue })
     await job.#entry.takeUp(entry)
     job.#kept = contentsOf(backup)
+    job.#own = new Set([entry.backupId])
     job.#acknowledged = entry.acknowledged
     job.#isRuleChosen = true
     job.#connectOptions = { ends: entry.way, speedHz: entry.speedHz }
@@ -429,6 +432,7 @@ export class Job {
         unreadable,
       })
       store.finish()
+      this.#own = new Set([backup.id])
       this.#kept = this.#present = contentsOf(backup)
       this.#runner.set({
         patient: patientView(patient, this.#connection, this.view.rescue, firmware),
@@ -511,6 +515,7 @@ export class Job {
     return checkAll({
       ...{ patient, wanted, rule, backup },
       ...(await circumstancesOf(wanted, backup, this.#services, this.#log)),
+      own: this.#own,
       layout: layoutOf(patient),
       present: this.#present,
       kept: this.#kept,
@@ -667,7 +672,9 @@ export class Job {
   async #saveEeprom(patient: Patient, ctx: Context): ReturnType<Backups['add']> {
     const { backup } = this.view
     if (!backup) throw new FlashError('bug', { during: 'saving an EEPROM without a backup' })
-    return this.#services.backups.add(await withNewEeprom(patient, backup, ctx))
+    const added = await this.#services.backups.add(await withNewEeprom(patient, backup, ctx))
+    this.#own = new Set([...this.#own, added.backup.id])
+    return added
   }
 
   /** After an interruption: what is in the patient now is read, planned again against the same backup, and finished. */

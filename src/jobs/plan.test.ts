@@ -438,6 +438,21 @@ describe('consent', () => {
   })
 })
 
+test('lock bits that were there before the erase are put back without asking', () => {
+  const lock = Uint8Array.of(0xcf)
+  const restore = (kept: Uint8Array) =>
+    planFlash({
+      layout: byIsp,
+      wanted: wanting({ flash: [at(0, new Uint8Array(40).fill(0xfe))], lock: [at(0, lock)] }),
+      present: new Map([...used, ['lock', kept]]),
+      rule: keep,
+    })
+  const { ranges, consequences } = restore(lock)
+  expect(ranges).toContainEqual(expect.objectContaining({ memory: 'lock', action: 'refill' }))
+  expect(consequences).toEqual([])
+  expect(restore(Uint8Array.of(0xff)).consequences.map(({ id }) => id)).toEqual(['lock-bits'])
+})
+
 test('a warning that its consent tells whole is not told twice', () => {
   const fuse = (bit: string) => ({ fuse: 'low', bit, danger: 'clock' })
   const checks: readonly Check[] = [
@@ -458,6 +473,10 @@ test('a warning that its consent tells whole is not told twice', () => {
     ...['CKDIV8', 'same-device', 'backup-proven', 'version'],
   ])
   expect(asked('no-backup:flash', 'no-backup:eeprom')).not.toContain('backup-proven')
+  const unsure: readonly Check[] = [{ code: 'same-device', result: 'warning', values: { why: 'unsure' } }]
+  const consent = { id: 'maybe-other-device', code: 'maybe-other-device', typed: false, values: {} } as const
+  expect(untoldWarnings(unsure, [consent])).toEqual([])
+  expect(untoldWarnings(unsure, [])).toEqual(unsure)
 })
 
 test('the estimate narrows once the speed of reading is known', () => {

@@ -363,6 +363,7 @@ export function untoldWarnings(
   return checks.filter(({ code, result, values }) => {
     if (result === 'passed') return false
     if (code === 'fuse-danger') return !isAsked(fuseId(values))
+    if (code === 'same-device' && values['why'] === 'unsure') return !isAsked('maybe-other-device')
     return code !== 'backup-proven' || !values['memory']?.split(', ').map(lossId).every(isAsked)
   })
 }
@@ -383,7 +384,8 @@ function consequencesOf(
     typed: true,
     values: { memory },
   }))
-  if (wanted.has('lock') && ranges.some((range) => range.memory === 'lock' && isWritten(range)))
+  // Put back as they were after an erase, they take nothing away.
+  if (wanted.has('lock') && ranges.some(({ memory, action }) => memory === 'lock' && action === 'program'))
     consequences.push({ id: 'lock-bits', code: 'lock-bits', typed: false, values: {} })
 
   const warnings = checks.filter(({ result }) => result === 'warning')
