@@ -273,7 +273,7 @@ const neededBytes = ({ memories }: PatientLayout): number =>
 
 function checkRoom(free: number | undefined, layout: PatientLayout): Check {
   if (free === undefined) return check('storage-room', 'warning')
-  const values = { available: `${String(Math.floor(free / 1e6))} MB` }
+  const values = { free: String(free) }
   return free >= neededBytes(layout)
     ? check('storage-room', 'passed', { why: 'free', ...values })
     : check('storage-room', 'warning', { why: 'low', ...values })

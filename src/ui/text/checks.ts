@@ -7,7 +7,7 @@ import type { ImageReason } from '#catalogue/schema.ts'
 import type { EvidenceCode } from '#inspector/clue.ts'
 import type { Consequence } from '#jobs/plan.ts'
 import { memoryName } from './facts.ts'
-import { count, shortHash } from './format.ts'
+import { count, shortHash, size } from './format.ts'
 import { fuseDanger, fuseMeaning, fuseName } from './fuses.ts'
 import { m } from './generated/messages.js'
 import { evidenceText } from './statements.ts'
@@ -53,12 +53,13 @@ type Sentence = (gaps: Gaps) => string
 
 /** The evidence with ids replaced by their names. */
 function gapsOf(values: Values): Gaps {
-  const { memory, hash, bit, danger, checks, clue, excess, from, to, reason } = values
+  const { memory, hash, bit, danger, checks, clue, excess, free, from, to, reason } = values
   const isFuse = bit !== undefined
   const told: Values = {
     ...values,
     ...(memory !== undefined && { memory: memory.split(/, */).map(memoryName).join(', ') }),
     ...(excess !== undefined && { excess: count(Number(excess)) }),
+    ...(free !== undefined && { available: size(Number(free)) }), // older certificates have it in MB
     ...(hash !== undefined && { hash: shortHash(hash) }),
     ...(isFuse && { name: fuseName(bit) }),
     ...(isFuse && from !== undefined && { from: fuseMeaning(from, ofBefore(values)) }),

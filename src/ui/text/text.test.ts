@@ -421,6 +421,15 @@ describe('an error', () => {
   })
 })
 
+test('room is told in the same units everywhere', () => {
+  const room: Check = { code: 'storage-room', result: 'passed', values: { why: 'free', free: '3221225472' } }
+  expect(inBoth(() => checkText(room).text).en).toBe('3 GiB free in the browser’s storage.')
+  const full = new FlashError('storage-full', { needed: 40_960, available: 1024 })
+  expect(
+    inBoth(() => errorText(full, { platform: { os: 'linux' }, halfWritten: false }).happened).en,
+  ).toContain('40 KiB are needed, 1 KiB are free')
+})
+
 test.each(Object.keys(details))('%s is told in a few words too, in both languages', (code) => {
   const { en, de } = inBoth(() => errorWord(code))
   expect(de).not.toBe(en)
