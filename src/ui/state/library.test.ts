@@ -111,7 +111,13 @@ test('what the open job works with is not deleted, with the reason, until that i
   const { backup } = await backups.add(draft)
   let isOpen = true
   const beside = new LibraryState(
-    () => Promise.resolve({ backups, certificates: new Certificates(db), keys: new Keys(db) }),
+    () =>
+      Promise.resolve({
+        backups,
+        certificates: new Certificates(db),
+        keys: new Keys(db),
+        damage: new Damage(db),
+      }),
     (id) => isOpen && id === backup.id,
   )
   expect(await beside.remove(backup.id)).toBe(false)
