@@ -60,6 +60,11 @@ export class Progress {
     return this
   }
 
+  /** So much of this leaf. */
+  get done(): number {
+    return this.#done
+  }
+
   /** `count` more are done; `address` says which bytes, when they have one. */
   advance(count: number, address?: number): void {
     this.#done += count

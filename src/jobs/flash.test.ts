@@ -1,3 +1,4 @@
+import { FlashError } from '#core/errors.ts'
 import 'fake-indexeddb/auto'
 import { deleteDB } from 'idb'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
@@ -177,6 +178,51 @@ describe('a write', () => {
     expect(fractions).toEqual([...fractions].sort((a, b) => a - b))
     expect(fractions.at(-1)).toBeCloseTo(1)
     expect(new Set(events.map(({ path }) => path.join('/')))).toContain('program/flash')
+  })
+})
+
+describe('a page that meets a moment of trouble on the wire', () => {
+  const stalled = () => new FlashError('stalled', { during: 'test' })
+
+  test('is written again after a pause, and progress tells it once', async () => {
+    const undisturbed = new TestProgrammer(usedChip())
+    const wanted = await prepared(undisturbed)
+    await write(undisturbed, wanted.plan, wanted.receipt, wanted.ctx)
+
+    const events: ProgressEvent[] = []
+    const programmer = new TestProgrammer(usedChip())
+    const { plan, receipt } = await prepared(programmer)
+    let troubles = 0
+    programmer.before = (_, operation) => {
+      if (operation === 'program flash 0x40' && troubles++ < 2) throw stalled()
+    }
+    const progress = Progress.root((event) => events.push(event))
+    await write(programmer, plan, receipt, new Context({ clock, progress }))
+    expect(programmer.operations.filter((operation) => operation === 'program flash 0x40')).toHaveLength(3)
+    expect(programmer.chip.memories).toEqual(undisturbed.chip.memories)
+    const flash = events.filter(({ path }) => path.join('/') === 'program/flash')
+    expect(flash.every(({ done, total }) => done <= (total ?? 0))).toBe(true)
+    expect(flash.at(-1)?.done).toBe(flash.at(-1)?.total)
+  })
+
+  test('that stays is told, and so is another trouble at once', async () => {
+    const programmer = new TestProgrammer(usedChip())
+    const { plan, receipt, ctx } = await prepared(programmer)
+    programmer.before = (_, operation) => {
+      if (operation === 'program flash 0x40') throw stalled()
+    }
+    await expect(write(programmer, plan, receipt, ctx)).rejects.toMatchObject({ code: 'stalled' })
+
+    const other = new TestProgrammer(usedChip())
+    const planned = await prepared(other)
+    other.before = (_, operation) => {
+      if (operation === 'program flash 0x40')
+        throw new FlashError('device-refused', { during: '', status: '' })
+    }
+    await expect(write(other, planned.plan, planned.receipt, planned.ctx)).rejects.toMatchObject({
+      code: 'device-refused',
+    })
+    expect(other.operations.filter((operation) => operation === 'program flash 0x40')).toHaveLength(1)
   })
 })
 

@@ -9,11 +9,11 @@
  * else brings that one back (`Memory.guard`), the page is blanked before all others too. On loaders that do not look
  * no order helps, and through ISP none is needed: those are reached by the reset pin.
  */
-import { blank, equal, hexBytes, lengthBeforeBlank } from '#core/bytes.ts'
+import { blank, equal, hex, hexBytes, lengthBeforeBlank } from '#core/bytes.ts'
 import type { Context } from '#core/context.ts'
-import { FlashError } from '#core/errors.ts'
+import { FlashError, isFlashError } from '#core/errors.ts'
 import type { Memory, MemoryId, Patient, Range } from '#core/programmer.ts'
-import type { Progress } from '#core/progress.ts'
+import { Progress } from '#core/progress.ts'
 import type { Receipt } from '#store/backups.ts'
 import type { NoBackup } from './backup.ts'
 import { hasWork, isWritten, unitsIn, unitsOf, type Plan } from './plan.ts'
@@ -234,9 +234,8 @@ async function programMemory(memory: Memory, plan: Plan, ctx: Context): Promise<
   ctx.progress.expect(ranges.reduce((sum, { length }) => sum + length, blanked))
   if (ranges.length === 0) return
   const write = async (range: Range, within: Context) => {
-    if (!memory.program) throw new FlashError('write-protected', { memory: id })
     const offset = range.address - base
-    await memory.program(range.address, expected.subarray(offset, offset + range.length), within)
+    await programSteadily(memory, range.address, expected.subarray(offset, offset + range.length), within)
   }
   if (settingsLast.includes(id)) {
     // Bytes that belong together, such as the two that choose the clock, are never left half-changed.
@@ -246,12 +245,42 @@ async function programMemory(memory: Memory, plan: Plan, ctx: Context): Promise<
     return
   }
   await ctx.boundary(async (boundary) => {
-    if (guard && blanked > 0) await memory.program?.(guard.address, blank(guard.length), boundary)
+    if (guard && blanked > 0) await programSteadily(memory, guard.address, blank(guard.length), boundary)
     for (const range of vectorLast(memory, parts)) {
       boundary.checkpoint()
       await write(range, boundary)
     }
   })
+}
+
+/** Of a moment; what is still the matter after these pauses is told. */
+const ofAMoment = ['timeout', 'stalled', 'short-transfer', 'transfer-failed', 'unexpected-answer'] as const
+const pausesMs = [50, 400] as const
+
+/** Again after a moment's trouble on the wire, which is safe: the same bytes go to the same place. */
+async function programSteadily(
+  memory: Memory,
+  address: number,
+  bytes: Uint8Array,
+  ctx: Context,
+): Promise<void> {
+  const { id } = memory
+  if (!memory.program) throw new FlashError('write-protected', { memory: id })
+  const doneBefore = ctx.progress.done
+  for (let tries = 0; ; tries++) {
+    const isAgain = tries > 0
+    try {
+      await memory.program(address, bytes, isAgain ? ctx.under(Progress.silent()) : ctx)
+      const told = ctx.progress.done - doneBefore
+      if (isAgain) ctx.progress.advance(bytes.length - told, address + told)
+      return
+    } catch (error) {
+      const pauseMs = pausesMs[tries]
+      if (pauseMs === undefined || !isFlashError(error, ...ofAMoment)) throw error
+      ctx.log(`${id} at ${hex(address, 4)}: ${error.code}, once more`)
+      await ctx.sleep(pauseMs)
+    }
+  }
 }
 
 /** The one with the vector. */

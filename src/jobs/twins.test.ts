@@ -354,19 +354,27 @@ describe('an ATmega328P that becomes an Arduino', () => {
 
 describe('trouble on the wire', () => {
   test.each([
-    ['a transfer that never ends', { hangAt: 120 }, 'timeout'],
-    ['a stall', { stallAt: 120 }, 'stalled'],
-  ])('by %s is gone with a retry, without a replug', async (_, faults, code) => {
+    ['a transfer that never ends', 'hangAt', 'timeout'],
+    ['a stall', 'stallAt', 'stalled'],
+  ] as const)('by %s is gone with a retry, without a replug', async (_, fault, code) => {
     const { job, plugged } = await backedUp('usbasp:pair')
     await job.choose(await practice('ATmega8', '1.10'))
     const [first] = await services.backups.list()
-    plugged.faults = faults
+    plugged.faults = { [fault]: 235 } // in the read-back
     await job.write(consents(job))
     expect(job.view).toMatchObject({ error: { code }, halfWritten: true, next: 'retry' })
     plugged.faults = {}
     await job.retry()
     expect(job.view).toMatchObject({ error: undefined, halfWritten: false, next: 'prove' })
     expect(job.view.backup?.id).toBe(first?.id)
+  })
+
+  test.each(['hangAt', 'stallAt'])('of a moment, %s, holds no write up', async (fault) => {
+    const { job, plugged } = await backedUp('usbasp:pair')
+    await job.choose(await practice('ATmega8', '1.10'))
+    plugged.faults = { [fault]: 120 }
+    await job.write(consents(job))
+    expect(job.view).toMatchObject({ error: undefined, next: 'prove' })
   })
 
   test('while backing up begins the backup again', async () => {

@@ -218,9 +218,9 @@ test('an earlier backup is restored from the library, byte for byte', async ({ p
 test('a half-written chip gets its own backup back', async ({ story }) => {
   await story.openBench()
   await plan(story, en.practice_usbasp_board)
-  await story.breakTransfer(en.fault_stall, 400)
+  await story.breakTransfer(en.fault_hang, 400)
   await story.write()
-  await story.told({ happened: en.error_stalled, safe: en.safe_half, now: en.now_restore })
+  await story.told({ happened: en.error_timeout, safe: en.safe_half, now: en.now_restore })
   await story.step(en.step_back_up).click()
   await story.link(en.backup_open).click()
   await story.button(en.entry_restore).click()
