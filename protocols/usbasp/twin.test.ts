@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest'
 import { blank, fromHex, hexBytes } from '#core/bytes.ts'
 import { VirtualClock } from '#bench/virtual-clock.ts'
 import { TwinAvr } from '#bench/twin-avr.ts'
-import type { Dials, TwinBus, UsbTwin } from '#bench/twin.ts'
+import type { Comeback, Dials, TwinBus } from '#bench/twin.ts'
 import { avrPartNamed } from '#chips/avr-parts.ts'
 import { BlockFlag, encodeBlock, encodeLongAddress, encodeTransmit, Request } from './packets.ts'
 import { describeVersion, msSet } from './twin-descriptors.ts'
@@ -18,7 +18,7 @@ class Desk {
   readonly clock = new VirtualClock()
   readonly target: TwinAvr
   readonly twin: UsbaspTwin
-  detached: { twin: UsbTwin; ms: number } | undefined | 'for good'
+  detached: Comeback | undefined | 'for good'
 
   constructor({ dials = {}, chip = 'ATmega328P', ...options }: Options = {}) {
     this.target = new TwinAvr(avrPartNamed(chip), { dials })

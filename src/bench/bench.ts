@@ -71,8 +71,8 @@ export class PracticeBench {
 
   constructor({ clock = new VirtualClock({ speed: 1 }), granted = true }: BenchOptions = {}) {
     this.clock = clock
-    this.usb = new TwinUsb({ clock, granted })
     this.serial = new TwinSerialBus({ clock, granted })
+    this.usb = new TwinUsb({ clock, granted, ports: this.serial })
   }
 
   /** Takes a fresh one from the shelf and plugs it in. */

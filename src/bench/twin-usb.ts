@@ -5,7 +5,8 @@
  * A grant lasts over unplugging only for a device with a serial number, as in Chrome.
  */
 import type { Clock } from '#core/time.ts'
-import type { UsbTwin, WireFaults } from './twin.ts'
+import type { PluggedSerial, TwinSerialBus } from './twin-serial.ts'
+import type { Comeback, UsbTwin, WireFaults } from './twin.ts'
 import { TwinUsbDevice, type TwinTransfers } from './twin-usb-device.ts'
 
 export interface TwinUsbOptions {
@@ -14,6 +15,8 @@ export interface TwinUsbOptions {
   readonly granted?: boolean
   /** False: transfers take no time on the wire. Default true. */
   readonly timed?: boolean
+  /** Where those appear that come back as a serial port. */
+  readonly ports?: TwinSerialBus
 }
 
 export interface PlugOptions {
@@ -149,6 +152,8 @@ export class PluggedTwin {
   readonly #options: PlugOptions
   readonly #twin: UsbTwin
   #device: TwinUsbDevice | undefined
+  /** It came back as a serial port. */
+  #asPort: PluggedSerial | undefined
   #inserted = true
   #leaving = Promise.resolve()
   #faults: WireFaults = {}
@@ -176,14 +181,17 @@ export class PluggedTwin {
   }
 
   /** Resolves when the page has been told. */
-  unplug(): Promise<void> {
+  async unplug(): Promise<void> {
     this.#inserted = false
     this.#detach()
-    return this.#leaving
+    const asPort = this.#asPort
+    this.#asPort = undefined
+    await Promise.all([this.#leaving, asPort?.unplug()])
   }
 
   /** Plugs in again what was plugged in at first, powered up anew. */
   async replug(): Promise<void> {
+    if (this.#asPort) await this.unplug()
     await this.#leaving
     if (this.#inserted) return
     this.#inserted = true
@@ -229,13 +237,13 @@ export class PluggedTwin {
     return device
   }
 
-  #detach(next?: { readonly twin: UsbTwin; readonly ms: number }): void {
+  #detach(next?: Comeback): void {
     const device = this.#device
     this.#device = undefined
     if (device) this.#leaving = this.#leave(device, next)
   }
 
-  async #leave(device: TwinUsbDevice, next?: { readonly twin: UsbTwin; readonly ms: number }): Promise<void> {
+  async #leave(device: TwinUsbDevice, next?: Comeback): Promise<void> {
     const { clock } = this.#usb.options
     device.unplugged()
     const { noticeMs = 20 } = this.#options
@@ -244,7 +252,9 @@ export class PluggedTwin {
     this.#usb.left(device)
     if (!next) return
     await clock.sleep(next.ms - noticeMs)
-    if (this.#inserted) this.#attach(next.twin)
+    if (!this.#inserted) return
+    if (next.twin.link === 'usb') this.#attach(next.twin)
+    else this.#asPort = this.#usb.options.ports?.plug(next.twin)
   }
 }
 

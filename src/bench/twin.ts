@@ -31,11 +31,17 @@ export interface UsbDescriptors {
   readonly missing: 'stall' | 'empty'
 }
 
+/** As what a twin comes back to the bus: a bridge is a device on it, too. */
+export interface Comeback {
+  readonly twin: Twin
+  readonly ms: number
+}
+
 /** What a plugged-in twin may do to its bus. */
 export interface TwinBus {
   readonly clock: Clock
   /** It goes away, and comes back as `next` after `ms`, if given. */
-  detach(next?: { readonly twin: UsbTwin; readonly ms: number }): void
+  detach(next?: Comeback): void
 }
 
 export interface UsbTwin {

@@ -221,7 +221,7 @@ export class JobRig {
     else if (next === 'choose' || next === 'choose-again')
       await job.choose(await this.read(this.#wanted(job.view)))
     else if (next === 'write') await job.write(plan?.consequences.map(({ id }) => id) ?? [])
-    else if (next === 'prove') await job.prove()
+    else if (next === 'prove') await job.prove(job.view.hasLeft ? await this.#appearing() : undefined)
     else if (next === 'retry') await job.retry()
     else if (next === 'restart') await job.restart()
     else if (next === 'replug' || next === 'find') await job.resumeAfterReplug(await this.#device())
@@ -234,6 +234,10 @@ export class JobRig {
 
   async #device(): Promise<Attached> {
     await this.plugged.replug()
+    return this.#appearing()
+  }
+
+  async #appearing(): Promise<Attached> {
     const until = this.clock.now() + comesBackMs
     for (;;) {
       const [attached] = await this.page.devices.list()
@@ -315,11 +319,12 @@ export class JobRig {
 
   /** The certificate of the job, checked against the chip; and nothing is left to be finished. */
   async certified(): Promise<void> {
-    const { certificateId = '' } = this.job.view
+    const { certificateId = '', hasLeft } = this.job.view
+    const proof = hasLeft ? 'running-version' : 'read-again'
     const { certificate, signature } = await verifyCertificate(
       (await this.page.services.certificates.get(certificateId))?.json ?? '',
     )
-    if (signature !== 'valid' || certificate.proof.kind !== 'read-again')
+    if (signature !== 'valid' || certificate.proof.kind !== proof)
       this.wrong.push(`a certificate that is ${signature}, by ${certificate.proof.kind}`)
     for (const { id, sha256: said, length } of certificate.after.memories)
       if (said !== (await sha256(this.subject.memory(id).slice(0, length))))

@@ -3,10 +3,11 @@
  * `bench/twin-usb-device.ts` is to the page.
  */
 import type { Clock } from '#core/time.ts'
-import type { SetupPacket, TwinAnswer, UsbTwin, WireFaults } from '#bench/twin.ts'
+import type { Comeback, SetupPacket, TwinAnswer, UsbTwin, WireFaults } from '#bench/twin.ts'
 import { flipped } from '#bench/twin-line.ts'
 import { answerControl, parseConfiguration } from '#bench/twin-usb-descriptors.ts'
 import { lateMs } from '#bench/twin-usb-device.ts'
+import { asUsb } from './serial-bridges.ts'
 import { Status, type Answered, type Submit } from './usbip-packets.ts'
 
 /** One transfer as it went, for traces and counts. `setup` is there on the control pipe. */
@@ -106,11 +107,11 @@ export class UsbPort {
   }
 
   /** As a twin does it to itself: away, and perhaps back as another one. */
-  detach(next?: { readonly twin: UsbTwin; readonly ms: number }): void {
+  detach(next?: Comeback): void {
     this.unplug()
     if (!next) return
     this.#stayAway = this.clock.after(next.ms, () => {
-      this.#attach(next.twin)
+      this.#attach(next.twin.link === 'usb' ? next.twin : asUsb(next.twin))
       this.onReturn()
     })
   }
