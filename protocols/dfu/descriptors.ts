@@ -40,8 +40,8 @@ export const dfuClass = { classCode: 0xfe, subclassCode: 1 } as const
 /** With `bLength` 7 it ends before the version (DFU 1.0). */
 const leastFunctionalBytes = 7
 
-/** The first DFU interface; undefined: there is none. */
-export function findDfuInterface(configuration: Uint8Array): DfuInterface | undefined {
+/** The first DFU interface, or the first of `anyClass`; undefined: there is none. */
+export function findDfuInterface(configuration: Uint8Array, anyClass = false): DfuInterface | undefined {
   let number: number | undefined
   const alternates: Alternate[] = []
   let functional: Functional | undefined
@@ -51,7 +51,7 @@ export function findDfuInterface(configuration: Uint8Array): DfuInterface | unde
       const [own, setting] = [read.u8(), read.u8()]
       read.u8() // bNumEndpoints
       const isDfu = read.u8() === dfuClass.classCode && read.u8() === dfuClass.subclassCode
-      if (!isDfu || (number !== undefined && own !== number)) continue
+      if (!(isDfu || anyClass) || (number !== undefined && own !== number)) continue
       number = own
       alternates.push({ setting, protocol: read.u8(), name: read.u8() })
     } else if (type === Type.Functional && number !== undefined && body.length >= leastFunctionalBytes - 2)

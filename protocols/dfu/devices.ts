@@ -1,7 +1,8 @@
 /**
  * Devices that are known to speak DFU, as data: names and what each has of its own; those that run their application, and
  * their boot loaders. Where that is in ROM, nothing that is written can take it away. Sources: ST, AN2606 and AN3156;
- * `dfuse.c` and `quirks.c` of dfu-util; Black Magic Debug, `platforms/common`; devanlai/dapboot; candle-usb/candleLight_fw.
+ * `dfuse.c` and `quirks.c` of dfu-util; Black Magic Debug, `platforms/common`; devanlai/dapboot; candle-usb/candleLight_fw;
+ * dfu-programmer 0.6.1, `arguments.c`.
  */
 import { usbId } from '#core/bytes.ts'
 
@@ -22,7 +23,11 @@ export interface KnownDevice {
   readonly saysTooLong?: true
   /** Without DfuSe: where in the address space of a Cortex-M its firmware begins. */
   readonly startsAt?: number
+  /** Its blocks hold Atmel's commands (FLIP); the chip that this id is for. */
+  readonly flip?: string
 }
+
+const flip = (chip: string): KnownDevice => ({ model: `${chip} (boot loader)`, flip: chip })
 
 const known: Readonly<Record<string, KnownDevice>> = {
   '0483:df11': { model: 'STM32 (ROM boot loader)', chips: 'STM32', saysTooLong: true },
@@ -42,6 +47,15 @@ const known: Readonly<Record<string, KnownDevice>> = {
     saysTooLong: true,
   },
   '1d50:606f': { model: 'candleLight', becomes: { vendorId: 0x0483, productId: 0xdf11 } },
+  '03eb:2fee': flip('ATmega8U2'),
+  '03eb:2fef': flip('ATmega16U2'),
+  '03eb:2ff0': flip('ATmega32U2'),
+  '03eb:2ff3': flip('ATmega16U4'),
+  '03eb:2ff4': flip('ATmega32U4'),
+  '03eb:2ff7': flip('AT90USB82'),
+  '03eb:2ff9': flip('AT90USB646'),
+  '03eb:2ffa': flip('AT90USB162'),
+  '03eb:2ffb': flip('AT90USB1286'),
 }
 
 /** In texts of practice images: what tells them from real ones. */

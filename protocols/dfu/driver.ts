@@ -6,13 +6,15 @@
 import { exactly } from '#core/bytes.ts'
 import type { Context } from '#core/context.ts'
 import { FlashError } from '#core/errors.ts'
-import type { Driver, Fact, Patient, Programmer, Recognition, Restart, Way } from '#core/programmer.ts'
+import type { Driver, Fact, Programmer, Recognition, Restart, Way } from '#core/programmer.ts'
 import type { UsbLink } from '#transport/links.ts'
 import { dfuClass, findDfuInterface, textOf, type DfuInterface } from './descriptors.ts'
 import { findDevice, type KnownDevice } from './devices.ts'
 import { parseLayout, type Layout } from './layout.ts'
 import { DfuSession } from './session.ts'
 import { DfusePatient, type Region } from './dfuse-patient.ts'
+import { FlipPatient, type FlipDevice } from './flip-patient.ts'
+import { mostBytes } from './flip-packets.ts'
 import { PlainPatient, type PlainDevice } from './plain-patient.ts'
 
 const GetDescriptor = 6
@@ -29,17 +31,19 @@ const mostTransferBytes = 4096
 const leastTransferBytes = 64
 
 async function open(link: UsbLink, seen: Recognition, ctx: Context): Promise<Programmer> {
-  const dfu = findDfuInterface(await readConfiguration(link))
+  const { vendorId, productId } = link.seen
+  const known = findDevice(vendorId, productId)
+  const dfu = findDfuInterface(await readConfiguration(link), known?.flip !== undefined)
   if (!dfu) throw new FlashError('wrong-device', { expected: 'DFU', found: seen.model })
+  const isFlip = known?.flip !== undefined
   const version = dfu.functional?.version ?? 0x0100
   const common = {
-    facts: [...seen.facts, protocolFact(version)],
+    facts: [...seen.facts, isFlip ? flipFact : protocolFact(version)],
     notices: seen.notices,
     gone: link.gone,
     [Symbol.asyncDispose]: () => link[Symbol.asyncDispose](),
   }
-  const { vendorId, productId } = link.seen
-  const known = findDevice(vendorId, productId)
+  if (isFlip) return { ...common, ways: [flipWay(link, dfu, known.flip)] }
   if (seen.mode === 'application') return { ...common, ways: [], restart: restartOf(link, dfu, known) }
   const isDfuse = version === dfuseVersion
   const regions = isDfuse ? await regionsOf(link, dfu, ctx) : []
@@ -54,16 +58,19 @@ async function open(link: UsbLink, seen: Recognition, ctx: Context): Promise<Pro
     ...(known?.saysTooLong && { saysTooLong: true }),
   })
   const device: PlainDevice = { link, session, dfu, known }
-  const way: Way = {
-    to: 'itself',
-    by: 'bootloader',
-    speedsHz: [],
-    connect: (ctx): Promise<Patient> =>
-      isDfuse
-        ? DfusePatient.connect({ ...device, regions, blocksAt }, ctx)
-        : PlainPatient.connect(device, ctx),
-  }
+  const way = wayBy((ctx) =>
+    isDfuse ? DfusePatient.connect({ ...device, regions, blocksAt }, ctx) : PlainPatient.connect(device, ctx),
+  )
   return { ...common, ways: [way] }
+}
+
+const wayBy = (connect: Way['connect']): Way => ({ to: 'itself', by: 'bootloader', speedsHz: [], connect })
+
+/** What it says of sizes and times is for another language than its own. */
+function flipWay(link: UsbLink, { number, functional }: DfuInterface, chip: string): Way {
+  const session = new DfuSession(link, { number, transferBytes: mostBytes, saysNothing: true })
+  const device: FlipDevice = { session, chip, overwrites: functional !== undefined }
+  return wayBy((ctx) => FlipPatient.connect(device, ctx))
 }
 
 /** By DETACH; unknown devices come back as anything that is in DFU mode. */
@@ -79,6 +86,8 @@ const restartOf = (link: UsbLink, { number, functional }: DfuInterface, known?: 
 
 const refusing = (status: string): FlashError =>
   new FlashError('device-refused', { during: 'asking for its memories', status })
+
+const flipFact: Fact = { name: 'protocol', value: 'FLIP (DFU)', source: 'idProduct' }
 
 const protocolFact = (version: number): Fact => ({
   name: 'protocol',

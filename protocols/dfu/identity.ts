@@ -9,7 +9,7 @@ import { dfuClass } from './descriptors.ts'
 import { findDevice, knownIds, parseProduct } from './devices.ts'
 
 const modes: Readonly<Record<number, Mode>> = { 1: 'application', 2: 'bootloader' }
-/** Its loaders speak another language in the same clothes (FLIP). */
+/** Its loaders wear other clothes, or none, and are known by their ids. */
 const atmel = 0x03eb
 
 function modeOf({ interfaces }: SeenUsb): Mode | undefined {
@@ -29,7 +29,8 @@ function facts(seen: SeenUsb, model: string, mode: Mode): Fact[] {
     ['firmware-version', version, saysVersion ? 'iProduct' : 'bcdDevice'],
     ['manufacturer', seen.manufacturer, 'iManufacturer'],
     ['product', seen.product, 'iProduct'],
-    ['serial', seen.serial, 'iSerialNumber'],
+    // of Atmel's loaders it is a version, the same in all
+    ['serial', seen.vendorId === atmel ? undefined : seen.serial, 'iSerialNumber'],
   ]
   return known.flatMap(([name, value, source]) => (value ? [{ name, value, source }] : []))
 }
@@ -41,9 +42,10 @@ export default {
   filters: [...knownIds, dfuClass],
   toTarget: [],
   recognise(seen): Recognition | undefined {
-    const mode = seen.link === 'usb' ? modeOf(seen) : undefined
-    if (seen.link !== 'usb' || seen.vendorId === atmel || !mode) return undefined
+    if (seen.link !== 'usb') return undefined
     const known = findDevice(seen.vendorId, seen.productId)
+    const mode = seen.vendorId === atmel ? known && 'bootloader' : modeOf(seen)
+    if (!mode) return undefined
     const model = known?.model ?? seen.product ?? 'DFU'
     // On the hardware of an ST-Link, what it comes back as is that one's own boot loader.
     const isOnStLink =

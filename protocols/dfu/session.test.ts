@@ -78,6 +78,39 @@ test('one that says 0 ms forever is stuck, which is known at once', async () => 
   expect(clock.now()).toBeLessThan(1000)
 })
 
+test('one that says nothing of an erase is asked again, ever more rarely and not too rarely', async () => {
+  const times: number[] = []
+  const notDone: Status = { status: 'NOTDONE', pollMs: 0, state: State.DownloadBusy }
+  const { session: dfu, ctx } = await session(
+    (asked, now) => {
+      times.push(now())
+      return asked < 200 ? notDone : { status: 'OK', pollMs: 0, state: State.Idle }
+    },
+    { saysNothing: true },
+  )
+  expect(await dfu.send(0, block, ctx)).toMatchObject({ status: 'OK', state: State.Idle })
+  const waits = times.slice(1).map((at, i) => at - (times[i] ?? 0))
+  expect(Math.max(...waits)).toBeLessThan(110)
+  expect(times.at(-1)).toBeGreaterThan(15_000)
+})
+
+test('an error whose status can be cleared alone is left by an abort', async () => {
+  const {
+    session: dfu,
+    ctx,
+    twin,
+  } = await session((asked) => {
+    if (asked > 2) return undefined
+    return {
+      status: asked === 1 ? 'ADDRESS' : 'OK',
+      pollMs: 0,
+      state: asked === 1 ? State.Error : State.UploadIdle,
+    }
+  })
+  await dfu.toIdle(ctx)
+  expect(twin.asked).toBe(3)
+})
+
 test('one that never leaves busy is given up after a minute, whatever it says', async () => {
   for (const pollMs of [1, 1500, 0xff_ffff]) {
     const { session: dfu, ctx, clock } = await session(() => busy(pollMs))

@@ -19,6 +19,8 @@ export interface SessionOptions {
    * as it can. A device that follows the book refuses to be asked early.
    */
   readonly saysTooLong?: boolean
+  /** It says 0 ms, or next to nothing, however long it takes. */
+  readonly saysNothing?: boolean
 }
 
 /** No block takes longer, an erase of everything included (35 s); whatever the device says. */
@@ -32,6 +34,8 @@ const shortestPollMs = 1
 const detachTimeoutMs = 1000
 /** A device that was told to go has gone by then, and the browser has heard of it. */
 const goneWithinMs = 5000
+/** Asked more rarely than this, a device that does not say how long it takes is asked too late. */
+const longestPollMs = 100
 const mostClears = 5
 
 /** Asking moves it on, sooner or later. */
@@ -50,12 +54,14 @@ export class DfuSession {
   readonly #link: UsbLink
   readonly #number: number
   readonly #saysTooLong: boolean
+  readonly #saysNothing: boolean
 
-  constructor(link: UsbLink, { number, transferBytes, saysTooLong = false }: SessionOptions) {
+  constructor(link: UsbLink, options: SessionOptions) {
     this.#link = link
-    this.#number = number
-    this.transferBytes = transferBytes
-    this.#saysTooLong = saysTooLong
+    this.#number = options.number
+    this.transferBytes = options.transferBytes
+    this.#saysTooLong = options.saysTooLong ?? false
+    this.#saysNothing = options.saysNothing ?? false
   }
 
   /** @throws `unexpected-answer` for a state or status that there is none of */
@@ -74,8 +80,8 @@ export class DfuSession {
       last = await this.#untilReady(await this.#statusIfTold(), ctx)
       if (last.state === State.Idle && last.status === 'OK') return
       if (last.state === State.ManifestWaitReset) await this.#link.reset()
-      else if (last.state === State.Error || last.status !== 'OK') await this.#out(Request.ClearStatus)
-      else await this.#out(Request.Abort)
+      // Some clear no more than the status.
+      else await this.#out(last.status === 'OK' ? Request.Abort : Request.ClearStatus)
     }
     throw new FlashError('device-refused', {
       during: 'going to dfuIDLE',
@@ -88,11 +94,21 @@ export class DfuSession {
    * @throws `device-refused` with its status; it is in dfuIDLE again then
    */
   async download(block: number, bytes: Uint8Array, ctx: Context): Promise<void> {
-    await this.#out(Request.Download, block & 0xffff, bytes)
-    const ended = await this.#untilReady(await this.#statusIfTold(), ctx)
+    const ended = await this.send(block, bytes, ctx)
     if (ended.state === State.DownloadIdle && ended.status === 'OK') return
     await this.toIdle(ctx)
     throw new FlashError('device-refused', { during: `block ${String(block)}`, status: statusText(ended) })
+  }
+
+  /** The same, and what it says then, whatever that is. */
+  async send(block: number, bytes: Uint8Array, ctx: Context): Promise<Status> {
+    await this.hand(block, bytes)
+    return this.#untilReady(await this.#statusIfTold(), ctx)
+  }
+
+  /** The block alone: what follows shows whether it was taken. */
+  hand(block: number, bytes: Uint8Array): Promise<void> {
+    return this.#out(Request.Download, block & 0xffff, bytes, busyTimeoutMs)
   }
 
   /** At most `length` bytes; fewer are the end. */
@@ -171,7 +187,7 @@ export class DfuSession {
     const until = ctx.clock.now() + patienceMs
     for (let waitMs = 0, zeros = 0; !status || isBusy(status); status = await this.#statusIfTold()) {
       const leftMs = until - ctx.clock.now()
-      if (status?.pollMs === 0) zeros++
+      if (status?.pollMs === 0 && !this.#saysNothing) zeros++
       if (leftMs <= 0 || zeros === mostZeros)
         throw new FlashError('device-refused', {
           during: 'waiting for it',
@@ -179,7 +195,7 @@ export class DfuSession {
         })
       // Refused while busy, as the specification lets it, it is given more and more time.
       const moreMs = Math.max(shortestPollMs, waitMs * 2)
-      if (!status) waitMs = moreMs
+      if (!status || this.#saysNothing) waitMs = status ? Math.min(moreMs, longestPollMs) : moreMs
       else waitMs = this.#saysTooLong ? Math.min(moreMs, status.pollMs) : status.pollMs
       await ctx.sleep(Math.min(Math.max(waitMs, shortestPollMs), leftMs))
     }
@@ -204,8 +220,12 @@ export class DfuSession {
     )
   }
 
-  #out(request: Request, value = 0, bytes?: Uint8Array): Promise<void> {
-    return this.#link.controlOut(this.#setup(request, value), bytes)
+  #out(request: Request, value = 0, bytes?: Uint8Array, timeoutMs?: number): Promise<void> {
+    return this.#link.controlOut(
+      this.#setup(request, value),
+      bytes,
+      timeoutMs === undefined ? {} : { timeoutMs },
+    )
   }
 
   #setup(request: Request, value: number) {

@@ -1,19 +1,30 @@
 /**
+/**
  * The shelf of DFU devices: STM32 in their ROM's boot loader, with real sector maps, a Black Magic Probe in its own and
- * in use, and three without addresses. An STM32F103 has no such ROM. Sources: ST, AN2606 (layouts), data sheets of
- * STM32F072, F103 and F405 ("Flash memory characteristics"; what a ROM tells is the maximum there); Black Magic Debug,
- * `platforms/common/stm32/dfucore.c` and `dfu_f1.c`; devanlai/dapboot.
+ * in use, three without addresses, and AVRs with USB in theirs. An STM32F103 has no such ROM. Sources: ST, AN2606
+ * (layouts), data sheets of STM32F072, F103 and F405 ("Flash memory characteristics"; what a ROM tells is the maximum
+ * there); Black Magic Debug, `platforms/common/stm32/dfucore.c` and `dfu_f1.c`; devanlai/dapboot.
  */
 import { blank } from '#core/bytes.ts'
+import { FlashError } from '#core/errors.ts'
 import type { Range } from '#core/programmer.ts'
 import type { Dials, TwinShelf, TwinVariant } from '#bench/twin.ts'
-import { blackMagicProgram, practiceProgram, productIn } from './images.ts'
+import { avrPartByName } from '#chips/avr-parts.ts'
+import {
+  blackMagicProgram,
+  practiceAvrProgram,
+  practiceProgram,
+  practiceUsbSerial,
+  productIn,
+} from './images.ts'
 import { ApplicationTwin, type ApplicationOptions } from './twin-application.ts'
 import { blackMagicDescriptors, lonelyDescriptors } from './twin-descriptors.ts'
 import { DfuTwin, type DfuTwinOptions, type TwinContent } from './twin-device.ts'
+import { FlipTwin, type FlipTwinOptions } from './twin-flip.ts'
 import { DfuseContent, type DfuseOptions } from './twin-dfuse.ts'
 import { TwinFlash, type FlashTimes } from './twin-flash.ts'
 import { PlainContent, type PlainOptions } from './twin-plain.ts'
+import { serialPortIn } from './twin-usb-serial.ts'
 
 const flashStart = 0x0800_0000
 
@@ -167,6 +178,41 @@ const blackMagic: Dfuse = {
   application: { describe: blackMagicDescriptors, product: productIn, dfu: 4, detachesItself: true },
 }
 
+// ---- FLIP -----------------------------------------------------------------------------------------
+
+type Avr = Pick<FlipTwinOptions, 'productId' | 'build' | 'texts'> & {
+  readonly name: string
+  readonly chip: string
+  readonly dials?: TwinVariant['dials']
+  readonly program: Uint8Array
+}
+
+/** The boot section is as large as it can be. */
+const avr = ({ name, chip, dials = [], program, ...options }: Avr): TwinVariant => ({
+  name,
+  dials: [...dials, 'stuckBit', 'flickerBit'],
+  make(dials: Dials = {}) {
+    const part = avrPartByName(chip)
+    if (!part) throw new FlashError('bug', { during: `taking an ${chip}` })
+    const bootBytes = Math.max(...(part.bootBytes ?? [0]))
+    const flash = blank(part.flash.bytes)
+    flash.set(program)
+    const loader = practiceUsbSerial({ vendorId: 0x03eb, productId: options.productId }, bootBytes / 2)
+    flash.set(loader, part.flash.bytes - bootBytes)
+    const eeprom = Uint8Array.from({ length: part.eeprom.bytes / 2 }, (_, i) => i ^ 0x5a)
+    const twin = new FlipTwin({ ...options, part, bootBytes, flash, eeprom, starts: serialPortIn }, dials)
+    const application = () => twin.flash.bytes.subarray(0, part.flash.bytes - bootBytes)
+    // of Atmel's nobody sees more
+    const flashOf = () => (options.build === 'atmel' ? application() : twin.flash.bytes)
+    return {
+      twin,
+      patient: twin,
+      memory: (id) => (id === 'flash' ? flashOf() : id === 'eeprom' ? twin.eeprom : new Uint8Array()),
+      ...(serialPortIn(program) && { byItself: () => serialPortIn(application()) }),
+    }
+  },
+})
+
 export default {
   stm32f072: stm32({
     ...{ model: 'STM32F072', serial: 'FFFFFFFEFFFF' },
@@ -222,5 +268,22 @@ export default {
     manifests: 'waits for a reset',
     application: { describe: lonelyDescriptors, product: productIn, dfu: 0, detachesItself: false },
     isRunning: true,
+  }),
+  atmega16u2: avr({
+    name: "Arduino Uno R3's USB chip in its boot loader",
+    ...{ chip: 'ATmega16U2', productId: 0x2fef, build: 'arduino' },
+    program: practiceUsbSerial({ vendorId: 0x2341, productId: 0x0043 }, 4034),
+  }),
+  atmega32u4: avr({
+    name: "ATmega32U4 in Atmel's own boot loader",
+    ...{ chip: 'ATmega32U4', productId: 0x2ff4, build: 'atmel', dials: ['locked'] },
+    texts: { manufacturer: 'ATMEL', product: 'ATm32U4DFU', serial: '1.0.0' },
+    program: practiceAvrProgram(9000),
+  }),
+  at90usb1286: avr({
+    name: "AT90USB1286 in LUFA's boot loader",
+    ...{ chip: 'AT90USB1286', productId: 0x2ffb, build: 'lufa', dials: ['locked'] },
+    texts: { manufacturer: 'LUFA', product: 'LUFA DFU Bootloader (practice)', serial: '1' },
+    program: practiceAvrProgram(100_000),
   }),
 } satisfies TwinShelf

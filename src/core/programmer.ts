@@ -120,6 +120,7 @@ export type NoticeCode =
   | 'slow-sck-used' // the target answered only at a slower clock
   | 'locked' // lock bits prevent reading
   | 'bootloader-no-fuses' // a boot loader gives no fuses and lock bits; values: eeprom, where it gives that
+  | 'bootloader-locked' // refuses to read and to write until it was told to erase everything
   | 'programmer-recognised' // the target is itself a programmer
   | 'generic-serial' // a USB-serial bridge says nothing about what is behind it
   | 'other-protocol' // known, but its protocol is not spoken here yet; values: protocol

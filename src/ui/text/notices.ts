@@ -59,6 +59,10 @@ const texts = {
     what: eeprom ? m.notice_bootloader_eeprom() : m.notice_bootloader_no_fuses(),
     help: eeprom ? m.notice_bootloader_eeprom_help() : m.notice_bootloader_no_fuses_help(),
   }),
+  'bootloader-locked': () => ({
+    what: m.notice_bootloader_locked(),
+    help: m.notice_bootloader_locked_help(),
+  }),
   'programmer-recognised': ({ name }) => ({
     what: name ? m.notice_programmer_recognised_name({ name }) : m.notice_programmer_recognised(),
     help: m.notice_programmer_recognised_help(),

@@ -609,6 +609,7 @@ describe('a notice', () => {
       { lock: '0xfe', prevents: 'writing' },
     ],
     'bootloader-no-fuses': [{}, { eeprom: 'yes' }],
+    'bootloader-locked': [{}],
     'programmer-recognised': [{}, { name: 'USBasp 1.04' }],
     'generic-serial': [{}],
     'other-protocol': [{ protocol: 'STK500v2' }],
