@@ -174,25 +174,31 @@ export class JobState {
 
   restart = (): Promise<void> => this.#job.restart()
 
-  /** Who can be asked for the proof, as the patient by itself: the one that wrote itself, or one plugged in since. */
+  /**
+   * Who can be asked for the proof, as the patient by itself: one plugged in since; or the one that wrote itself, which
+   * may have gone and come as what its firmware appears as.
+   */
   prover(present: readonly Present[]): Present | undefined {
     const { backup, hasLeft, wanted } = this.view
-    if (backup?.origin.way.to === 'itself' && !hasLeft) return this.find(present)
+    const since = present.filter(({ attached }) => !this.#presentAtEnd.includes(attached.key))
+    if (backup?.origin.way.to !== 'itself' && !hasLeft) return since[0]
+    const same = hasLeft ? undefined : this.find(present)
+    if (same || (!hasLeft && this.#isHere)) return same
     const { vendorId, productId } = wanted?.firmware?.appears ?? {}
-    const isIt = ({ key, seen }: Attached) =>
-      !this.#presentAtEnd.includes(key) &&
-      (!hasLeft ||
-        vendorId === undefined ||
-        isOneOf([{ vendorId, ...(productId !== undefined && { productId }) }], seen))
-    return present.find(({ attached }) => isIt(attached))
+    if (vendorId === undefined) return hasLeft ? since[0] : undefined
+    const filter = { vendorId, ...(productId !== undefined && { productId }) }
+    return since.find(({ attached: { seen } }) => isOneOf([filter], seen))
+  }
+
+  get #isHere(): boolean {
+    return this.bench.present.some(({ attached }) => attached.key === this.#attached?.key)
   }
 
   /** Keys of what is not the patient, as far as the job cannot know it: while the one that wrote itself is here, all others. */
   get #bystanders(): readonly string[] {
     const keys = this.bench.present.map(({ attached }) => attached.key)
-    const isHere = this.#attached !== undefined && keys.includes(this.#attached.key)
     const isItself = this.view.backup?.origin.way.to === 'itself'
-    return isItself && isHere ? [...this.#presentAtEnd, ...keys] : this.#presentAtEnd
+    return isItself && this.#isHere ? [...this.#presentAtEnd, ...keys] : this.#presentAtEnd
   }
 
   /** `acknowledged`: the user knows that what cannot be saved may be lost. */

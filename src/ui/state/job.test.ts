@@ -3,6 +3,7 @@ import { deleteDB } from 'idb'
 import { afterEach, beforeEach, describe, expect, onTestFinished, test, vi } from 'vitest'
 import { PracticeBench } from '#bench/bench.ts'
 import { practiceImages } from '#bench/practice-images.ts'
+import type { Dials } from '#bench/twin.ts'
 import { VirtualClock } from '#bench/virtual-clock.ts'
 import { browserSurroundings } from '#host/surroundings.ts'
 import { Backups, type BackupDraft } from '#store/backups.ts'
@@ -132,7 +133,8 @@ test('a write that is continued knows its device again, and no other', async () 
   expect([mine, other].map((one) => job.isSame(one))).toEqual([true, false])
 })
 
-test('only what was plugged in since the write is asked for the proof', async () => {
+/** A job of the practice bench on the first of these, with an image written. */
+async function written(things: readonly (readonly [id: string, dials: Dials])[], imageId: string) {
   vi.stubGlobal('document', { hidden: true }) // painted at once
   vi.spyOn(browserSurroundings, 'guarded').mockImplementation((work) => work())
   vi.spyOn(browserSurroundings, 'battery').mockResolvedValue(undefined)
@@ -147,30 +149,60 @@ test('only what was plugged in since the write is asked for the proof', async ()
   const bench = new PracticeBench({ clock: new VirtualClock() })
   const devices = new Devices(bench, bench.clock)
   const present = async () => (await devices.list()).map((attached) => ({ attached, candidates: [] }))
-  const plugged = await bench.plug('usbasp:pair', { version: '1.10' })
-  await bench.plug('usbasp:atmega8', { version: '1.10' })
-  const state = {
-    log: new SessionLog(),
-    clock: bench.clock,
-    present: await present(),
-    practice: {},
-  } as unknown as BenchState
-  const job = new JobState(state, stores())
+  const plugged = []
+  for (const [id, dials] of things) plugged.push(await bench.plug(id, dials))
+  const state = { log: new SessionLog(), clock: bench.clock, present: await present(), practice: {} }
+  const job = new JobState(state as unknown as BenchState, stores())
   const [tool] = await devices.list()
   if (!tool) throw new Error('no tool')
   await job.connect(tool)
   expect(job.view.error).toBeUndefined()
   expect(lock).toHaveBeenCalledWith(expect.stringMatching(/^practice:/)) // no device's
   await job.backUp()
-  const image = (await practiceImages('usbasp')).find(({ id }) => id === 'usbasp-1.10-atmega8')
+  const family = things[0]?.[0].split(':')[0] ?? ''
+  const image = (await practiceImages(family)).find(({ id }) => id === imageId)
   if (!image) throw new Error('no image')
   await job.choose(await fromPractice(image))
   await job.write(job.view.plan?.consequences.map(({ id }) => id) ?? [])
   expect(job.view.error).toBeUndefined()
+  return { job, plugged, bench, present, look: async () => void (state.present = await present()) }
+}
+
+test('only what was plugged in since the write is asked for the proof', async () => {
+  const { job, plugged, present } = await written(
+    [
+      ['usbasp:pair', { version: '1.10' }],
+      ['usbasp:atmega8', { version: '1.10' }],
+    ],
+    'usbasp-1.10-atmega8',
+  )
   expect(job.prover(await present())).toBeUndefined()
-  await plugged.plugInByItself()
+  await plugged[0]?.plugInByItself()
   const seen = job.prover(await present())?.attached.seen
   expect(seen?.link === 'usb' && seen.deviceVersion).toEqual([1, 1, 0])
+})
+
+test('what wrote itself is asked for the proof as what it then appears as, however it came there', async () => {
+  const { job, plugged, bench, present, look } = await written(
+    [['dfu:atmega16u2', {}]],
+    'practice-2-atmega16u2-flip',
+  )
+  const ids = { vendorId: 0x2341, productId: 0x0043 }
+  const another = { usb: { ...ids, productId: 0x0042 }, bridge: 'cdc-acm' } as const
+  const silent = { plugged: () => undefined, receive: () => undefined, signals: () => undefined }
+  const prover = async () => {
+    await look()
+    return job.prover((await present()).filter(({ attached }) => attached.link === 'serial'))?.attached.seen
+  }
+  bench.serial.plug({ link: 'serial', ...another, ...silent })
+  expect(job.view.hasLeft).toBe(true)
+  expect(await prover()).toBeUndefined()
+  await bench.clock.sleep(1000) // it was told to start
+  expect(await prover()).toMatchObject(ids)
+  await plugged[0]?.unplug()
+  expect(await prover()).toBeUndefined()
+  await plugged[0]?.plugInByItself()
+  expect(await prover()).toMatchObject(ids)
 })
 
 test('of two alike none is taken by itself, nor a port without ids', async () => {
@@ -180,7 +212,7 @@ test('of two alike none is taken by itself, nor a port without ids', async () =>
   const present = (await devices.list()).map((attached) => ({ attached, candidates: [] }))
   const [first] = present
   if (!first) throw new Error('two were plugged in')
-  const atPractice = { practice: {}, log: new SessionLog() } as BenchState
+  const atPractice = { practice: {}, log: new SessionLog(), present } as unknown as BenchState
   const entry = await unfinished({ way: { to: 'itself', by: 'bootloader' } })
   const job = await JobState.reopen(atPractice, stores(), { ...entry, seen: first.attached.seen })
   expect(job.find(present)).toBeUndefined()

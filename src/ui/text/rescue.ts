@@ -1,6 +1,7 @@
 /**
  * Rescue sheets as data: signs and what they mean, what is needed, steps with the drawing that belongs to
- * each, what is safe. Facts: USBasp's Readme and schematic, optiboot and ArduinoISP as shipped by Arduino.
+ * each, what is safe. Facts: USBasp's Readme and schematic, optiboot, ArduinoISP and the USB
+ * chip's firmware as shipped by Arduino.
  */
 import type { Dials } from '#bench/twin.ts'
 import type { Diagram } from '../parts/wiring.ts'
@@ -47,7 +48,7 @@ export const toolTexts: Readonly<
   stk500: { name: m.bring_tool_arduino, help: m.bring_tool_arduino_help, sheet: 'arduino-isp' },
 }
 
-export type SheetId = 'usbasp' | 'arduino' | 'arduino-isp' | 'usbisp'
+export type SheetId = 'usbasp' | 'arduino' | 'arduino-usb' | 'arduino-isp' | 'usbisp'
 
 export const sheets: Readonly<Record<SheetId, Sheet>> = {
   usbasp: {
@@ -123,6 +124,26 @@ export const sheets: Readonly<Record<SheetId, Sheet>> = {
         },
       },
     },
+  },
+  'arduino-usb': {
+    title: m.rescue_arduino_usb,
+    short: m.rescue_arduino_usb_short,
+    lead: m.rescue_arduino_usb_lead,
+    signs: [
+      { sign: m.rescue_arduino_usb_sign_port, meaning: m.rescue_arduino_usb_mean_port },
+      { sign: m.rescue_arduino_usb_sign_dfu, meaning: m.rescue_arduino_usb_mean_dfu },
+      { sign: m.rescue_arduino_usb_sign_other, meaning: m.rescue_arduino_usb_mean_other },
+    ],
+    need: [m.rescue_arduino_usb_need],
+    steps: [
+      { text: m.rescue_arduino_usb_step_plug, picture: { diagram: 'uno-usb', highlight: 'usb' } },
+      { text: m.rescue_arduino_usb_step_pads, picture: { diagram: 'uno-usb', highlight: 'pads' } },
+      { text: m.rescue_arduino_usb_step_connect },
+      { text: m.rescue_arduino_usb_step_choose },
+      { text: m.rescue_arduino_usb_step_replug },
+    ],
+    safe: [m.rescue_arduino_usb_safe_sketch, m.rescue_arduino_usb_safe_again],
+    unsafe: [m.rescue_arduino_usb_unsafe_combined],
   },
   'arduino-isp': {
     title: m.rescue_arduino_isp,
