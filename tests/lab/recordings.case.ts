@@ -25,6 +25,12 @@ const dfuUtil = (bytes: number) => ({
     dfu-util -a 0 -s 0x08000000 -D /tmp/flash.bin &&
     dfu-util -a 0 -s 0x08000000:${String(bytes)} -U /tmp/read.bin && cmp /tmp/flash.bin /tmp/read.bin`,
 })
+/** It reads back what it has written. */
+const dfuProgrammer = (chip: string) => ({
+  program: 'dfu-programmer 0.6.1',
+  command: `objcopy -I binary -O ihex /tmp/flash.bin /tmp/flash.hex &&
+    dfu-programmer ${chip} erase && dfu-programmer ${chip} flash /tmp/flash.hex`,
+})
 const arduinoIsp = avrdude('-c stk500v1 -P /dev/ttyACM0 -b 19200 -p m8')
 
 export const jobs: readonly Job[] = [
@@ -38,6 +44,10 @@ export const jobs: readonly Job[] = [
     ...{ ...arduinoIsp, command: `${whileHeldOpen('/dev/ttyACM0')}\n${arduinoIsp.command}` },
   },
   { id: 'dfu:stm32f072', name: 'dfu-util-stm32f072', flash: 8192, ...dfuUtil(8192) },
+  {
+    ...{ id: 'dfu:atmega16u2', name: 'dfu-programmer-atmega16u2', flash: 8192 },
+    ...dfuProgrammer('atmega16u2'),
+  },
 ]
 
 const record = ({ id, name, program, command, flash }: Job): LabCase => ({

@@ -23,6 +23,8 @@ const needed = {
   udev: '/lib/systemd/systemd-udevd',
   avrdude: '/usr/bin/avrdude',
   'dfu-util': '/usr/bin/dfu-util',
+  'dfu-programmer': '/usr/bin/dfu-programmer',
+  binutils: '/usr/bin/objcopy',
   procps: '/usr/bin/pgrep',
   xvfb: '/usr/bin/Xvfb',
   xdotool: '/usr/bin/xdotool',
