@@ -147,39 +147,45 @@ export class DfuSession {
   }
 
   /**
-   * Out of its application and into its boot loader (5.1): it goes by itself, or when its port is reset.
+   * Out of its application and into its boot loader (5.1): it goes by itself, or when its port is reset. Once told, it
+   * cannot be stopped.
    * @throws `device-refused` when it stays
    */
-  async detach(willDetach: boolean, ctx: Context): Promise<void> {
-    await this.#unlessGone(() => this.#out(Request.Detach, detachTimeoutMs))
-    if (!willDetach) await this.#unlessGone(() => this.#link.reset())
-    await this.#untilGone('starting its boot loader', ctx)
+  detach(willDetach: boolean, ctx: Context): Promise<void> {
+    return ctx.critical(async (critical) => {
+      const trouble = await this.#unlessGone(() => this.#out(Request.Detach, detachTimeoutMs))
+      if (!willDetach) await this.#unlessGone(() => this.#link.reset())
+      await this.#untilGone('starting its boot loader', critical, trouble)
+    })
   }
 
   /**
    * Starts what it holds: the empty block ends a download that was none, and asking for its status makes it go.
    * @throws `device-refused` when it stays
    */
-  async leave(ctx: Context): Promise<void> {
-    await this.#unlessGone(() => this.end(0))
-    await this.#unlessGone(() => this.#statusIfTold()) // some go without an answer
-    await this.#untilGone('starting its application', ctx)
+  leave(ctx: Context): Promise<void> {
+    return ctx.critical(async (critical) => {
+      const trouble = await this.#unlessGone(() => this.end(0))
+      await this.#unlessGone(() => this.#statusIfTold()) // some go without an answer
+      await this.#untilGone('starting its application', critical, trouble)
+    })
   }
 
-  async #unlessGone(ask: () => Promise<unknown>): Promise<void> {
+  /** Gives what went wrong, which does not matter once it is gone. */
+  async #unlessGone(ask: () => Promise<unknown>): Promise<FlashError | undefined> {
     try {
       await ask()
+      return undefined
     } catch (error) {
-      if (!isFlashError(error, 'device-gone', 'timeout')) throw error
+      if (isFlashError(error, 'device-gone', 'timeout')) return error
+      throw error
     }
   }
 
-  async #untilGone(during: string, { clock, signal }: Context): Promise<void> {
+  async #untilGone(during: string, { clock }: Context, trouble?: FlashError): Promise<void> {
     const { gone } = this.#link
-    await clock.sleep(goneWithinMs, AbortSignal.any([gone, signal])).catch(() => undefined) // looked at here
-    if (gone.aborted) return
-    signal.throwIfAborted()
-    throw new FlashError('device-refused', { during, status: 'still there' })
+    await clock.sleep(goneWithinMs, gone).catch(() => undefined) // whether it went is looked at here
+    if (!gone.aborted) throw trouble ?? new FlashError('device-refused', { during, status: 'still there' })
   }
 
   /** Waits while it is busy, for what the device says and no longer than is of use. `status`: undefined as in `#statusIfTold`. */

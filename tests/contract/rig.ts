@@ -7,6 +7,7 @@ import { PracticeBench, type Plugged } from '#bench/bench.ts'
 import type { Dials } from '#bench/twin.ts'
 import { VirtualClock } from '#bench/virtual-clock.ts'
 import { Context } from '#core/context.ts'
+import { FlashError } from '#core/errors.ts'
 import type { Contents, MemoryId, Patient, Programmer } from '#core/programmer.ts'
 import { Progress, type ProgressEvent } from '#core/progress.ts'
 import { acknowledge, atRisk, readContents, type ReadContents } from '#jobs/backup.ts'
@@ -15,7 +16,7 @@ import { candidates, openProgrammer } from '#jobs/identify.ts'
 import { layoutOf, planFlash, type Memories, type Plan } from '#jobs/plan.ts'
 import { Backups, type Receipt } from '#store/backups.ts'
 import type { Database } from '#store/db.ts'
-import { Devices } from '#transport/devices.ts'
+import { Devices, type Attached } from '#transport/devices.ts'
 
 export interface Rig {
   readonly clock: VirtualClock
@@ -32,11 +33,25 @@ export async function setUp(id: string, db: Database, dials?: Dials): Promise<Ri
   return { clock, bench, devices, plugged: await bench.plug(id, dials), backups: new Backups(db) }
 }
 
+/** The one that is plugged in, or will be in a moment; `but`: with another key. */
+async function theOne(
+  { devices }: Pick<Rig, 'devices'>,
+  { clock }: Context,
+  but?: string,
+): Promise<Attached> {
+  for (let tries = 0; tries < 50; tries++) {
+    const [attached] = await devices.list()
+    if (attached && attached.key !== but) return attached
+    await clock.sleep(100)
+  }
+  throw new FlashError('device-gone', { during: 'looking for it' })
+}
+
 /** Identifies what is plugged in and opens it; with its boot loader, where that is the only way. */
-export async function openFirst({ devices }: Pick<Rig, 'devices'>, ctx: Context): Promise<Programmer> {
-  const [attached] = await devices.list()
-  const [candidate] = attached ? candidates(attached.seen) : []
-  if (!attached || !candidate) throw new Error('nothing that anybody recognises is plugged in')
+export async function openFirst(rig: Pick<Rig, 'devices'>, ctx: Context, but?: string): Promise<Programmer> {
+  const attached = await theOne(rig, ctx, but)
+  const [candidate] = candidates(attached.seen)
+  if (!candidate) throw new Error('nothing that anybody recognises is plugged in')
   const programmer = await openProgrammer(attached, candidate, ctx)
   if (programmer.ways.length > 0 || !programmer.restart) return programmer
   try {
@@ -44,12 +59,7 @@ export async function openFirst({ devices }: Pick<Rig, 'devices'>, ctx: Context)
   } finally {
     await programmer[Symbol.asyncDispose]()
   }
-  for (let tries = 0; tries < 50; tries++) {
-    const [back] = await devices.list()
-    if (back && back.key !== attached.key) return openFirst({ devices }, ctx)
-    await ctx.clock.sleep(100)
-  }
-  throw new Error('it did not come back')
+  return openFirst(rig, ctx, attached.key)
 }
 
 /** A stored backup: what a job that failed leaves to the next one. */
