@@ -5,6 +5,7 @@
 import type { Context } from '#core/context.ts'
 import { FlashError } from '#core/errors.ts'
 import type {
+  Fact,
   KnownFirmware,
   Notice,
   Patient,
@@ -153,7 +154,7 @@ export class Connection implements AsyncDisposable {
   }
 }
 
-const valueOf = ({ facts }: Programmer, name: string): string | undefined =>
+const valueOf = ({ facts }: Pick<Patient, 'facts'>, name: Fact['name']): string | undefined =>
   facts.find((fact) => fact.name === name)?.value
 
 /** The same device has the same name in every tab; so have two of a kind without serial numbers. */
@@ -199,11 +200,21 @@ function recognised(firmware: KnownFirmware): Notice[] {
 /** Where a backup comes from. */
 export function originOf(patient: Patient, connection: Connection | undefined, practice = false): Origin {
   const { kind, chip, facts } = patient
-  const serial = facts.find(({ name }) => name === 'serial')?.value
   return {
     ...(practice && { practice }),
     programmer: { model: connection?.model ?? '', facts: connection?.programmer.facts ?? [] },
     way: connection?.ends ?? { to: 'target', by: '' },
-    patient: { kind, chip, facts, serial },
+    patient: { kind, chip, facts, serial: valueOf(patient, 'serial') },
   }
+}
+
+/**
+ * Serial numbers tell two of one kind apart, also where nothing of them can be read.
+ * @throws `target-changed`
+ */
+export function refuseOther(patient: Patient, { kind, serial }: Origin['patient']): void {
+  const found = valueOf(patient, 'serial')
+  if (patient.kind !== kind) throw new FlashError('target-changed', { expected: kind, found: patient.kind })
+  if (serial !== undefined && found !== undefined && found !== serial)
+    throw new FlashError('target-changed', { expected: serial, found })
 }

@@ -22,7 +22,7 @@ import { checkAll, renewed, type Computer } from './check.ts'
 import { connectedUsb } from './check-content.ts'
 import { asWritable, ruleFor } from './choose.ts'
 import { circumstancesOf, computerOf } from './circumstances.ts'
-import { Connection, originOf, patientView, type ConnectOptions } from './connection.ts'
+import { Connection, originOf, patientView, refuseOther, type ConnectOptions } from './connection.ts'
 import { flash, release, type FlashOptions } from './flash.ts'
 import { recogniseFirmware } from './identify.ts'
 import { OpenEntry } from './open-entry.ts'
@@ -398,10 +398,14 @@ export class Job {
   readonly #meet = async (ctx: Context): Promise<Patient> => {
     if (!this.#connection) throw new FlashError('device-gone', {})
     const patient = await this.#connection.connect(ctx)
-    const expected = this.view.backup?.origin.patient.kind ?? patient.kind
-    if (patient.kind === expected) return (this.#patient = patient)
-    await release(patient, ctx)
-    throw new FlashError('target-changed', { expected, found: patient.kind })
+    const { backup } = this.view
+    try {
+      if (backup) refuseOther(patient, backup.origin.patient)
+    } catch (error) {
+      await release(patient, ctx)
+      throw error
+    }
+    return (this.#patient = patient)
   }
 
   async #letGo(): Promise<void> {

@@ -1,7 +1,7 @@
 /** A programmer that runs its own firmware, and has the way to it only as another device: a Black Magic Probe. */
 import 'fake-indexeddb/auto'
 import { afterEach, beforeEach, expect, test } from 'vitest'
-import { PracticeBench, type Plugged } from '#bench/bench.ts'
+import { PracticeBench, take, type Plugged } from '#bench/bench.ts'
 import { practiceImages } from '#bench/practice-images.ts'
 import { VirtualClock } from '#bench/virtual-clock.ts'
 import { formatIntelHex } from '#firmware/intel-hex.ts'
@@ -184,4 +184,29 @@ test('a read-protected chip is erased with a typed consent, found again, and wri
   expect(job.view.proof?.kind).toBe('read-again')
   const [segment] = image.build()
   expect(plugged.memory('flash').slice(0, segment?.bytes.length)).toEqual(segment?.bytes)
+})
+
+test('another protected one of the same kind is not erased in its place: its serial number tells them apart', async () => {
+  plugged = await bench.plug('dfu:stm32f072', { locked: true })
+  const job = new Job(services)
+  await job.connect(await theOne())
+  await job.backUp()
+  await job.backUp({ acknowledged: job.view.unacknowledged })
+  const image = (await practiceImages('dfu')).find(({ chip }) => chip === 'STM32 (128 KiB)')
+  if (!image) throw new Error('no practice image')
+  const file = new Blob([formatIntelHex(image.build())])
+  await job.choose(await wantedFromFile({ kind: 'practice', file, name: 'a.hex' }, parse))
+  await plugged.unplug()
+
+  const { setup } = await take('dfu:stm32f072', { locked: true })
+  if (setup.twin.link !== 'usb') throw new Error('not on USB')
+  Object.assign(setup.twin.descriptors.strings, { 3: 'ANOTHER' })
+  const other = bench.usb.plug(setup.twin)
+  const before = setup.memory('flash').slice()
+  await job.resumeAfterReplug(await theOne())
+  expect(job.view.error).toMatchObject({ code: 'target-changed', detail: { found: 'ANOTHER' } })
+  await job.write(consents(job))
+  expect(job.view.error?.code).toBe('target-changed')
+  expect(setup.memory('flash')).toEqual(before)
+  await other.unplug()
 })
