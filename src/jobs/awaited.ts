@@ -28,7 +28,8 @@ export function awaitedAmong<P extends Present>(
   return others.length > 0 ? undefined : found
 }
 
-const serialOf = (seen: Seen | undefined): string | undefined =>
+/** What tells two of a kind apart; undefined: nothing does. */
+export const serialOf = (seen: Seen | undefined): string | undefined =>
   seen?.link === 'usb' ? seen.serial : undefined
 
 /** As a browser's chooser would offer it. */

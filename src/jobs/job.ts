@@ -257,7 +257,7 @@ export class Job {
       const isToolGone = this.#connection?.isGone ?? true
       const to = this.view.backup?.origin.way.to
       if (to && tool && !('ways' in tool))
-        refuseBystander(attached, firmware, { to, tool, isToolGone, present })
+        refuseBystander(attached, firmware, { to, tool, isToolGone, present, known: this.view.seen })
       // A serial port or a device that proves itself has to be free for that.
       if (attached.key === this.#connection?.key) await this.#letGo()
       return this.#certify(await proveRunning(attached, firmware, this.#before, ctx))

@@ -6,11 +6,12 @@
 import { hex } from '#core/bytes.ts'
 import { Context } from '#core/context.ts'
 import { FlashError, type NotThePatient } from '#core/errors.ts'
-import type { Fact, KnownFirmware, MemoryId } from '#core/programmer.ts'
+import type { Fact, KnownFirmware, MemoryId, Seen } from '#core/programmer.ts'
 import { firmwareName } from '#core/versions.ts'
 import { sha256OfMemories } from '#store/backups.ts'
 import { sha256 } from '#firmware/hash.ts'
 import type { Attached } from '#transport/devices.ts'
+import { serialOf } from './awaited.ts'
 import { describe } from './describe.ts'
 import { comparedAgain } from './certificate.ts'
 import { candidates, openProgrammer, recogniseFirmware } from './identify.ts'
@@ -65,6 +66,8 @@ export interface Bystanders {
   readonly isToolGone: boolean
   /** Keys of what was plugged in when the write ended; without the tool's, or with it. */
   readonly present: readonly string[]
+  /** As what the tool has shown itself in this job. */
+  readonly known: readonly Seen[]
 }
 
 /** @throws `not-proven` when it is not the patient, or may be the tool plugged in again */
@@ -82,13 +85,20 @@ export function refuseBystander(attached: Attached, expected: KnownFirmware, bys
 
 function whyNotThePatient(
   { key, seen }: Attached,
-  { to, tool, isToolGone, present }: Bystanders,
+  { to, tool, isToolGone, present, known }: Bystanders,
 ): NotThePatient | undefined {
   const [isTool, wasThere] = [key === tool.key, present.includes(key)]
-  if (to === 'itself') return !isTool && (wasThere || !isToolGone) ? 'another' : undefined
+  if (to === 'itself')
+    return !isTool && (wasThere || !isToolGone || isOtherSerial(seen, known)) ? 'another' : undefined
   if (isTool) return 'tool'
   if (wasThere) return 'was-there'
   return isToolGone && JSON.stringify(seen) === JSON.stringify(tool.seen) ? 'like-the-tool' : undefined
+}
+
+function isOtherSerial(seen: Seen, known: readonly Seen[]): boolean {
+  const serials = known.flatMap((one) => serialOf(one) ?? [])
+  const serial = serialOf(seen)
+  return serial !== undefined && serials.length > 0 && !serials.includes(serial)
 }
 
 /** @throws `not-proven` with what was expected and found, and whatever opening the device throws */

@@ -161,6 +161,21 @@ test('instead of its version it can be read again, as its boot loader', async ()
   expect(job.view).toMatchObject({ error: undefined, proof: { kind: 'read-again' } })
 })
 
+test('another one of the same version is no proof: its serial number tells them apart', async () => {
+  const job = await backedUp()
+  await job.choose(await version('2.0.0'))
+  await job.write(consents(job))
+  const mine = await theOne()
+  const other = { ...mine, seen: { ...mine.seen, serial: 'ANOTHER' } } as Attached
+  await job.prove(other)
+  expect(job.view).toMatchObject({
+    proof: undefined,
+    error: { code: 'not-proven', detail: { why: 'another' } },
+  })
+  await job.prove(mine)
+  expect(job.view.proof?.kind).toBe('running-version')
+})
+
 test('a read-protected chip is erased with a typed consent, found again, and written', async () => {
   plugged = await bench.plug('dfu:stm32f072', { locked: true })
   const job = new Job(services)
