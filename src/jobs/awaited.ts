@@ -8,8 +8,9 @@ interface Present {
 }
 
 /**
- * One that was not there before, is what it should be, and has its serial number where both have one that tells them
- * apart. Undefined: none, or several that nobody can tell apart; then the user chooses.
+ * One that was not there before and is what it should be; of several the one with its serial number. A boot loader may
+ * have another number than its application; what comes back as what it was has the same.
+ * Undefined: none, or several that nobody can tell apart; then the user chooses.
  * @param before keys of what was plugged in when it was told
  */
 export function awaitedAmong<P extends Present>(
@@ -19,13 +20,20 @@ export function awaitedAmong<P extends Present>(
 ): P | undefined {
   if (!restart?.isUnderWay) return undefined
   const possible = present.filter(
-    ({ attached: { key, seen } }) => !before.includes(key) && isOneOf(restart.as, seen),
+    ({ attached: { key, seen } }) =>
+      !before.includes(key) && isOneOf(restart.as, seen) && !isOtherOfItsKind(seen, last),
   )
   const serial = serialOf(last)
   const same =
     serial === undefined ? [] : possible.filter(({ attached }) => serialOf(attached.seen) === serial)
   const [found, ...others] = same.length > 0 ? same : possible
   return others.length > 0 ? undefined : found
+}
+
+function isOtherOfItsKind(seen: Seen, last: Seen | undefined): boolean {
+  const [serial, before] = [serialOf(seen), serialOf(last)]
+  const isOfItsKind = seen.vendorId === last?.vendorId && seen.productId === last?.productId
+  return isOfItsKind && serial !== undefined && before !== undefined && serial !== before
 }
 
 /** What tells two of a kind apart; undefined: nothing does. */
