@@ -694,6 +694,8 @@ export class Job {
         throw new FlashError('bug', { during: 'going on with what is refused' })
       }
       const plan = this.#plan()
+      // What cannot be read may be another unit's: the consent was to losing what the first one held.
+      if (plan.erase === 'chip' && plan.lost.some((id) => !this.#present.has(id))) this.#consents = []
       if (!this.#isConsented(plan)) return notYet
       if (checks) this.#runner.set({ checks }) // of the whole write: its rest may have nothing left to do
       return this.#write(ctx.under(rest))

@@ -2,7 +2,7 @@
 import 'fake-indexeddb/auto'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { PracticeBench, take, type Plugged } from '#bench/bench.ts'
-import { practiceImages } from '#bench/practice-images.ts'
+import { practiceImages, type PracticeImage } from '#bench/practice-images.ts'
 import { VirtualClock } from '#bench/virtual-clock.ts'
 import { formatIntelHex } from '#firmware/intel-hex.ts'
 import { Devices, type Attached } from '#transport/devices.ts'
@@ -45,9 +45,12 @@ async function theOne(): Promise<Attached> {
 const idOf = ({ seen }: Attached): string =>
   `${(seen.vendorId ?? 0).toString(16)}:${(seen.productId ?? 0).toString(16)}`
 
-async function version(number: string): Promise<Wanted> {
-  const image = (await practiceImages('dfu')).find((one) => one.version === number)
-  if (!image) throw new Error(`no practice image ${number}`)
+const version = (number: string): Promise<Wanted> => wantedOf(({ version }) => version === number)
+const programOf = (kind: string): Promise<Wanted> => wantedOf(({ chip }) => chip === kind)
+
+async function wantedOf(isIt: (image: PracticeImage) => boolean): Promise<Wanted> {
+  const image = (await practiceImages('dfu')).find(isIt)
+  if (!image) throw new Error('no such practice image')
   const file = new Blob([formatIntelHex(image.build())])
   return wantedFromFile({ kind: 'practice', file, name: `${image.name}.hex` }, parse)
 }
@@ -183,10 +186,7 @@ test('a read-protected chip is erased with a typed consent, found again, and wri
   await job.backUp()
   expect(job.view).toMatchObject({ next: 'acknowledge', unacknowledged: [{ memory: 'flash' }] })
   await job.backUp({ acknowledged: job.view.unacknowledged })
-  const image = (await practiceImages('dfu')).find(({ chip }) => chip === 'STM32 (128 KiB)')
-  if (!image) throw new Error('no practice image')
-  const file = new Blob([formatIntelHex(image.build())])
-  await job.choose(await wantedFromFile({ kind: 'practice', file, name: 'a.hex' }, parse))
+  await job.choose(await programOf('STM32 (128 KiB)'))
   expect(job.view.plan).toMatchObject({
     erase: 'chip',
     consequences: [{ id: 'no-backup:flash', typed: true }],
@@ -197,8 +197,30 @@ test('a read-protected chip is erased with a typed consent, found again, and wri
   expect(job.view).toMatchObject({ error: undefined, halfWritten: false, next: 'prove' })
   await job.prove()
   expect(job.view.proof?.kind).toBe('read-again')
-  const [segment] = image.build()
+  const [segment] = job.view.wanted?.contents.get('flash') ?? []
   expect(plugged.memory('flash').slice(0, segment?.bytes.length)).toEqual(segment?.bytes)
+})
+
+test('another protected one that nothing tells from it is asked about, not erased by the same consent', async () => {
+  plugged = await bench.plug('dfu:stm32f072', { locked: true })
+  const job = new Job(services)
+  await job.connect(await theOne())
+  await job.backUp()
+  await job.backUp({ acknowledged: job.view.unacknowledged })
+  await job.choose(await programOf('STM32 (128 KiB)'))
+  await job.write(consents(job))
+  expect(job.view.next).toBe('find')
+  await plugged.unplug()
+
+  const other = await bench.plug('dfu:stm32f072', { locked: true })
+  const before = other.memory('flash').slice()
+  await job.resumeAfterReplug(await theOne())
+  expect(other.memory('flash')).toEqual(before)
+  expect(job.view).toMatchObject({
+    next: 'write',
+    error: undefined,
+    plan: { erase: 'chip', consequences: [{ id: 'no-backup:flash', typed: true }] },
+  })
 })
 
 test('another protected one of the same kind is not erased in its place: its serial number tells them apart', async () => {
@@ -207,10 +229,7 @@ test('another protected one of the same kind is not erased in its place: its ser
   await job.connect(await theOne())
   await job.backUp()
   await job.backUp({ acknowledged: job.view.unacknowledged })
-  const image = (await practiceImages('dfu')).find(({ chip }) => chip === 'STM32 (128 KiB)')
-  if (!image) throw new Error('no practice image')
-  const file = new Blob([formatIntelHex(image.build())])
-  await job.choose(await wantedFromFile({ kind: 'practice', file, name: 'a.hex' }, parse))
+  await job.choose(await programOf('STM32 (128 KiB)'))
   await plugged.unplug()
 
   const { setup } = await take('dfu:stm32f072', { locked: true })
