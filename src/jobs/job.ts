@@ -8,7 +8,7 @@
  */
 import { isBlank } from '#core/bytes.ts'
 import type { Context, Log } from '#core/context.ts'
-import { FlashError } from '#core/errors.ts'
+import { FlashError, isFlashError } from '#core/errors.ts'
 import type { KnownFirmware, MemoryId, Patient, Programmer, Rescue, Unreadable } from '#core/programmer.ts'
 import { systemClock, type Clock } from '#core/time.ts'
 import type { Backups, Receipt } from '#store/backups.ts'
@@ -357,12 +357,16 @@ export class Job {
   }
 
   async #openAndReach(source: Attached | Programmer, ctx: Context): Promise<unknown> {
+    const { seen } = this.view
     const steps = ctx.progress.steps({ open: 1, reach: 1 })
     await this.#open(source, ctx.under(steps.open))
     steps.open.finish()
     if (this.view.restart) return notYet
     // Only met and let go again: nothing is held while the user reads.
-    const patient = await this.#meet(ctx.under(steps.reach))
+    const patient = await this.#meet(ctx.under(steps.reach)).catch((error: unknown) => {
+      if (isFlashError(error, 'target-changed')) this.#runner.set({ seen }) // another one is not to be looked for
+      throw error
+    })
     this.#runner.set({
       patient: patientView(patient, this.#connection, this.view.rescue),
       unacknowledged: this.#unacknowledged(patient.unreadable),

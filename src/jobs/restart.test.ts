@@ -239,6 +239,7 @@ test('another protected one of the same kind is not erased in its place: its ser
   const before = setup.memory('flash').slice()
   await job.resumeAfterReplug(await theOne())
   expect(job.view.error).toMatchObject({ code: 'target-changed', detail: { found: 'ANOTHER' } })
+  expect(job.view.seen).toMatchObject([{ serial: 'FFFFFFFEFFFF' }]) // still the only one that is looked for
   await job.write(consents(job))
   expect(job.view.error?.code).toBe('target-changed')
   expect(setup.memory('flash')).toEqual(before)
