@@ -589,7 +589,8 @@ export class Job {
       const before = this.#present
       await this.#enter('writing', {
         ...(wrong.size > 0 && { wrong }),
-        ...(halfWritten && { before, begun }),
+        ...(halfWritten && { before }),
+        ...((halfWritten || this.#patient?.eraseChip?.restarts) && { begun }),
       })
       this.#unfinished = { wanted, rule, before, wrong, begun }
       this.#runner.set({ halfWritten: true })
@@ -624,8 +625,10 @@ export class Job {
     const whole = halfWritten ? this.#planFrom(this.#kept) : written
     // of a rest, what was right already when it was read again is told as well
     const all = { ...written, expected: new Map([...whole.expected, ...written.expected]) }
-    // the backup itself, put back over a write that was broken off, is no work for what the backup tells
-    const outcome = await outcomeOf(startedAt, kept, all, halfWritten && !hasWork(whole) ? begun : whole)
+    // the backup itself, put back over a write that was broken off, is no work for what the backup tells; and of a
+    // protected chip, which is open since, that does not tell the erase
+    const isUntold = !hasWork(whole) || (begun.erase === 'chip' && whole.erase === 'none')
+    const outcome = await outcomeOf(startedAt, kept, all, halfWritten && isUntold ? begun : whole)
     await this.#enter('written', { outcome, steps: this.#runner.record })
     this.#unfinished = undefined
     this.#runner.set({

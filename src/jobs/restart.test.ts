@@ -179,27 +179,37 @@ test('another one of the same version is no proof: its serial number tells them 
   expect(job.view.proof?.kind).toBe('running-version')
 })
 
-test('a read-protected chip is erased with a typed consent, found again, and written', async () => {
-  plugged = await bench.plug('dfu:stm32f072', { locked: true })
-  const job = new Job(services)
-  await job.connect(await theOne())
-  await job.backUp()
-  expect(job.view).toMatchObject({ next: 'acknowledge', unacknowledged: [{ memory: 'flash' }] })
-  await job.backUp({ acknowledged: job.view.unacknowledged })
-  await job.choose(await programOf('STM32 (128 KiB)'))
-  expect(job.view.plan).toMatchObject({
-    erase: 'chip',
-    consequences: [{ id: 'no-backup:flash', typed: true }],
-  })
-  await job.write(consents(job))
-  expect(job.view).toMatchObject({ next: 'find', halfWritten: true, error: undefined })
-  await job.resumeAfterReplug(await theOne())
-  expect(job.view).toMatchObject({ error: undefined, halfWritten: false, next: 'prove' })
-  await job.prove()
-  expect(job.view.proof?.kind).toBe('read-again')
-  const [segment] = job.view.wanted?.contents.get('flash') ?? []
-  expect(plugged.memory('flash').slice(0, segment?.bytes.length)).toEqual(segment?.bytes)
-})
+test.each(['goes on', 'is reopened'])(
+  'a read-protected chip is erased with a typed consent, found again, and written: %s',
+  async (how) => {
+    plugged = await bench.plug('dfu:stm32f072', { locked: true })
+    let job = new Job(services)
+    await job.connect(await theOne())
+    await job.backUp()
+    expect(job.view).toMatchObject({ next: 'acknowledge', unacknowledged: [{ memory: 'flash' }] })
+    await job.backUp({ acknowledged: job.view.unacknowledged })
+    await job.choose(await programOf('STM32 (128 KiB)'))
+    expect(job.view.plan).toMatchObject({
+      erase: 'chip',
+      consequences: [{ id: 'no-backup:flash', typed: true }],
+    })
+    const written = job.view.plan?.programBytes
+    await job.write(consents(job))
+    expect(job.view).toMatchObject({ next: 'find', halfWritten: true, error: undefined })
+    if (how === 'is reopened') {
+      const chip = await theOne()
+      await job.close()
+      job = await house.reopened()
+      await job.resumeAfterReplug(chip)
+    } else await job.resumeAfterReplug(await theOne())
+    expect(job.view).toMatchObject({ error: undefined, halfWritten: false, next: 'prove' })
+    expect(job.view.outcome).toMatchObject({ erase: 'chip', programmedBytes: written })
+    await job.prove()
+    expect(job.view.proof?.kind).toBe('read-again')
+    const [segment] = job.view.wanted?.contents.get('flash') ?? []
+    expect(plugged.memory('flash').slice(0, segment?.bytes.length)).toEqual(segment?.bytes)
+  },
+)
 
 test('another protected one that nothing tells from it is asked about, not erased by the same consent', async () => {
   plugged = await bench.plug('dfu:stm32f072', { locked: true })

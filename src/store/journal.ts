@@ -104,7 +104,7 @@ export interface JournalEntry {
   readonly before?: ReadonlyMap<MemoryId, Uint8Array>
   /** Of a `writing` one: what was chosen over it since. Nothing of that is written yet, so the patient is still known by `wanted`. */
   readonly instead?: Pick<JournalEntry, 'wanted' | 'rule'>
-  /** What there was to do for this choice then; bytes. Absent as `before` is. */
+  /** What there was to do for this choice then; bytes. Absent as `before` is, but for an erase that starts the chip anew. */
   readonly begun?: { readonly erase: 'chip' | 'none'; readonly programBytes: number }
   /** Of a `written` one. */
   readonly outcome?: Outcome
