@@ -1,9 +1,10 @@
 import { expect, test } from 'vitest'
 import type { KnownFirmware } from '#core/programmer.ts'
+import { blank } from '#core/bytes.ts'
 import { practiceImages } from '#bench/practice-images.ts'
 import { avrPartNamed } from '#chips/avr-parts.ts'
 import type { MemoryLayout } from '#jobs/plan.ts'
-import type { BackupEntry } from '#store/backups.ts'
+import type { Backup, BackupEntry } from '#store/backups.ts'
 import { offersFor, type OfferedTo } from './offers.ts'
 
 const flash = (chip: string, reserved: MemoryLayout['reserved'] = []): MemoryLayout => ({
@@ -62,7 +63,16 @@ test('a boot loader is not offered to a way that cannot change boot loaders', as
 })
 
 test('on the practice bench what is on the chip is told, and the newest practice image comes next', async () => {
-  const to = { ...behindWires('ATmega8'), firmware: usbasp('1.04'), practising: true }
+  const images = await practiceImages('usbasp')
+  const held = (version: string, spoilt?: number): Partial<OfferedTo> => {
+    const bytes = blank(8192)
+    const image = images.find((one) => one.chip === 'ATmega8' && one.version === version)
+    for (const segment of image?.build() ?? []) bytes.set(segment.bytes, segment.address)
+    if (spoilt !== undefined) bytes.fill(0xff, spoilt)
+    const memories = [{ id: 'flash', address: 0, length: bytes.length, sha256: '', bytes }] as const
+    return { firmware: usbasp(version), backup: { memories } as Partial<Backup> as Backup }
+  }
+  const to = { ...behindWires('ATmega8'), ...held('1.04'), practising: true }
   const { practice, practiceForOthers, onChip, next } = await offersFor(to, none)
   expect(practice.map(({ name }) => name).slice(0, 4)).toEqual(
     ['1.10', '1.04', '1.03', '1.02'].map((version) => `USBasp ${version}`),
@@ -70,9 +80,12 @@ test('on the practice bench what is on the chip is told, and the newest practice
   expect(onChip).toBe(practice[1])
   expect(next).toEqual({ practice: practice[0] })
   expect(practice.length + practiceForOthers.length).toBe((await practiceImages(undefined)).length)
-  const newest = await offersFor({ ...to, firmware: usbasp('1.10') }, none)
+  const newest = await offersFor({ ...to, ...held('1.10') }, none)
   expect(newest.next).toBeUndefined()
   expect(newest.onChip?.version).toBe('1.10')
+  const half = await offersFor({ ...to, ...held('1.10', 2048) }, none)
+  expect(half.onChip).toBeUndefined() // it only says so
+  expect(half.next).toEqual({ practice: half.practice[0] })
 })
 
 test('what is to be brought back gets its own backup first, and without one the newest, damaged or not', async () => {

@@ -5,7 +5,7 @@ import { compareVersions } from '#core/versions.ts'
 import { practiceImages, type PracticeImage } from '#bench/practice-images.ts'
 import { findImage, imagesFor, type CatalogueEntry } from '#catalogue/catalogue.ts'
 import type { PatientView } from '#jobs/view.ts'
-import type { Backup, BackupEntry } from '#store/backups.ts'
+import type { Backup, BackupEntry, BackupMemory } from '#store/backups.ts'
 
 /** For whom it is. */
 export interface OfferedTo {
@@ -75,8 +75,7 @@ export async function offersFor(
   // What is to be brought back may look like an image and be half of it.
   const onChip = rescue
     ? undefined
-    : (practice.find(({ family: of, version }) => firmware?.family === of && firmware.version === version) ??
-      (held && (await findImage([held], published))))
+    : held && (practice.find((image) => holds(held, image)) ?? (await findImage([held], published)))
   /** What is to be brought back may hold the newest, and be damaged. */
   const isNewer = ({ family: of, version }: { family: string; version: string }) =>
     rescue !== undefined || of !== firmware?.family || (compareVersions(version, firmware.version) ?? 1) > 0
@@ -89,7 +88,7 @@ export async function offersFor(
   const next = own
     ? { backup: own }
     : play
-      ? play !== onChip && isNewer(play)
+      ? play !== onChip
         ? { practice: play }
         : undefined
       : release && isProgrammer && isNewer(release)
@@ -105,4 +104,11 @@ export async function offersFor(
     next,
     failures,
   }
+}
+
+/** Byte for byte: a version that was interrupted on its way still says its name. */
+function holds({ address: start, bytes: held }: BackupMemory, image: PracticeImage): boolean {
+  return image
+    .build()
+    .every(({ address, bytes }) => bytes.every((byte, i) => held[address - start + i] === byte))
 }
