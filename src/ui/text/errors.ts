@@ -393,7 +393,8 @@ function hostOf(url: string): string {
   return URL.canParse(url) ? new URL(url).host : url
 }
 
-function safeText(situation: Situation): string {
+/** What is safe, of the device and of the data. */
+export function safeText(situation: Omit<Situation, 'platform'>): string {
   const { halfWritten, allWritten, written = false, about } = situation
   if (about === 'library') return m.safe_library()
   if (about === 'file') return m.safe_file()
@@ -404,7 +405,7 @@ function safeText(situation: Situation): string {
   return backup === undefined ? device : `${device} ${backup}`
 }
 
-const backupText = ({ backupAt }: Situation): string[] =>
+const backupText = ({ backupAt }: Pick<Situation, 'backupAt'>): string[] =>
   backupAt === undefined ? [] : [m.safe_backup({ time: moment(backupAt) })]
 
 export function errorText(error: FlashError, situation: Situation): ErrorText {
