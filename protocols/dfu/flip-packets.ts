@@ -1,7 +1,6 @@
 /**
  * The commands of Atmel's boot loaders (FLIP), which travel in the blocks of DFU, and what they answer: numbers and byte
- * layouts, no I/O. Sources: Atmel, doc7618 (AT90USB128x/64x USB DFU Bootloader), Appendix A; LUFA, `BootloaderDFU.c`;
- * ArduinoCore-avr, `Arduino-usbdfu.c`; dfu-programmer 0.6.1, `atmel.c`.
+ * layouts, no I/O. Sources: LUFA, `BootloaderDFU.c`; ArduinoCore-avr, `Arduino-usbdfu.c`; dfu-programmer 0.6.1, `atmel.c`.
  */
 import { ByteReader, ByteWriter, concat } from '#core/bytes.ts'
 

@@ -5,7 +5,7 @@
  *
  * What it says of its chip is trusted where the whole signature comes (Arduino's); else the chip is the one of its id,
  * and what lies behind some loaders' signature is never asked for. Sources: as `flip-packets.ts`; the order of requests
- * as dfu-programmer 0.6.1 sends them; Atmel, doc7618, "Security".
+ * as dfu-programmer 0.6.1 sends them, which also says what of Atmel's own is locked.
  */
 import { blank, hex, hexBytes } from '#core/bytes.ts'
 import type { Context } from '#core/context.ts'

@@ -277,7 +277,7 @@ export class JobState {
     logChanges(this.#log, view, before)
     if (view.patient !== before.patient) this.#track(view)
     else if (view.plan !== before.plan || isStart(view, before)) this.#track(view)
-    if (view.running && !before.running)
+    if (view.running && !before.running && !before.restart?.isUnderWay)
       this.#presentBefore = this.bench.present.map(({ attached }) => attached.key)
     if (view.outcome && !before.outcome)
       this.#presentAtEnd = this.bench.present.map(({ attached }) => attached.key)
