@@ -97,6 +97,7 @@ test('the backup of an interrupted write cannot be deleted before the write is f
 
   await story.link(en.nav_bench).click()
   await story.button(en.interrupted_forget).click()
+  await story.button(en.interrupted_forget_sure).click()
   await expect(story.button(en.interrupted_forget)).toBeHidden()
   await story.link(en.nav_library).click()
   await story.button(like(en.library_delete)).click()

@@ -161,7 +161,7 @@ export class JobState {
   find(present: readonly Present[]): Present | undefined {
     const mine = present.find(({ attached }) => attached.key === this.#attached?.key)
     const alike = present.filter(({ attached }) => this.isSame(attached))
-    return mine ?? (alike.length === 1 ? alike[0] : undefined)
+    return mine ?? theOnly(alike)
   }
 
   #meet(attached: Attached): void {
@@ -181,13 +181,13 @@ export class JobState {
   prover(present: readonly Present[]): Present | undefined {
     const { backup, hasLeft, wanted } = this.view
     const since = present.filter(({ attached }) => !this.#presentAtEnd.includes(attached.key))
-    if (backup?.origin.way.to !== 'itself' && !hasLeft) return since[0]
+    if (backup?.origin.way.to !== 'itself' && !hasLeft) return theOnly(since)
     const same = hasLeft ? undefined : this.find(present)
     if (same || (!hasLeft && this.#isHere)) return same
     const { vendorId, productId } = wanted?.firmware?.appears ?? {}
-    if (vendorId === undefined) return hasLeft ? since[0] : undefined
+    if (vendorId === undefined) return hasLeft ? theOnly(since) : undefined
     const filter = { vendorId, ...(productId !== undefined && { productId }) }
-    return since.find(({ attached: { seen } }) => isOneOf([filter], seen))
+    return theOnly(since.filter(({ attached: { seen } }) => isOneOf([filter], seen)))
   }
 
   get #isHere(): boolean {
@@ -324,6 +324,10 @@ export class JobState {
     for (const { address } of places) tracker?.mark({ address, length: 1 }, 'mismatch')
   }
 }
+
+/** Of several alike the user chooses. */
+const theOnly = ([first, ...others]: readonly Present[]): Present | undefined =>
+  others.length > 0 ? undefined : first
 
 /** Only its progress is new. */
 const isSameOperation = ({ running: now }: JobView, { running: before }: JobView): boolean =>
