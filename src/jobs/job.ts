@@ -8,7 +8,7 @@
  */
 import { isBlank } from '#core/bytes.ts'
 import type { Context, Log } from '#core/context.ts'
-import { FlashError, isFlashError } from '#core/errors.ts'
+import { FlashError } from '#core/errors.ts'
 import type { KnownFirmware, MemoryId, Patient, Programmer, Rescue, Unreadable } from '#core/programmer.ts'
 import { systemClock, type Clock } from '#core/time.ts'
 import type { Backups, Receipt } from '#store/backups.ts'
@@ -22,9 +22,10 @@ import { checkAll, renewed, type Computer } from './check.ts'
 import { connectedUsb } from './check-content.ts'
 import { asWritable, ruleFor } from './choose.ts'
 import { circumstancesOf, computerOf } from './circumstances.ts'
-import { Connection, originOf, patientView, refuseOther, type ConnectOptions } from './connection.ts'
+import { originOf, patientView, type ConnectOptions } from './connection.ts'
 import { flash, release, type FlashOptions } from './flash.ts'
 import { recogniseFirmware } from './identify.ts'
+import { Meeting } from './meeting.ts'
 import { OpenEntry } from './open-entry.ts'
 import {
   goesBeyond,
@@ -84,11 +85,7 @@ export class Job {
   readonly #services: JobServices
   readonly #log: Log
   readonly #runner: Runner
-  #connection: Connection | undefined
-  #source: Attached | Programmer | undefined
-  #connectOptions: ConnectOptions = {}
-  /** As it was met last; disposed, so only for its pure parts. */
-  #patient: Patient | undefined
+  readonly #device: Meeting
   /** What must survive: the contents of the backup. */
   #kept: Memories = new Map()
   /** What is in the patient, as read last. */
@@ -113,8 +110,9 @@ export class Job {
       clock: services.clock ?? systemClock,
       log: this.#log,
       onChange: services.onChange,
-      presence: () => (this.#connection ? (this.#connection.isGone ? 'gone' : 'here') : 'none'),
+      presence: () => this.#device.presence,
     })
+    this.#device = new Meeting({ surroundings: services.surroundings, log: this.#log, runner: this.#runner })
   }
 
   /**
@@ -137,7 +135,7 @@ export class Job {
     job.#own = new Set([entry.backupId])
     job.#acknowledged = entry.acknowledged
     job.#isRuleChosen = true
-    job.#connectOptions = { ends: entry.way, speedHz: entry.speedHz }
+    job.#device.options = { ends: entry.way, speedHz: entry.speedHz }
     const stage = stageOf(entry)
     job.#mustLookAgain = stage === 'chosen'
     const isPlanned = stage !== 'chosen' && !entry.instead
@@ -162,7 +160,7 @@ export class Job {
     const { rescue } = this.#services
     if (this.view.running) return
     const work = async (ctx: Context) => {
-      this.#connectOptions = rescue ? { ...options, ends: { to: 'target', by: rescue.by } } : options
+      this.#device.options = rescue ? { ...options, ends: { to: 'target', by: rescue.by } } : options
       this.#acknowledged = this.#consents = []
       this.#isRuleChosen = false
       this.#unfinished = undefined
@@ -184,12 +182,7 @@ export class Job {
   async restart(): Promise<void> {
     const { again } = this.#runner
     await this.#beside(async (ctx) => {
-      const { restart } = this.#connection ?? {}
-      const { restart: shown } = this.view
-      if (!restart || !shown) throw new FlashError('device-gone', {})
-      await restart.run(ctx)
-      await this.#letGo()
-      this.#runner.set({ restart: { ...shown, isUnderWay: true } })
+      await this.#device.restart(ctx)
       return notYet
     })
     this.#runner.again = again
@@ -207,7 +200,7 @@ export class Job {
   /** Checks and plan follow by themselves. Not any more when it is written: that is to be proven first. */
   choose(wanted: Wanted): Promise<void> {
     return this.#decide(() => ({
-      wanted: this.#patient ? asWritable(wanted, layoutOf(this.#patient)) : wanted,
+      wanted: this.#device.patient ? asWritable(wanted, layoutOf(this.#device.patient)) : wanted,
       rule: this.#isRuleChosen ? this.view.rule : ruleFor(this.view.firmware, wanted),
     }))
   }
@@ -249,17 +242,17 @@ export class Job {
       const firmware = this.view.wanted?.firmware
       if (!attached || !firmware?.appears) {
         this.#runner.set({ proofWanted: 'read-again' })
-        const source = this.#source
-        if (isSpent && source && !('ways' in source)) await this.#open(source, ctx) // as in `retry`
+        const source = this.#device.attached
+        if (isSpent && source) await this.#device.open(source, ctx) // as in `retry`
         return this.#certify(await this.#proveByReading(ctx))
       }
-      const tool = this.#source
-      const isToolGone = this.#connection?.isGone ?? true
+      const tool = this.#device.attached
+      const isToolGone = this.#device.presence !== 'here'
       const to = this.view.backup?.origin.way.to
-      if (to && tool && !('ways' in tool))
+      if (to && tool)
         refuseBystander(attached, firmware, { to, tool, isToolGone, present, known: this.view.seen })
       // A serial port or a device that proves itself has to be free for that.
-      if (attached.key === this.#connection?.key) await this.#letGo()
+      if (attached.key === this.#device.connection?.key) await this.#device.letGo()
       return this.#certify(await proveRunning(attached, firmware, this.#before, ctx))
     })
   }
@@ -287,10 +280,9 @@ export class Job {
   /** Tries again what failed or was stopped, or chooses `instead`. A write goes on from what is in the patient now. */
   async retry(instead?: Wanted): Promise<void> {
     const { error, restart } = this.view
-    const source = this.#source
+    const source = this.#device.attached
     // After trouble on the wire the link may be spent; opening the device anew ends it.
-    if (error?.is(...wireTrouble) && source && !('ways' in source))
-      await this.resumeAfterReplug(source, instead)
+    if (error?.is(...wireTrouble) && source) await this.resumeAfterReplug(source, instead)
     else if (restart) await this.restart()
     else await (instead ? this.choose(instead) : this.#runner.again?.())
   }
@@ -300,11 +292,7 @@ export class Job {
     const speedHz = slowerHz(this.view)
     if (speedHz === undefined || this.view.running) return
     this.#log(`going on at ${String(speedHz)} Hz`)
-    this.#connectOptions = { ...this.#connectOptions, speedHz }
-    if (this.#connection) {
-      this.#connection.speedHz = speedHz
-      this.#runner.set({ programmer: this.#connection.view })
-    }
+    this.#device.slowDown(speedHz)
     await this.retry()
   }
 
@@ -312,16 +300,18 @@ export class Job {
   async resumeAfterReplug(attached: Attached | Programmer, instead?: Wanted): Promise<void> {
     const again = instead ? () => this.choose(instead) : this.#runner.again
     if (this.view.running) return
+    const { seen } = this.view
     await this.#beside((ctx) => this.#openAndReach(attached, ctx))
     this.#runner.again = again
     if (!this.view.error) await this.#goOn()
+    if (this.view.error?.is('target-changed')) this.#runner.set({ seen }) // another one is not to be looked for
   }
 
   /** Stops, waits for the end and lets the programmer go. */
   async close(): Promise<void> {
     this.stop()
     await this.#runner.ended
-    await this.#letGo()
+    await this.#device.letGo()
     try {
       await this.#entry.leave()
     } catch (error) {
@@ -357,69 +347,18 @@ export class Job {
   }
 
   async #openAndReach(source: Attached | Programmer, ctx: Context): Promise<unknown> {
-    const { seen } = this.view
     const steps = ctx.progress.steps({ open: 1, reach: 1 })
-    await this.#open(source, ctx.under(steps.open))
+    await this.#device.open(source, ctx.under(steps.open))
     steps.open.finish()
     if (this.view.restart) return notYet
     // Only met and let go again: nothing is held while the user reads.
-    const patient = await this.#meet(ctx.under(steps.reach)).catch((error: unknown) => {
-      if (isFlashError(error, 'target-changed')) this.#runner.set({ seen }) // another one is not to be looked for
-      throw error
-    })
+    const patient = await this.#device.meet(ctx.under(steps.reach))
     this.#runner.set({
-      patient: patientView(patient, this.#connection, this.view.rescue),
+      patient: patientView(patient, this.#device.connection, this.view.rescue),
       unacknowledged: this.#unacknowledged(patient.unreadable),
     })
     await release(patient, ctx)
     return undefined
-  }
-
-  async #open(source: Attached | Programmer, ctx: Context): Promise<void> {
-    await this.#letGo()
-    this.#source = source
-    const options = this.#connectOptions
-    const connection = await Connection.open(source, options, this.#services.surroundings, ctx)
-    this.#connection = connection
-    this.#connectOptions = { ...options, way: undefined, ends: connection.ends }
-    connection.programmer.gone.addEventListener('abort', () => {
-      if (this.#connection !== connection) return
-      // A busy browser tells late that what broke a transfer was the plug.
-      const { error } = this.view
-      const late = error?.is('transfer-failed') && new FlashError('device-gone', {}, { cause: error })
-      this.#runner.set(late ? { error: late } : {})
-    })
-    const { view, restart } = connection
-    const again = 'ways' in source ? [] : [source.seen]
-    this.#runner.set({
-      programmer: view,
-      seen: [...again, ...this.view.seen.filter((seen) => JSON.stringify(seen) !== JSON.stringify(again[0]))],
-      restart: restart && { link: restart.link, as: restart.as, isUnderWay: false },
-    })
-  }
-
-  /** Goes the way to the patient; it must be the one that was backed up. Whoever meets it releases it. */
-  readonly #meet = async (ctx: Context): Promise<Patient> => {
-    if (!this.#connection) throw new FlashError('device-gone', {})
-    const patient = await this.#connection.connect(ctx)
-    const { backup } = this.view
-    try {
-      if (backup) refuseOther(patient, backup.origin.patient)
-    } catch (error) {
-      await release(patient, ctx)
-      throw error
-    }
-    return (this.#patient = patient)
-  }
-
-  async #letGo(): Promise<void> {
-    const connection = this.#connection
-    this.#connection = undefined
-    try {
-      await connection?.[Symbol.asyncDispose]()
-    } catch (error) {
-      this.#log(`closing the programmer failed: ${String(error)}`) // it is gone, or will be when the page is
-    }
   }
 
   // ---- backing up --------------------------------------------------------------------------------
@@ -427,14 +366,14 @@ export class Job {
   async #backUp(ctx: Context): Promise<void> {
     const { reach, store, ...passes } = ctx.progress.steps({ reach: 3, read: 45, confirm: 45, store: 7 })
     this.#askForPersistence()
-    const patient = await this.#meet(ctx.under(reach))
+    const patient = await this.#device.meet(ctx.under(reach))
     try {
       reach.finish()
       const { memories, unreadable, bytesPerSecond } = await readContents(patient, ctx, passes)
       this.#bytesPerSecond = bytesPerSecond
       const firmware = await this.#recognise(new Map(memories.map(({ id, bytes }) => [id, bytes])))
       const { backup } = await this.#services.backups.add({
-        origin: originOf(patient, this.#connection, this.#services.practice),
+        origin: originOf(patient, this.#device.connection, this.#services.practice),
         firmware,
         memories,
         unreadable,
@@ -443,7 +382,7 @@ export class Job {
       this.#own = new Set([backup.id])
       this.#kept = this.#present = contentsOf(backup)
       this.#runner.set({
-        patient: patientView(patient, this.#connection, this.view.rescue, firmware),
+        patient: patientView(patient, this.#device.connection, this.view.rescue, firmware),
         firmware,
         backup,
         unacknowledged: this.#unacknowledged(unreadable),
@@ -464,14 +403,14 @@ export class Job {
 
   /** By the flash; where it cannot be read, perhaps by the fuses. */
   #recognise(memories: Memories): Promise<KnownFirmware | undefined> {
-    const address = this.#patient?.memories.find(({ id }) => id === 'flash')?.address ?? 0
+    const address = this.#device.patient?.memories.find(({ id }) => id === 'flash')?.address ?? 0
     const bytes = memories.get('flash')
     const segments = bytes ? [{ address, bytes }] : []
-    return recogniseFirmware(segments, this.#patient?.chip, this.#log, memories.get('fuses'))
+    return recogniseFirmware(segments, this.#device.patient?.chip, this.#log, memories.get('fuses'))
   }
 
   #unacknowledged(unreadable: readonly Unreadable[]): readonly Unreadable[] {
-    const risks = this.#patient ? atRisk(unreadable, this.#patient) : []
+    const risks = this.#device.patient ? atRisk(unreadable, this.#device.patient) : []
     return risks.filter(({ memory }) => !this.#acknowledged.some((one) => one.memory === memory))
   }
 
@@ -496,7 +435,7 @@ export class Job {
     const { halfWritten, wanted, rule } = this.view
     if (halfWritten) {
       const instead = wanted && { wanted, rule }
-      if (instead) await this.#entry.amend({ instead, steps: this.#runner.past, ...this.#device })
+      if (instead) await this.#entry.amend({ instead, steps: this.#runner.past, ...this.#device.forJournal })
       await this.#readPresent(ctx)
     } else {
       await this.#enter('chosen')
@@ -518,7 +457,7 @@ export class Job {
 
   async #check(): Promise<NonNullable<JobView['checks']>> {
     const { wanted, backup, rule, firmware } = this.view
-    const patient = this.#patient
+    const patient = this.#device.patient
     if (!wanted || !backup || !patient) throw new FlashError('bug', { during: 'checking without a backup' })
     return checkAll({
       ...{ patient, wanted, rule, backup },
@@ -528,8 +467,8 @@ export class Job {
       present: this.#present,
       kept: this.#kept,
       presentFirmware: firmware,
-      way: this.#connection?.ends.to ?? 'target',
-      family: this.#connection?.family,
+      way: this.#device.connection?.ends.to ?? 'target',
+      family: this.#device.connection?.family,
       usb: connectedUsb(this.view.programmer?.facts ?? []),
     })
   }
@@ -543,7 +482,7 @@ export class Job {
 
   #planFrom(present: Memories): Plan {
     const { wanted, rule, checks = [] } = this.view
-    const patient = this.#patient
+    const patient = this.#device.patient
     if (!wanted || !patient) throw new FlashError('bug', { during: 'planning without an image' })
     return planFlash({
       ...{ rule, checks, wanted: wanted.contents, present, kept: this.#kept },
@@ -554,7 +493,8 @@ export class Job {
 
   /** True: the plan is another one now, and is to be asked for. */
   #renewChecks(computer: Computer): boolean {
-    const checks = this.#patient && renewed(this.view.checks ?? [], computer, layoutOf(this.#patient))
+    const checks =
+      this.#device.patient && renewed(this.view.checks ?? [], computer, layoutOf(this.#device.patient))
     if (!checks) return false
     this.#runner.set({ checks })
     const { consequences = [] } = this.view.plan ?? {}
@@ -590,7 +530,7 @@ export class Job {
       await this.#enter('writing', {
         ...(wrong.size > 0 && { wrong }),
         ...(halfWritten && { before }),
-        ...((halfWritten || this.#patient?.eraseChip?.restarts) && { begun }),
+        ...((halfWritten || this.#device.patient?.eraseChip?.restarts) && { begun }),
       })
       this.#unfinished = { wanted, rule, before, wrong, begun }
       this.#runner.set({ halfWritten: true })
@@ -607,12 +547,10 @@ export class Job {
     }
     const renew = halfWritten ? undefined : this.#renew // what is half-written must stay as it was kept
     const end = await this.#services.surroundings.guarded(() =>
-      flash({ connect: this.#meet, plan, safety, renew, beforeFirstChange, onWrong }, ctx),
+      flash({ connect: this.#device.meet, plan, safety, renew, beforeFirstChange, onWrong }, ctx),
     )
     if (end === 'restarted') {
-      await this.#letGo()
-      const { restarts } = this.#patient?.eraseChip ?? {}
-      this.#runner.set({ restart: restarts && { ...restarts, isUnderWay: true } })
+      await this.#device.startedAnew()
       return notYet
     }
     if (end === 'not-begun') {
@@ -650,17 +588,6 @@ export class Job {
 
   #isConsented({ consequences }: Plan): boolean {
     return consequences.every(({ id }) => this.#consents.includes(id))
-  }
-
-  /** How it is found and reached again. */
-  get #device(): Pick<JournalEntry, 'seen' | 'seenAlso' | 'speedHz'> {
-    const [seen, ...seenAlso] = this.view.seen
-    const { speedHz } = this.#connectOptions
-    return {
-      ...(seen && { seen }),
-      ...(seenAlso.length > 0 && { seenAlso }),
-      ...(speedHz !== undefined && { speedHz }),
-    }
   }
 
   #safety(receipt: Receipt): Receipt | NoBackup {
@@ -714,7 +641,7 @@ export class Job {
   async #readPresent(ctx: Context): Promise<void> {
     const unfinished = this.#unfinished
     if (!unfinished) throw new FlashError('bug', { during: 'reading what nobody wrote' })
-    const patient = await this.#meet(ctx)
+    const patient = await this.#device.meet(ctx)
     try {
       const { memories, hasNewEeprom } = await readHalfWritten(patient, this.#kept, unfinished, ctx)
       if (hasNewEeprom) await this.#saveEeprom(patient, ctx)
@@ -727,7 +654,7 @@ export class Job {
   /** Before the first change, in another session than the backup: what is not as it was kept is backed up anew. */
   async #lookAgain(ctx: Context): Promise<void> {
     const { look, [unnamed]: rest } = ctx.progress.steps({ look: 1, [unnamed]: 2 })
-    const patient = await this.#meet(ctx.under(look))
+    const patient = await this.#device.meet(ctx.under(look))
     let isKept: boolean
     try {
       isKept = await isAsKept(patient, this.#kept, ctx.under(look))
@@ -746,7 +673,11 @@ export class Job {
   /** In the journal when it resolves: to be called before this stage is acted on. */
   async #enter(stage: Stage, changes: Partial<JournalEntry> = {}): Promise<void> {
     const given = { acknowledged: this.#acknowledged, consents: this.#consents, steps: this.#runner.past }
-    await this.#entry.put({ ...entryOf(this.view, { ...given, ...this.#device }), stage, ...changes })
+    await this.#entry.put({
+      ...entryOf(this.view, { ...given, ...this.#device.forJournal }),
+      stage,
+      ...changes,
+    })
   }
 
   // ---- proving -----------------------------------------------------------------------------------
@@ -760,16 +691,16 @@ export class Job {
   async #afterWriting(): Promise<void> {
     const { outcome, proofWanted, hasLeft, restart } = this.view
     if (restart) this.#runner.again = () => this.#resume()
-    if (!outcome || hasLeft || proofWanted !== 'plug-in-by-itself' || !this.#patient?.leave) return
+    if (!outcome || hasLeft || proofWanted !== 'plug-in-by-itself' || !this.#device.patient?.leave) return
     await this.#runner.run('prove', async (ctx) => {
       try {
-        const patient = await this.#meet(ctx)
+        const patient = await this.#device.meet(ctx)
         await patient.leave?.(ctx)
         this.#runner.set({ hasLeft: true })
       } catch (error) {
         this.#log(`it did not start what was written: ${String(error)}`)
       }
-      await this.#letGo()
+      await this.#device.letGo()
       return notYet
     })
   }
@@ -777,7 +708,7 @@ export class Job {
   #proveByReading(ctx: Context): Promise<ProofResult> {
     const { backup, outcome } = this.view
     if (!backup || !outcome) throw new FlashError('bug', { during: 'proving before the end' })
-    return proveByReading(this.#meet, backup.origin.patient.kind, outcome.expected, ctx)
+    return proveByReading(this.#device.meet, backup.origin.patient.kind, outcome.expected, ctx)
   }
 
   /** What the patient holds since the write, as far as it is known: also what the write left alone. */
@@ -789,7 +720,7 @@ export class Job {
     const { keys, certificates, surroundings } = this.#services
     const content = certificateOf(this.view, {
       ...{ proof, steps: this.#runner.record, consents: this.#consents, build: surroundings.build },
-      speedHz: this.#connectOptions.speedHz,
+      speedHz: this.#device.options.speedHz,
       after: await this.#recognise(this.#after),
     })
     const { json } = await issueCertificate(content, keys)

@@ -255,3 +255,18 @@ test('another protected one of the same kind is not erased in its place: its ser
   expect(setup.memory('flash')).toEqual(before)
   await other.unplug()
 })
+
+test('another unit that only its content tells is not looked for afterwards', async () => {
+  const job = await backedUp()
+  await job.choose(await version('2.0.0'))
+  plugged.faults = { unplugAt: 250 }
+  await job.write(consents(job))
+  await plugged.replug()
+  const { seen } = job.view
+  plugged.memory('flash').fill(0, 0x4000, 0x5000) // what nobody wrote
+  const back = await theOne()
+  const other = { ...back, seen: { ...back.seen, serial: 'ANOTHER' } } as Attached
+  await job.resumeAfterReplug(other)
+  expect(job.view.error?.code).toBe('target-changed')
+  expect(job.view.seen).toEqual(seen)
+})
