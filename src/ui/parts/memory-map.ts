@@ -32,6 +32,8 @@ export type PageState = (typeof pageStates)[number]
 export interface MapLayout extends Range {
   readonly id: MemoryId
   readonly pageBytes: number
+  /** Where they are of several sizes: then cells are parts of them. */
+  readonly sectors?: readonly Range[]
   /** Whose pages they are is not known: so many bytes are drawn together. */
   readonly isOfFile?: boolean
 }

@@ -24,6 +24,7 @@ import { moment, shortHash, size } from './format.ts'
 import { fuseByteName, fuseMeaning, fuseName } from './fuses.ts'
 import { overwriteGetLocale } from './generated/runtime.js'
 import { jobSteps } from './job.ts'
+import { sizeText } from './map.ts'
 import { noticeText } from './notices.ts'
 import { evidenceText, statementText } from './statements.ts'
 
@@ -871,4 +872,16 @@ describe('a statement of the inspector', () => {
   test.each(evidenceCodes)('its evidence %s too', (code) => {
     expect(inBoth(() => evidenceText({ code, values })).en).not.toContain('–')
   })
+})
+
+test('sectors of several sizes are told by their number, not as pages', () => {
+  const sector = (address: number, kib: number) => ({ address, length: kib * 1024 })
+  const layout = { id: 'flash', address: 0, length: 96 * 1024, pageBytes: 16 * 1024 } as const
+  expect(sizeText({ ...layout, sectors: [sector(0, 16), sector(0x4000, 80)] }, 6)).toBe(
+    '96 KiB · 2 sectors of 16 KiB to 80 KiB',
+  )
+  expect(sizeText({ ...layout, sectors: [sector(0, 48), sector(0xc000, 48)] }, 6)).toBe(
+    '96 KiB · 6 pages of 16 KiB',
+  )
+  expect(sizeText({ ...layout, length: 512, pageBytes: 512 }, 1)).toBe('512 B')
 })
