@@ -48,7 +48,8 @@ export const toolTexts: Readonly<
   stk500: { name: m.bring_tool_arduino, help: m.bring_tool_arduino_help, sheet: 'arduino-isp' },
 }
 
-export type SheetId = 'usbasp' | 'arduino' | 'arduino-usb' | 'arduino-isp' | 'usbisp'
+export type SheetId =
+  'usbasp' | 'arduino' | 'arduino-usb' | 'arduino-isp' | 'usbisp' | 'black-magic' | 'stm32'
 
 export const sheets: Readonly<Record<SheetId, Sheet>> = {
   usbasp: {
@@ -144,6 +145,45 @@ export const sheets: Readonly<Record<SheetId, Sheet>> = {
     ],
     safe: [m.rescue_arduino_usb_safe_sketch, m.rescue_arduino_usb_safe_again],
     unsafe: [m.rescue_arduino_usb_unsafe_combined],
+  },
+  'black-magic': {
+    title: m.rescue_bmp,
+    short: m.rescue_bmp_short,
+    lead: m.rescue_bmp_lead,
+    signs: [
+      { sign: m.rescue_bmp_sign_dfu, meaning: m.rescue_bmp_mean_dfu },
+      { sign: m.rescue_bmp_sign_none, meaning: m.rescue_bmp_mean_none },
+      { sign: m.rescue_bmp_sign_dead, meaning: m.rescue_bmp_mean_dead },
+    ],
+    need: [m.rescue_bmp_need],
+    steps: [
+      { text: m.rescue_bmp_step_button },
+      { text: m.rescue_bmp_step_connect },
+      { text: m.rescue_bmp_step_choose },
+      { text: m.rescue_bmp_step_start },
+    ],
+    safe: [m.rescue_bmp_safe_loader, m.rescue_bmp_safe_again],
+    unsafe: [m.rescue_bmp_unsafe_clone],
+  },
+  stm32: {
+    title: m.rescue_stm32,
+    short: m.rescue_stm32_short,
+    lead: m.rescue_stm32_lead,
+    signs: [
+      { sign: m.rescue_stm32_sign_none, meaning: m.rescue_stm32_mean_none },
+      { sign: m.rescue_stm32_sign_dfu, meaning: m.rescue_stm32_mean_dfu },
+      { sign: m.rescue_stm32_sign_locked, meaning: m.rescue_stm32_mean_locked },
+    ],
+    need: [m.rescue_stm32_need],
+    steps: [
+      { text: m.rescue_stm32_step_boot, picture: { diagram: 'stm32-boot', highlight: 'boot0' } },
+      { text: m.rescue_stm32_step_plug, picture: { diagram: 'stm32-boot', highlight: 'usb' } },
+      { text: m.rescue_stm32_step_connect },
+      { text: m.rescue_stm32_step_write },
+      { text: m.rescue_stm32_step_back, picture: { diagram: 'stm32-boot', highlight: 'reset' } },
+    ],
+    safe: [m.rescue_stm32_safe_rom],
+    unsafe: [m.rescue_stm32_unsafe_protect],
   },
   'arduino-isp': {
     title: m.rescue_arduino_isp,
