@@ -87,12 +87,10 @@ describe('entering programming mode', () => {
   })
 
   test.each([
-    ['ATmega328P', 'SPIEN unprogrammed', 'ac a8 00 f9'],
     ['ATmega328P', 'RSTDISBL programmed', 'ac a8 00 59'],
     ['ATmega328P', 'DWEN programmed', 'ac a8 00 99'],
     ['ATmega8', 'RSTDISBL programmed', 'ac a8 00 59'],
     ['ATtiny13', 'RSTDISBL programmed', 'ac a8 00 fe'],
-    ['ATtiny13', 'SPIEN unprogrammed', 'ac a0 00 ea'],
     ['ATmega16U2', 'RSTDISBL programmed', 'ac a8 00 99'],
     ['ATtiny2313', 'DWEN programmed', 'ac a8 00 5f'],
   ])('%s with %s answers until it is reset, then never again', async (name, _, write) => {
@@ -102,6 +100,18 @@ describe('entering programming mode', () => {
     await clock.sleep(10)
     expect(shift('30 00 00 00').slice(-2)).toBe('1e')
     expect(await enter()).toBe('ff ff ff ff')
+  })
+
+  test.each([
+    ['ATmega328P', 'ac a8 00 f9', 1, 0xd9],
+    ['ATtiny13', 'ac a0 00 ea', 0, 0x6a],
+  ])('%s keeps SPIEN, which ISP does not reach', async (name, write, byte, fuses) => {
+    const { enter, shift, clock, chip } = onWires(name)
+    await enter()
+    shift(write)
+    await clock.sleep(10)
+    expect(chip.fuses[byte]).toBe(fuses)
+    expect(await enter()).not.toBe('ff ff ff ff')
   })
 })
 

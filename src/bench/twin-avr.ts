@@ -303,8 +303,14 @@ export class TwinAvr implements TwinPatient {
 
   #writeFuse(index: 0 | 1 | 2, value: number): void {
     const absent = absentFuses[this.part.fuseLayout]?.[index] ?? (index === 2 ? 0xf8 : 0)
-    if (this.#writable) this.fuses[index] = value | absent
+    if (this.#writable) this.fuses[index] = this.#withItsSpien(index, value) | absent
     this.#change([], this.part.fuseMs)
+  }
+
+  /** ISP does not reach it. */
+  #withItsSpien(index: number, value: number): number {
+    const mask = this.#bits.spien >> 3 === index ? 1 << (this.#bits.spien & 7) : 0
+    return (value & ~mask) | (at(this.fuses, index) & mask)
   }
 
   #writeEepromPage(address: number): void {

@@ -321,6 +321,16 @@ describe('lock bits and fuses', () => {
     expect(only(all, 'fuse-danger')[2]?.values).toMatchObject({ 'from-volts': '2.7', volts: '4.3' })
   })
 
+  test('what ISP cannot change is refused, not warned of', () => {
+    const all = checks('ATmega328P', {
+      wanted: contents({ fuses: [0xff, 0xf9, 0xfd] }),
+      present: contents({ fuses: [0xff, 0xd9, 0xfd] }),
+    })
+    expect(only(all, 'fuse-danger')).toMatchObject([
+      { result: 'refused', values: { bit: 'SPIEN', danger: 'fixed' } },
+    ])
+  })
+
   test('the same fuses are no danger', () => {
     const fuses = [0xff, 0xde, 0xfd]
     expect(

@@ -257,7 +257,7 @@ function checkDanger(part: AvrPart, { now, then }: Fuses): Check[] {
     danger === undefined
       ? []
       : [
-          check('fuse-danger', 'warning', {
+          check('fuse-danger', danger === 'fixed' ? 'refused' : 'warning', {
             danger,
             fuse: byte,
             bit,

@@ -90,8 +90,8 @@ describe('changes', () => {
   test.each<[string, number[], number[], string[]]>([
     ['ATmega328P', [0x62, 0xd9, 0xff], [0x62, 0x59, 0xff], ['RSTDISBL off → on: lost']],
     ['ATmega328P', [0x62, 0xd9, 0xff], [0x62, 0x99, 0xff], ['DWEN off → on: lost']],
-    ['ATmega328P', [0x62, 0xd9, 0xff], [0x62, 0xf9, 0xff], ['SPIEN on → off: lost']],
-    ['ATtiny13', [0x6a, 0xff], [0xea, 0xfe], ['SPIEN on → off: lost', 'RSTDISBL off → on: lost']],
+    ['ATmega328P', [0x62, 0xd9, 0xff], [0x62, 0xf9, 0xff], ['SPIEN on → off: fixed']],
+    ['ATtiny13', [0x6a, 0xff], [0xea, 0xfe], ['SPIEN on → off: fixed', 'RSTDISBL off → on: lost']],
     ['ATmega8', [0xe1, 0xd9], [0xe0, 0xd9], ['CKSEL internal-rc-1mhz → external-clock: clock']],
     [
       'ATmega328P',

@@ -60,7 +60,8 @@ export interface FuseMeaning {
  * there · slow: only by a programmer that is slow enough · supply: perhaps not while its supply is below the
  * brown-out level · caution: it can be reached, but may behave in another way
  */
-export type FuseDanger = 'lost' | 'clock' | 'slow' | 'supply' | 'caution'
+/** `fixed`: ISP cannot change it (data sheets, "Fuse Bits": SPIEN is not accessible in serial programming). */
+export type FuseDanger = 'fixed' | 'lost' | 'clock' | 'slow' | 'supply' | 'caution'
 
 export interface FuseReading {
   readonly bit: FuseBit
@@ -315,7 +316,7 @@ function dangerOf(
   to: FuseMeaning,
   clock: FuseMeaning['id'] | undefined,
 ): FuseDanger | undefined {
-  if (bit === 'SPIEN') return to.id === 'off' ? 'lost' : undefined
+  if (bit === 'SPIEN') return 'fixed'
   if (bit === 'RSTDISBL' || bit === 'DWEN') return to.id === 'on' ? 'lost' : undefined
   if (bit === 'CKSEL' && from.id !== to.id && to.id === slowest) return 'slow'
   if (bit === 'CKDIV8' && to.id === 'on' && clock === slowest) return 'slow' // 16 kHz

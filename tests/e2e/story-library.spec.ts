@@ -343,8 +343,8 @@ test('fuses that lose the chip are each explained and need the word; what then c
   page,
   story,
 }) => {
-  // Low: no crystal but a clock from outside. High: SPIEN off, RSTDISBL on.
-  const locksOut = board('A board that locks programmers out', { fuses: Uint8Array.of(0xe0, 0x7e, 0xfd) })
+  // Low: no crystal but a clock from outside. High: RSTDISBL on.
+  const locksOut = board('A board that locks programmers out', { fuses: Uint8Array.of(0xe0, 0x5e, 0xfd) })
   await openLibrary(story)
   await importArchive(story, archive(locksOut))
   await story.link(locksOut.name).click()
@@ -354,14 +354,15 @@ test('fuses that lose the chip are each explained and need the word; what then c
   await story.button(en.backup_start).click()
   await story.planned()
 
-  const [on, off] = [en.fuse_is_on, en.fuse_is_off]
   for (const gaps of [
-    { bit: 'SPIEN', name: en.fuse_spien_name, from: on, to: off, danger: en.fuse_danger_lost },
-    { bit: 'RSTDISBL', name: en.fuse_rstdisbl_name, from: off, to: on, danger: en.fuse_danger_lost },
+    {
+      ...{ bit: 'RSTDISBL', name: en.fuse_rstdisbl_name, danger: en.fuse_danger_lost },
+      ...{ from: en.fuse_is_off, to: en.fuse_is_on },
+    },
     { bit: 'CKSEL', name: en.fuse_cksel_name, to: en.fuse_is_external_clock, danger: en.fuse_danger_clock },
   ])
     await story.reads(like(en.consequence_fuse_danger, gaps))
-  await expect(story.main.getByText(en.fuse_danger_lost)).toHaveCount(2) // each once, at its consent
+  await expect(story.main.getByText(en.fuse_danger_lost)).toHaveCount(1) // once, at its consent
   await expect(story.main.getByText(en.fuse_danger_clock)).toHaveCount(1)
   const write = story.button(en.plan_write)
   for (const tick of await page.getByLabel(en.consent_tick).all()) await tick.check()
@@ -374,7 +375,7 @@ test('fuses that lose the chip are each explained and need the word; what then c
 
   await story.button(en.prove_start).click()
   await story.told({
-    happened: like(en.error_target_fuses, { fuses: 'CKSEL, RSTDISBL, SPIEN' }),
+    happened: like(en.error_target_fuses, { fuses: 'CKSEL, RSTDISBL' }),
     safe: en.safe_written,
     now: en.error_target_fuses_now_lost,
   })
@@ -384,7 +385,7 @@ test('fuses that lose the chip are each explained and need the word; what then c
   await story.sees(story.heading(en.cert_proof_none))
   const certificate = await readCertificate((await story.saved(story.button(en.prove_save))).bytes)
   expect(certificate.proof.kind).toBe('none')
-  for (const bit of ['high.SPIEN', 'high.RSTDISBL', 'low.CKSEL'])
+  for (const bit of ['high.RSTDISBL', 'low.CKSEL'])
     expect(certificate.consents).toContain(`fuse-danger:${bit}`)
 
   await story.openCertificate()

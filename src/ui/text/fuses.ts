@@ -63,6 +63,7 @@ const meanings: Record<FuseMeaning['id'], (gaps: Gaps) => string> = {
 }
 
 const dangers: Record<FuseDanger, () => string> = {
+  fixed: m.fuse_danger_fixed,
   lost: m.fuse_danger_lost,
   clock: m.fuse_danger_clock,
   slow: m.fuse_danger_slow,
