@@ -218,6 +218,7 @@ export class JobRig {
     await this.beforePress(job.view)
     if (next === 'connect') await job.connect(await this.#device(), this.#way)
     else if (next === 'back-up') await job.backUp()
+    else if (next === 'acknowledge') await job.backUp({ acknowledged: job.view.unacknowledged })
     else if (next === 'choose' || next === 'choose-again')
       await job.choose(await this.read(this.#wanted(job.view)))
     else if (next === 'write') await job.write(plan?.consequences.map(({ id }) => id) ?? [])
