@@ -253,8 +253,15 @@ async function programMemory(memory: Memory, plan: Plan, ctx: Context): Promise<
   })
 }
 
-/** Of a moment; what is still the matter after these pauses is told. */
-const ofAMoment = ['timeout', 'stalled', 'short-transfer', 'transfer-failed', 'unexpected-answer'] as const
+/** Trouble on the wire: it may be over in a moment, and a link that was opened anew is free of it. */
+export const wireTrouble = [
+  'timeout',
+  'stalled',
+  'short-transfer',
+  'transfer-failed',
+  'unexpected-answer',
+] as const
+/** What is still the matter after these is told. */
 const pausesMs = [50, 400] as const
 
 /** Again after a moment's trouble on the wire, which is safe: the same bytes go to the same place. */
@@ -276,7 +283,7 @@ async function programSteadily(
       return
     } catch (error) {
       const pauseMs = pausesMs[tries]
-      if (pauseMs === undefined || !isFlashError(error, ...ofAMoment)) throw error
+      if (pauseMs === undefined || !isFlashError(error, ...wireTrouble)) throw error
       ctx.log(`${id} at ${hex(address, 4)}: ${error.code}, once more`)
       await ctx.sleep(pauseMs)
     }

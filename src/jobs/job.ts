@@ -23,7 +23,7 @@ import { connectedUsb } from './check-content.ts'
 import { asWritable, ruleFor } from './choose.ts'
 import { circumstancesOf, computerOf } from './circumstances.ts'
 import { originOf, patientView, type ConnectOptions } from './connection.ts'
-import { flash, release, type FlashOptions } from './flash.ts'
+import { flash, release, wireTrouble, type FlashOptions } from './flash.ts'
 import { recogniseFirmware } from './identify.ts'
 import { Meeting } from './meeting.ts'
 import { OpenEntry } from './open-entry.ts'
@@ -78,8 +78,6 @@ export interface JobServices {
   /** What the job is to bring back. */
   readonly rescue?: Rescue | undefined
 }
-
-const wireTrouble = ['timeout', 'stalled', 'short-transfer', 'transfer-failed', 'unexpected-answer'] as const
 
 export class Job {
   readonly #services: JobServices
