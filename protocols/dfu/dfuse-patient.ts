@@ -3,8 +3,8 @@
  * read, so that a backup has them, and never written: writing them restarts the chip, and OTP stays for good.
  *
  * No order of writing can break it: its boot loader is in ROM, or in sectors that it lets nobody write. A boot loader in
- * flash starts what has vectors, so their sector is blanked first and written last: half a program never starts. Sources: ST, UM0424 and AN3156; the
- * order of requests as dfu-util 0.11 sends them.
+ * flash starts what has vectors, so their sector is blanked first and written last: half a program never starts.
+ * Sources: ST, UM0424 and AN3156; the order of requests as dfu-util 0.11 sends them.
  */
 import { blank, hex, isBlank, usbId } from '#core/bytes.ts'
 import type { Context } from '#core/context.ts'
@@ -74,26 +74,31 @@ export class DfusePatient implements Patient {
     if (isProtected) this.eraseChip = this.#unprotection
   }
 
-  /** One that is protected from being read can be erased as a whole, by lifting that. */
+  /** Boot loaders list their own sectors as readable, and hide them: then the flash is what follows. */
   static async connect(device: DfuseDevice, ctx: Context): Promise<DfusePatient> {
     const all = together(device.regions.find(({ id }) => id === 'flash')?.layout.sectors ?? [])
-    const own = all.slice(Math.max(0, all.findIndex(isOpen)))
+    const firstOpen = all.findIndex(isOpen)
     await device.session.toIdle(ctx)
-    for (const flash of own.length < all.length ? [all, own] : [all]) {
-      const patient = new DfusePatient(device, flash)
-      await patient.#select('flash')
-      try {
-        await patient.#seek(flash[0]?.address ?? 0, ctx)
-      } catch (error) {
-        // Boot loaders list their own sectors as readable, and hide them.
-        if (isFlashError(error, 'read-protected')) return new DfusePatient(device, flash, true)
-        if (flash !== all || own.length === all.length || !isFlashError(error, 'device-refused')) throw error
-        continue
-      }
-      await device.session.abort()
-      return patient
+    try {
+      return await DfusePatient.#at(device, all, ctx)
+    } catch (error) {
+      if (firstOpen <= 0 || !isFlashError(error, 'device-refused')) throw error
+      return DfusePatient.#at(device, all.slice(firstOpen), ctx)
     }
-    throw new FlashError('bug', { during: 'looking for the flash' })
+  }
+
+  /** One that is protected from being read can still be erased as a whole, by lifting that. */
+  static async #at(device: DfuseDevice, flash: readonly Sector[], ctx: Context): Promise<DfusePatient> {
+    const patient = new DfusePatient(device, flash)
+    await patient.#select('flash')
+    try {
+      await patient.#seek(flash[0]?.address ?? 0, ctx)
+    } catch (error) {
+      if (isFlashError(error, 'read-protected')) return new DfusePatient(device, flash, true)
+      throw error
+    }
+    await device.session.abort()
+    return patient
   }
 
   get facts(): readonly Fact[] {

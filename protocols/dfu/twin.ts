@@ -157,6 +157,17 @@ const plain = ({ address, kib, names, setting, ...rest }: Plain): TwinVariant =>
     content: (flash) => new PlainContent({ ...rest, flash, names, setting }),
   })
 
+/** Made up: as small as can be. */
+const small: Omit<Plain, 'name'> = {
+  ids: { vendorId: 0x1209, productId: 0x0001, deviceVersion: 0x0100 },
+  texts: { manufacturer: 'Practice', product: 'Plain DFU (practice)', serial: '0001' },
+  transferBytes: pageBytes,
+  address: 0,
+  kib: 8,
+  names: ['Firmware'],
+  setting: 0,
+}
+
 const loaderBytes = 0x2000
 
 const blackMagic: Dfuse = {
@@ -245,26 +256,14 @@ export default {
     manifests: 'waits for a reset',
   }),
   plain: plain({
+    ...small,
     name: 'DFU 1.1 device without addresses',
-    ids: { vendorId: 0x1209, productId: 0x0001, deviceVersion: 0x0100 },
-    texts: { manufacturer: 'Practice', product: 'Plain DFU (practice)', serial: '0001' },
-    transferBytes: pageBytes,
-    address: 0,
-    kib: 8,
-    names: ['Firmware'],
-    setting: 0,
     manifests: 'stays',
     refusesEarly: true,
   }),
   'plain-running': plain({
+    ...small,
     name: 'DFU 1.1 device running its application',
-    ids: { vendorId: 0x1209, productId: 0x0001, deviceVersion: 0x0100 },
-    texts: { manufacturer: 'Practice', product: 'Plain DFU (practice)', serial: '0001' },
-    transferBytes: pageBytes,
-    address: 0,
-    kib: 8,
-    names: ['Firmware'],
-    setting: 0,
     manifests: 'waits for a reset',
     application: { describe: lonelyDescriptors, product: productIn, dfu: 0, detachesItself: false },
     isRunning: true,
