@@ -174,7 +174,7 @@ export interface ChipErase {
   readonly erases: readonly MemoryId[]
   readonly ms: number
   /** It starts anew afterwards, as this: what follows is for another connection. */
-  readonly restarts?: Omit<Restart, 'run'>
+  readonly restarts?: Comeback
   run(ctx: Context): Promise<void>
 }
 
@@ -269,11 +269,14 @@ export interface Way {
   connect(ctx: Context, speedHz?: number): Promise<Patient>
 }
 
-/** It starts anew as another device, which has the way to its own memories: its boot loader. */
-export interface Restart {
-  /** As what it comes back: one of these, on this link. */
+/** As what a device comes back that starts anew: one of these, on this link. */
+export interface Comeback {
   readonly link: Seen['link']
   readonly as: readonly LinkFilter[]
+}
+
+/** It starts anew as another device, which has the way to its own memories: its boot loader. */
+export interface Restart extends Comeback {
   /** Resolves when it has gone, or is about to. @throws `device-refused` when it does not go */
   run(ctx: Context): Promise<void>
 }

@@ -4,7 +4,7 @@
  */
 import type { Context, Log } from '#core/context.ts'
 import { FlashError } from '#core/errors.ts'
-import type { Patient, Programmer } from '#core/programmer.ts'
+import type { Comeback, Patient, Programmer } from '#core/programmer.ts'
 import type { JournalEntry } from '#store/journal.ts'
 import type { Attached } from '#transport/devices.ts'
 import { Connection, refuseOther, type ConnectOptions } from './connection.ts'
@@ -119,7 +119,7 @@ export class Meeting {
     await this.#awaits(this.#patient?.eraseChip?.restarts)
   }
 
-  async #awaits(what: Omit<NonNullable<Programmer['restart']>, 'run'> | undefined): Promise<void> {
+  async #awaits(what: Comeback | undefined): Promise<void> {
     await this.letGo()
     this.#services.runner.set({ restart: what && { link: what.link, as: what.as, isUnderWay: true } })
   }

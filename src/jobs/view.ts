@@ -3,11 +3,11 @@ import type { Phase } from '#core/context.ts'
 import type { FlashError } from '#core/errors.ts'
 import type {
   Check,
+  Comeback,
   Fact,
   KnownFirmware,
   Notice,
   Rescue,
-  Restart,
   Seen,
   Unreadable,
   Way,
@@ -124,7 +124,7 @@ export interface JobView {
   /** How it has shown itself to the computer in this job, newest first: it may be its boot loader now. */
   readonly seen: readonly Seen[]
   /** What its way begins with; `isUnderWay`: it was told, and is another device by now. */
-  readonly restart: (Omit<Restart, 'run'> & { readonly isUnderWay: boolean }) | undefined
+  readonly restart: (Comeback & { readonly isUnderWay: boolean }) | undefined
   readonly patient: PatientView | undefined
   /** What the patient's flash was recognised as, once it was read. */
   readonly firmware: KnownFirmware | undefined
