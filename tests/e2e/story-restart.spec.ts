@@ -30,3 +30,22 @@ test('a programmer that runs its firmware is started anew, updated, and proven b
   const certificate = await readCertificate(bytes)
   expect(certificate.proof).toMatchObject({ kind: 'running-version', distinct: 'yes' })
 })
+
+test('a chip that lets nothing be read is told so, erased with the word, found again and written', async ({
+  story,
+  page,
+}) => {
+  await story.openBench()
+  await story.plugIn(en.practice_stm32f072, en.dial_locked)
+  await story.press(story.button(en.backup_start))
+  await story.sees(story.heading(en.backup_nothing))
+  await expect(story.main).not.toContainText('SHA-256')
+  await page.getByLabel(en.backup_acknowledge).check()
+  await story.press(story.button(en.backup_go_on))
+  await story.backedUp()
+  await story.take('Program 2')
+  await expect(story.button(en.plan_write)).toBeDisabled()
+  await story.consent()
+  await story.write()
+  await story.proveByReading()
+})

@@ -97,6 +97,7 @@ const results: Record<StepName, (view: JobView) => string | undefined> = {
 function backupText({ memories, unreadable }: Backup): string {
   const bytes = size(memories.reduce((sum, { length }) => sum + length, 0))
   const locked = lockedNames(unreadable)
+  if (memories.length === 0) return m.result_backup_nothing({ memories: locked })
   return locked ? m.result_backup_locked({ bytes, memories: locked }) : m.result_backup({ bytes })
 }
 

@@ -554,6 +554,14 @@ describe('a step that is done', () => {
     expect(step('back-up', { backup: locked })?.state).toBe('partly')
   })
 
+  test('is none where nothing at all could be read, and tells no bytes', () => {
+    const nothing = { ...locked, memories: [] }
+    expect(inBoth(() => step('back-up', { backup: nothing })?.result ?? '').en).toBe(
+      'Nothing could be read: Flash, EEPROM (locked)',
+    )
+    expect(step('back-up', { backup: nothing })?.state).toBe('partly')
+  })
+
   test('is one where everything that can be lost was read', () => {
     expect(step('back-up', { backup: whole })).toMatchObject({
       state: 'done',
