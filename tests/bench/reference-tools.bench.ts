@@ -72,6 +72,7 @@ async function compared({ id, name, flash }: (typeof jobs)[number]): Promise<Row
   return [
     row(recording.program, theirs, theirMs),
     row('Reflasher', ours, ours.ms),
+    row('Reflasher, of that the erase and the write', write['program'] ?? nothing, write['program']?.ms),
     row('Reflasher, the backup before it', backup, backup.ms),
   ]
 }

@@ -44,6 +44,8 @@ export const jobs: readonly Job[] = [
     ...{ ...arduinoIsp, command: `${whileHeldOpen('/dev/ttyACM0')}\n${arduinoIsp.command}` },
   },
   { id: 'dfu:stm32f072', name: 'dfu-util-stm32f072', flash: 8192, ...dfuUtil(8192) },
+  // its ROM tells the longest times of the data sheet
+  { id: 'dfu:stm32f405', name: 'dfu-util-stm32f405', flash: 16_384, ...dfuUtil(16_384) },
   {
     ...{ id: 'dfu:atmega16u2', name: 'dfu-programmer-atmega16u2', flash: 8192 },
     ...dfuProgrammer('atmega16u2'),
