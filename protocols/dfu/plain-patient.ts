@@ -6,10 +6,20 @@
 import { blank, exactly, hex, usbId } from '#core/bytes.ts'
 import type { Context } from '#core/context.ts'
 import { FlashError, isFlashError } from '#core/errors.ts'
-import type { Check, Contents, Fact, Memory, Notice, Patient, Range, Unreadable } from '#core/programmer.ts'
+import type {
+  Check,
+  Comeback,
+  Contents,
+  Fact,
+  Memory,
+  Notice,
+  Patient,
+  Range,
+  Unreadable,
+} from '#core/programmer.ts'
 import { checkCortexM } from '#chips/cortex-m-check.ts'
 import type { UsbLink } from '#transport/links.ts'
-import type { DfuInterface } from './descriptors.ts'
+import { dfuClass, type DfuInterface } from './descriptors.ts'
 import type { KnownDevice } from './devices.ts'
 import type { DfuSession } from './session.ts'
 
@@ -42,6 +52,7 @@ export class PlainPatient implements Patient {
   readonly #device: PlainDevice
   readonly #extent: Extent
   readonly #memory: Memory
+  #hasLeft = false
   /** Of the upload at hand: its next block; undefined: there is none. */
   #next: number | undefined
 
@@ -95,6 +106,12 @@ export class PlainPatient implements Patient {
     return this.#device.known?.startsAt === undefined
       ? checks.filter(({ code }) => code === 'size-fits')
       : checks
+  }
+
+  /** In its boot loader again, or as an application that can start that. */
+  get hasLeft(): Comeback | undefined {
+    const { vendorId, productId } = this.#device.link.seen
+    return this.#hasLeft ? { link: 'usb', as: [{ vendorId, productId }, dfuClass] } : undefined
   }
 
   /** It stays in DFU mode: leaving it would end the job. */
@@ -152,8 +169,9 @@ export class PlainPatient implements Patient {
       await session.download(block++, part, ctx)
       ctx.progress.advance(part.length, address + at)
     }
-    await session.manifest(block, dfu.functional?.isManifestationTolerant ?? false, ctx)
-    await select(link, dfu, this.#extent.setting) // which a reset may have changed
+    const ended = await session.manifest(block, dfu.functional?.isManifestationTolerant ?? false, ctx)
+    this.#hasLeft = ended === 'left'
+    if (!this.#hasLeft) await select(link, dfu, this.#extent.setting) // which a reset may have changed
   }
 }
 

@@ -98,14 +98,19 @@ test.each(['waits for a reset', 'stays'] as const)(
   },
 )
 
-test('one that leaves after a download is gone, which is told', async () => {
-  const { flash, twin } = made({ manifests: 'leaves' })
-  const { connect, ctx } = await plug(twin)
-  const memory = flashOf(await connect())
-  const bytes = pattern(4096).reverse()
-  await expect(memory.program?.(0, bytes, ctx)).rejects.toMatchObject({ code: 'device-gone' })
-  expect(flash.bytes).toEqual(bytes)
-})
+test.each(['leaves', 'starts at a reset'] as const)(
+  'one that %s after a download has everything, and says as what it can be read back',
+  async (manifests) => {
+    const { flash, twin } = made({ manifests })
+    const { connect, ctx } = await plug(twin)
+    const patient = await connect()
+    const bytes = pattern(4096).reverse()
+    expect(patient.hasLeft).toBeUndefined()
+    await flashOf(patient).program?.(0, bytes, ctx)
+    expect(flash.bytes).toEqual(bytes)
+    expect(patient.hasLeft?.as).toContainEqual({ classCode: 0xfe, subclassCode: 1 })
+  },
+)
 
 test('an upload that never ends is refused, and so is one with nothing in it', async () => {
   const endless = await plug(made({ change: () => ({ give: (_, length) => blank(length) }) }).twin)

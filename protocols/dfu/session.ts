@@ -131,12 +131,24 @@ export class DfuSession {
   }
 
   /**
-   * Ends a download; afterwards it is in dfuIDLE, unless it has left. One that does not tolerate it says nothing more
-   * until its port was reset.
-   * @throws `device-refused` · `device-gone`: it runs what it was given
+   * Ends a download; afterwards it is in dfuIDLE, or runs what it was given. One that does not tolerate the end does
+   * that, or says nothing more, until its port was reset: whatever else is the matter with it then, it has everything.
+   * @throws `device-refused`
    */
-  async manifest(block: number, isTolerant: boolean, ctx: Context): Promise<void> {
+  async manifest(block: number, isTolerant: boolean, ctx: Context): Promise<'idle' | 'left'> {
     await this.end(block)
+    try {
+      await this.#manifested(block, isTolerant, ctx)
+      return 'idle'
+    } catch (error) {
+      if (isTolerant || isFlashError(error, 'device-refused', 'cancelled')) throw error
+      if (!this.#link.gone.aborted) await this.#link.reset().catch(() => undefined) // it goes, or what went wrong is told
+      if (await this.#isGoneSoon(ctx)) return 'left'
+      throw error
+    }
+  }
+
+  async #manifested(block: number, isTolerant: boolean, ctx: Context): Promise<void> {
     let status = await this.#statusIfTold()
     if (isTolerant || status?.state !== State.Manifest) status = await this.#untilReady(status, ctx)
     else await ctx.sleep(Math.min(status.pollMs, patienceMs))
@@ -182,10 +194,15 @@ export class DfuSession {
     }
   }
 
-  async #untilGone(during: string, { clock }: Context, trouble?: FlashError): Promise<void> {
+  async #untilGone(during: string, ctx: Context, trouble?: FlashError): Promise<void> {
+    if (await this.#isGoneSoon(ctx)) return
+    throw trouble ?? new FlashError('device-refused', { during, status: 'still there' })
+  }
+
+  async #isGoneSoon({ clock }: Context): Promise<boolean> {
     const { gone } = this.#link
     await clock.sleep(goneWithinMs, gone).catch(() => undefined) // whether it went is looked at here
-    if (!gone.aborted) throw trouble ?? new FlashError('device-refused', { during, status: 'still there' })
+    return gone.aborted
   }
 
   /** Waits while it is busy, for what the device says and no longer than is of use. `status`: undefined as in `#statusIfTold`. */

@@ -42,8 +42,8 @@ export interface DfuTwinOptions extends Named {
   readonly content: TwinContent
   /** As what it comes back when it leaves; absent: what it holds has no USB. */
   readonly runs?: (() => UsbTwin) | undefined
-  /** When a download has ended. Default: it leaves. */
-  readonly manifests?: 'leaves' | 'waits for a reset' | 'stays'
+  /** When a download has ended. Default: it leaves; after a reset it starts that, or has to be told so again. */
+  readonly manifests?: 'leaves' | 'starts at a reset' | 'waits for a reset' | 'stays'
   /** The waiting time that it tells for what takes so many ms. */
   readonly tellMs?: (ms: number) => number
   /** Asked before that, it refuses, as the specification lets it. */
@@ -103,7 +103,9 @@ export class DfuTwin implements UsbTwin, TwinPatient {
   }
 
   reset(): void {
-    this.#restart()
+    const isOver = this.#state === State.Manifest || this.#state === State.ManifestWaitReset
+    if (isOver && this.#options.manifests === 'starts at a reset') this.#leave()
+    else this.#restart()
   }
 
   #restart(): void {

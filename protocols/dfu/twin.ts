@@ -264,7 +264,7 @@ export default {
   'plain-running': plain({
     ...small,
     name: 'DFU 1.1 device running its application',
-    manifests: 'waits for a reset',
+    manifests: 'starts at a reset',
     application: { describe: lonelyDescriptors, product: productIn, dfu: 0, detachesItself: false },
     isRunning: true,
   }),

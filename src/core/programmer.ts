@@ -194,6 +194,8 @@ export interface Patient extends AsyncDisposable {
   readonly eraseChip?: ChipErase
   /** Starts what it holds: it goes, and comes back as that. Absent: letting it go does, or its plug. */
   leave?(ctx: Context): Promise<void>
+  /** What was written has started by itself: it has gone, and has to be one of these again to be read back. */
+  readonly hasLeft?: Comeback | undefined
   /** Checks that only this kind of patient can make; pure. `claimedChip`: what the image says it is for. */
   check(wanted: Contents, present: Contents, claimedChip?: string): readonly Check[]
 }

@@ -45,8 +45,9 @@ export interface FlashOptions {
  *  written      all of it, and read back
  *  not-begun    nothing was changed, as `renew` gave no plan
  *  restarted    all is erased, and it has started anew: the rest is planned again when it was found
+ *  left         all of it, and it has gone to start that: it is read back when it was found
  */
-export type FlashEnd = 'written' | 'not-begun' | 'restarted'
+export type FlashEnd = 'written' | 'not-begun' | 'restarted' | 'left'
 
 /**
  * @throws `target-changed`: not the patient that was planned for; nothing was changed · `verify-mismatch` ·
@@ -82,7 +83,7 @@ export async function flash(options: FlashOptions, ctx: Context): Promise<FlashE
     }
     steps.erase.finish()
     await writeAll(patient, plan, ctx, steps, onWrong)
-    return 'written'
+    return patient.hasLeft ? 'left' : 'written'
   } finally {
     if (patient) await release(patient, ctx)
   }
@@ -209,6 +210,7 @@ async function writeAll(
   }
   const contents = all.filter((id) => contentFirst.includes(id))
   for (const id of contents) await doProgram(id)
+  if (patient.hasLeft) return
   for (const id of contents) await doVerify(id, ctx)
   for (const id of all.filter((one) => settingsLast.includes(one))) {
     await doProgram(id)

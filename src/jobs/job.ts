@@ -58,6 +58,7 @@ import {
 } from './resume.ts'
 import { nothingYet, notYet, Runner, unnamed } from './runner.ts'
 import { slowerHz } from './slower.ts'
+import { verifyRead } from './verify.ts'
 import type { JobView, Surroundings } from './view.ts'
 
 export * from './view.ts'
@@ -95,6 +96,8 @@ export class Job {
   #consents: readonly string[] = []
   #isRuleChosen = false
   #unfinished: Unfinished | undefined
+  /** Its patient has started it by itself: it is to be read back when that is found. */
+  #notReadBack: Memories | undefined
   /** Of a choice from another session: whether it is still the patient that was backed up. */
   #mustLookAgain = false
   readonly #entry: OpenEntry
@@ -161,7 +164,7 @@ export class Job {
       this.#device.options = rescue ? { ...options, ends: { to: 'target', by: rescue.by } } : options
       this.#acknowledged = this.#consents = []
       this.#isRuleChosen = false
-      this.#unfinished = undefined
+      this.#unfinished = this.#notReadBack = undefined
       const id = this.#entry.isThere ? crypto.randomUUID() : this.view.id
       this.#mustLookAgain = false
       await this.#entry.leave()
@@ -533,22 +536,20 @@ export class Job {
       this.#unfinished = { wanted, rule, before, wrong, begun }
       this.#runner.set({ halfWritten: true })
     }
-    const onWrong = async (id: MemoryId, found: Uint8Array) => {
-      if (!this.#unfinished) return
-      const wrong = new Map([...this.#unfinished.wrong, [id, found]])
-      this.#unfinished = { ...this.#unfinished, wrong }
-      try {
-        await this.#entry.amend({ wrong })
-      } catch (error) {
-        this.#log(`what was read back could not be stored: ${String(error)}`) // what went wrong matters more
-      }
-    }
     const renew = halfWritten ? undefined : this.#renew // what is half-written must stay as it was kept
     const end = await this.#services.surroundings.guarded(() =>
-      flash({ connect: this.#device.meet, plan, safety, renew, beforeFirstChange, onWrong }, ctx),
+      flash(
+        { connect: this.#device.meet, plan, safety, renew, beforeFirstChange, onWrong: this.#onWrong },
+        ctx,
+      ),
     )
     if (end === 'restarted') {
       await this.#device.startedAnew()
+      return notYet
+    }
+    if (end === 'left') {
+      this.#notReadBack = (this.view.plan ?? plan).expected
+      await this.#device.hasLeft()
       return notYet
     }
     if (end === 'not-begun') {
@@ -575,6 +576,17 @@ export class Job {
     })
     this.#runner.done('write', 'prove')
     return undefined
+  }
+
+  readonly #onWrong = async (id: MemoryId, found: Uint8Array): Promise<void> => {
+    if (!this.#unfinished) return
+    const wrong = new Map([...this.#unfinished.wrong, [id, found]])
+    this.#unfinished = { ...this.#unfinished, wrong }
+    try {
+      await this.#entry.amend({ wrong })
+    } catch (error) {
+      this.#log(`what was read back could not be stored: ${String(error)}`) // what went wrong matters more
+    }
   }
 
   /** A write that came to another plan than the one that was consented to. */
@@ -619,6 +631,7 @@ export class Job {
       if (!this.view.halfWritten) return this.view.plan ? this.#write(ctx) : this.#askAgain(ctx)
       const { read, [unnamed]: rest } = ctx.progress.steps({ read: 1, [unnamed]: 3 })
       await this.#readPresent(ctx.under(read))
+      await this.#refuseWrong()
       const { checks } = this.view
       if (await this.#isRefused()) {
         const { backup } = this.view
@@ -633,6 +646,13 @@ export class Job {
       return this.#write(ctx.under(rest))
     })
     await this.#afterWriting()
+  }
+
+  /** What a patient holds that left with all that was written. Told once: then it is written again. */
+  async #refuseWrong(): Promise<void> {
+    const [written, { patient }] = [this.#notReadBack, this.#device]
+    this.#notReadBack = undefined
+    if (written && patient) await verifyRead(patient, written, this.#present, this.#onWrong)
   }
 
   /** What is in a half-written patient, if it is still the one that was being written. */

@@ -119,9 +119,14 @@ export class Meeting {
     await this.#awaits(this.#patient?.eraseChip?.restarts)
   }
 
-  async #awaits(what: Comeback | undefined): Promise<void> {
+  /** With all that was written, which is not read back yet. */
+  async hasLeft(): Promise<void> {
+    await this.#awaits(this.#patient?.hasLeft, { isWritten: true })
+  }
+
+  async #awaits(what: Comeback | undefined, how: { isWritten?: true } = {}): Promise<void> {
     await this.letGo()
-    this.#services.runner.set({ restart: what && { link: what.link, as: what.as, isUnderWay: true } })
+    this.#services.runner.set({ restart: what && { link: what.link, as: what.as, isUnderWay: true, ...how } })
   }
 
   /** From now on. */

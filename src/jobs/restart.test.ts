@@ -3,6 +3,7 @@ import 'fake-indexeddb/auto'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { PracticeBench, take, type Plugged } from '#bench/bench.ts'
 import { practiceImages, type PracticeImage } from '#bench/practice-images.ts'
+import type { Dials } from '#bench/twin.ts'
 import { VirtualClock } from '#bench/virtual-clock.ts'
 import { formatIntelHex } from '#firmware/intel-hex.ts'
 import { Devices, type Attached } from '#transport/devices.ts'
@@ -177,6 +178,65 @@ test('another one of the same version is no proof: its serial number tells them 
   })
   await job.prove(mine)
   expect(job.view.proof?.kind).toBe('running-version')
+})
+
+/** One that starts what it was given as soon as it has all of it. */
+async function handedOver(dials: Dials = {}): Promise<Job> {
+  plugged = await bench.plug('dfu:plain-running', dials)
+  const job = new Job(services)
+  await job.connect(await theOne())
+  await job.restart()
+  await job.resumeAfterReplug(await theOne())
+  await job.backUp()
+  await job.choose(await programOf('DFU (8 KiB)'))
+  await job.write(consents(job))
+  expect(job.view).toMatchObject({
+    error: undefined,
+    next: 'find',
+    halfWritten: true,
+    outcome: undefined,
+    restart: { isWritten: true },
+  })
+  return job
+}
+
+test.each(['goes on', 'is reopened'])(
+  'one that starts what was written by itself is read back as its boot loader: %s',
+  async (how) => {
+    let job = await handedOver()
+    if (how === 'is reopened') {
+      const device = await theOne()
+      await job.close()
+      job = await house.reopened()
+      await job.resumeAfterReplug(device)
+    } else await job.resumeAfterReplug(await theOne())
+    expect(job.view).toMatchObject({ next: 'restart', halfWritten: true })
+    await job.restart()
+    await job.resumeAfterReplug(await theOne())
+    expect(job.view).toMatchObject({ error: undefined, halfWritten: false, next: 'prove' })
+    expect(job.view.outcome?.programmedBytes).toBeGreaterThan(0)
+    await job.prove()
+    expect(job.view.proof?.kind).toBe('read-again')
+    const [segment] = job.view.wanted?.contents.get('flash') ?? []
+    expect(plugged.memory('flash').slice(0, segment?.bytes.length)).toEqual(segment?.bytes)
+  },
+)
+
+test('what it did not keep is told when it is read back, and not before', async () => {
+  const [segment] = (await programOf('DFU (8 KiB)')).contents.get('flash') ?? []
+  const address = segment?.bytes.findIndex((byte) => (byte & 1) === 1) ?? 0
+  const job = await handedOver({ stuckBit: address * 8 })
+  await job.resumeAfterReplug(await theOne())
+  if (job.view.next === 'restart') {
+    await job.restart()
+    await job.resumeAfterReplug(await theOne())
+  }
+  expect(job.view).toMatchObject({
+    halfWritten: true,
+    next: 'retry',
+    outcome: undefined,
+    error: { code: 'verify-mismatch', detail: { memory: 'flash', address } },
+  })
 })
 
 test.each(['goes on', 'is reopened'])(

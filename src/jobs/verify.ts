@@ -2,8 +2,9 @@
 import { likelyCause as looksLike, type Cause } from '#core/compare.ts'
 import type { Context } from '#core/context.ts'
 import { FlashError, type LikelyCause } from '#core/errors.ts'
-import type { Memory } from '#core/programmer.ts'
+import type { Memory, MemoryId, Patient } from '#core/programmer.ts'
 import { Progress } from '#core/progress.ts'
+import type { Memories } from './plan.ts'
 import { isReadable, mismatch, readWhole } from './reading.ts'
 
 /**
@@ -28,6 +29,27 @@ export async function verifyMemory(
   if (isStable) await onWrong(found)
   const likely = isStable ? likelyCause(expected, found) : 'bad-contact'
   throw new FlashError('verify-mismatch', { ...wrong, ...(likely && { likely }) })
+}
+
+/**
+ * The same of what was read already, in the order in which it was written.
+ * @throws `verify-mismatch`
+ */
+export async function verifyRead(
+  { memories }: Pick<Patient, 'memories'>,
+  written: Memories,
+  present: Memories,
+  onWrong: (id: MemoryId, found: Uint8Array) => Promise<void> | void,
+): Promise<void> {
+  for (const [id, expected] of written) {
+    const found = present.get(id)
+    const { address = 0 } = memories.find((one) => one.id === id) ?? {}
+    const wrong = found && mismatch(id, address, expected, found)
+    if (!wrong) continue
+    await onWrong(id, found)
+    const likely = likelyCause(expected, found)
+    throw new FlashError('verify-mismatch', { ...wrong, ...(likely && { likely }) })
+  }
 }
 
 /** What stable wrong bytes look like; undefined: like nothing in particular. */

@@ -123,8 +123,11 @@ export interface JobView {
   readonly programmer: ProgrammerView | undefined
   /** How it has shown itself to the computer in this job, newest first: it may be its boot loader now. */
   readonly seen: readonly Seen[]
-  /** What its way begins with; `isUnderWay`: it was told, and is another device by now. */
-  readonly restart: (Comeback & { readonly isUnderWay: boolean }) | undefined
+  /**
+   * What its way begins with; `isUnderWay`: it was told, and is another device by now; `isWritten`: it has started all
+   * that was written, and has to come back to be read.
+   */
+  readonly restart: (Comeback & { readonly isUnderWay: boolean; readonly isWritten?: true }) | undefined
   readonly patient: PatientView | undefined
   /** What the patient's flash was recognised as, once it was read. */
   readonly firmware: KnownFirmware | undefined

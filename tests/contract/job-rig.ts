@@ -74,7 +74,7 @@ export const contentOf = ({ memory }: Pick<Plugged, 'memory'>): Memories =>
   new Map(memoryIds.map((id) => [id, memory(id).slice()]))
 
 /** More presses than that, and the job goes round in circles. */
-const mostPresses = 12
+const mostPresses = 16
 /** A device that lost its power is back by then. */
 const comesBackMs = 3000
 

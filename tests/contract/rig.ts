@@ -14,6 +14,7 @@ import { acknowledge, atRisk, readContents, type ReadContents } from '#jobs/back
 import { flash } from '#jobs/flash.ts'
 import { candidates, openProgrammer } from '#jobs/identify.ts'
 import { layoutOf, planFlash, type Memories, type Plan } from '#jobs/plan.ts'
+import { verifyRead } from '#jobs/verify.ts'
 import { Backups, type Receipt } from '#store/backups.ts'
 import type { Database } from '#store/db.ts'
 import { Devices, type Attached } from '#transport/devices.ts'
@@ -100,7 +101,7 @@ export async function wholeJob(rig: Rig, options: JobOptions = {}): Promise<Plan
     const rule = { outside: 'keep', reserved: 'skip' } as const
     const plan = planFlash({ layout, present, kept, wanted: firmwareFor(patient, kept), rule })
     const risks = atRisk(read.unreadable, patient)
-    await flash(
+    const end = await flash(
       {
         connect,
         plan,
@@ -109,11 +110,21 @@ export async function wholeJob(rig: Rig, options: JobOptions = {}): Promise<Plan
       },
       ctx.under(steps.write),
     )
+    if (end === 'left') await readBack(rig, plan, ctx.under(Progress.silent()))
     root.finish()
     return plan
   } finally {
     await programmer[Symbol.asyncDispose]()
   }
+}
+
+/** What has left with all that was written is found again. */
+async function readBack(rig: Rig, { expected }: Plan, ctx: Context): Promise<void> {
+  await using programmer = await openFirst(rig, ctx)
+  await using patient = await programmer.ways[0]?.connect(ctx)
+  if (!patient) throw new Error('no way to anything')
+  const { memories } = await readContents(patient, ctx)
+  await verifyRead(patient, expected, contentsOf({ memories }), () => undefined)
 }
 
 async function readOnce(
