@@ -22,6 +22,7 @@ const publishedFile = z.object({
 const reasons = [
   'clone-image',
   'experimental',
+  'loader-too',
   'no-release-notes',
   'one-person',
   'pre-release',
@@ -47,6 +48,8 @@ const knownImage = z.extend(publishedFile, {
   imageBytes: bytes,
   /** Of its first byte; absent: 0. */
   address: z.optional(z.int().check(z.nonnegative())),
+  /** It replaces a boot loader in the same flash, which only another way than that loader can do. */
+  withLoader: z.optional(z.literal(true)),
   licence: z.string(),
   /** `no`: it is here to be recognised, not to be installed. */
   offer: z.enum(['yes', 'caution', 'no']),

@@ -115,6 +115,22 @@ test('an Arduino as programmer brings the other one back', async ({ page, story 
   await expect(page.getByRole('radio')).toHaveCount(0) // never the second one itself
 })
 
+test('an Arduino’s USB chip comes back over its six pins, boot loader and all', async ({ page, story }) => {
+  await story.openBench()
+  await openSheet(story, 'arduino-usb', en.bring_arduino_usb)
+  await story.reads(en.bring_wire_usb_pins)
+  await story.button(en.bring_practice).click()
+  await story.reads(like(en.notice_rescue_chip, { chip: 'ATmega16U2', name: 'Arduino USB' }))
+  await story.backUp()
+  const published = offers(story, en.choose_published)
+  await published.getByText(like(en.choose_published_all)).click()
+  await expect(published.getByText('Arduino Uno R3 boot loader and USB serial (2012-09-13)')).toBeVisible()
+  await story.take('Arduino USB serial 2 practice image for ATmega16U2')
+  await story.consent()
+  await story.write()
+  await expect(page.getByRole('heading', { name: en.prove_by_itself })).toBeVisible()
+})
+
 // ---- plugged into this computer --------------------------------------------------------------------
 
 /** A USBasp as Chrome describes it; `granted`: it was allowed before. What the chooser is asked for is noted. */

@@ -62,6 +62,20 @@ test('a boot loader is not offered to a way that cannot change boot loaders', as
   expect(await names({ ...to.patient, memories })).not.toContain('Optiboot 8.3')
 })
 
+test('what holds a boot loader beside its program is offered by wires alone', async () => {
+  const usb = { family: 'dfu', name: '', version: '', confidence: 'certain', evidence: [] } as const
+  const to = { ...behindWires('ATmega16U2'), firmware: usb }
+  const loader = { address: 0x3000, length: 4096, why: 'bootloader' } as const
+  const memories = [flash('ATmega16U2', [loader])]
+  const names = async (patient: OfferedTo['patient']) =>
+    (await offersFor({ ...to, patient }, none)).published.map(({ name }) => name)
+  const both = 'Arduino Uno R3 boot loader and USB serial (2012-09-13)'
+  expect(await names(to.patient)).toContain(both)
+  const byItself = await names({ ...to.patient, memories })
+  expect(byItself).not.toContain(both)
+  expect(byItself).toContain('Arduino Uno R3 USB serial (2012-09-13)')
+})
+
 test('on the practice bench what is on the chip is told, and the newest practice image comes next', async () => {
   const images = await practiceImages('usbasp')
   const held = (version: string, spoilt?: number): Partial<OfferedTo> => {

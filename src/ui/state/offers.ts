@@ -65,7 +65,10 @@ export async function offersFor(
     or(list(), 'listing backups'),
   ])
   const practice = images.filter((image) => fits(image) && (!rescue || image.family === family))
-  const published = entries.filter(({ address = 0 }) => !isKept(address))
+  const keepsLoader = flash?.reserved.some(({ why }) => why === 'bootloader') ?? false
+  const published = entries.filter(
+    ({ address = 0, withLoader }) => !isKept(address) && !(withLoader && keepsLoader),
+  )
   // The one just made changes nothing, except back what was begun.
   const ofKind = kept.filter(({ id, origin }) => origin.patient.kind === patient.kind && id !== backup?.id)
   const isOwn = (one: BackupEntry) => rescue !== undefined && one.firmware?.family === rescue.family

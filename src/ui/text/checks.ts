@@ -283,6 +283,7 @@ const checks: Record<CheckCode, Texts> = {
 const imageReasons: Record<ImageReason, () => string> = {
   'clone-image': m.image_reason_clone_image,
   experimental: m.image_reason_experimental,
+  'loader-too': m.image_reason_loader_too,
   'no-release-notes': m.image_reason_no_release_notes,
   'one-person': m.image_reason_one_person,
   'pre-release': m.image_reason_pre_release,

@@ -145,6 +145,21 @@ export const sheets: Readonly<Record<SheetId, Sheet>> = {
     ],
     safe: [m.rescue_arduino_usb_safe_sketch, m.rescue_arduino_usb_safe_again],
     unsafe: [m.rescue_arduino_usb_unsafe_combined],
+    bring: {
+      title: m.bring_arduino_usb,
+      tools: {
+        usbasp: {
+          diagram: 'usbasp-isp6',
+          steps: [m.bring_unplug, m.bring_wire_usb_pins, m.bring_wire_j1],
+          practice: { id: 'usbasp:atmega328p', dials: { chip: 'ATmega16U2', halfWritten: true } },
+        },
+        stk500: {
+          diagram: 'uno-as-isp',
+          steps: [m.bring_unplug, m.bring_wire_usb_pins_uno],
+          practice: { id: 'stk500:arduino-isp-atmega328p', dials: { chip: 'ATmega16U2' } },
+        },
+      },
+    },
   },
   'black-magic': {
     title: m.rescue_bmp,
