@@ -549,6 +549,7 @@ export class Job {
     }
     if (end === 'left') {
       this.#notReadBack = (this.view.plan ?? plan).expected
+      this.#runner.set({ isUnread: true })
       await this.#device.hasLeft()
       return notYet
     }
@@ -652,6 +653,7 @@ export class Job {
   async #refuseWrong(): Promise<void> {
     const [written, { patient }] = [this.#notReadBack, this.#device]
     this.#notReadBack = undefined
+    this.#runner.set({ isUnread: false })
     if (written && patient) await verifyRead(patient, written, this.#present, this.#onWrong)
   }
 

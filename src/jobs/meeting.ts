@@ -121,12 +121,12 @@ export class Meeting {
 
   /** With all that was written, which is not read back yet. */
   async hasLeft(): Promise<void> {
-    await this.#awaits(this.#patient?.hasLeft, { isWritten: true })
+    await this.#awaits(this.#patient?.hasLeft)
   }
 
-  async #awaits(what: Comeback | undefined, how: { isWritten?: true } = {}): Promise<void> {
+  async #awaits(what: Comeback | undefined): Promise<void> {
     await this.letGo()
-    this.#services.runner.set({ restart: what && { link: what.link, as: what.as, isUnderWay: true, ...how } })
+    this.#services.runner.set({ restart: what && { link: what.link, as: what.as, isUnderWay: true } })
   }
 
   /** From now on. */

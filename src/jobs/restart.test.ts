@@ -195,7 +195,7 @@ async function handedOver(dials: Dials = {}): Promise<Job> {
     next: 'find',
     halfWritten: true,
     outcome: undefined,
-    restart: { isWritten: true },
+    isUnread: true,
   })
   return job
 }

@@ -17,6 +17,7 @@ export const nothingYet: Omit<JobView, 'id' | 'running' | 'step' | 'next'> = {
   programmer: undefined,
   seen: [],
   restart: undefined,
+  isUnread: false,
   patient: undefined,
   firmware: undefined,
   backup: undefined,

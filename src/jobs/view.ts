@@ -123,11 +123,8 @@ export interface JobView {
   readonly programmer: ProgrammerView | undefined
   /** How it has shown itself to the computer in this job, newest first: it may be its boot loader now. */
   readonly seen: readonly Seen[]
-  /**
-   * What its way begins with; `isUnderWay`: it was told, and is another device by now; `isWritten`: it has started all
-   * that was written, and has to come back to be read.
-   */
-  readonly restart: (Comeback & { readonly isUnderWay: boolean; readonly isWritten?: true }) | undefined
+  /** What its way begins with; `isUnderWay`: it was told, and is another device by now. */
+  readonly restart: (Comeback & { readonly isUnderWay: boolean }) | undefined
   readonly patient: PatientView | undefined
   /** What the patient's flash was recognised as, once it was read. */
   readonly firmware: KnownFirmware | undefined
@@ -140,6 +137,8 @@ export interface JobView {
   readonly plan: Plan | undefined
   /** The EEPROM was saved anew just before the write, and what that does to the plan is to be asked for. */
   readonly newEeprom: boolean
+  /** All was handed over, and it left to run that: it has to be its boot loader again to be read back. */
+  readonly isUnread: boolean
   readonly outcome: Outcome | undefined
   readonly proofWanted: ProofWanted | undefined
   /** It was told to start what was written. */
