@@ -5,6 +5,8 @@
  * dfu-programmer 0.6.1, `arguments.c`.
  */
 import { usbId } from '#core/bytes.ts'
+import type { SeenUsb } from '#core/programmer.ts'
+import type { Sector } from './layout.ts'
 
 interface UsbIds {
   readonly vendorId: number
@@ -56,6 +58,32 @@ const known: Readonly<Record<string, KnownDevice>> = {
   '03eb:2ff9': flip('AT90USB646'),
   '03eb:2ffa': flip('AT90USB162'),
   '03eb:2ffb': flip('AT90USB1286'),
+}
+
+/** Pages of 1 KiB, by the serial number, which is the part number in bytes where USB has characters: `3CBJ`. */
+const riscvParts: ReadonlyMap<string, number> = new Map(
+  ['T', 'C', 'R', 'V'].flatMap((pins) =>
+    Object.entries({ B: 128, 8: 64, 6: 32, 4: 16 }).map(([size, kib]) => {
+      const [low, high] = [`3${size}`, `${pins}J`]
+      return [String.fromCharCode(...[0, 1].map((i) => low.charCodeAt(i) | (high.charCodeAt(i) << 8))), kib]
+    }),
+  ),
+)
+
+/** Serial numbers that are part numbers. */
+export const partNumbers: readonly string[] = [...riscvParts.keys()]
+
+/**
+ * The flash of a GD32VF103, a RISC-V under the ids of its Arm cousins, which tells other pages than it has. Source:
+ * `quirks.c` of dfu-util; GD32VF103 data sheet, "Device information".
+ */
+export function riscvFlash({ vendorId, productId, serial = '' }: SeenUsb): Sector[] | undefined {
+  const kib = usbId(vendorId, productId) === '28e9:0189' ? riscvParts.get(serial) : undefined
+  if (kib === undefined) return undefined
+  return Array.from({ length: kib }, (_, i) => ({
+    ...{ address: 0x0800_0000 + i * 1024, length: 1024 },
+    ...{ readable: true, erasable: true, writable: true },
+  }))
 }
 
 /** In texts of practice images: what tells them from real ones. */

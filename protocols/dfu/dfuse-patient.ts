@@ -23,7 +23,7 @@ import type {
 import { checkCortexM } from '#chips/cortex-m-check.ts'
 import type { UsbLink } from '#transport/links.ts'
 import type { DfuInterface } from './descriptors.ts'
-import type { KnownDevice } from './devices.ts'
+import { riscvFlash, type KnownDevice } from './devices.ts'
 import type { Layout, Sector } from './layout.ts'
 import { erasePage, firstBlock, readUnprotect, setAddress } from './packets.ts'
 import type { DfuSession } from './session.ts'
@@ -59,15 +59,18 @@ export class DfusePatient implements Patient {
   readonly eraseChip?: ChipErase
   readonly #device: DfuseDevice
   readonly #flash: readonly Sector[]
+  readonly #isRiscv: boolean
   #setting: number | undefined
 
   private constructor(device: DfuseDevice, flash: readonly Sector[], isProtected = false) {
     this.#device = device
     this.#flash = flash
     const { vendorId, productId } = device.link.seen
-    this.kind = `cortex-m:dfu:${usbId(vendorId, productId)}:${sizesText(flash)}`
+    this.#isRiscv = riscvFlash(device.link.seen) !== undefined
+    const core = this.#isRiscv ? 'risc-v' : 'cortex-m'
+    this.kind = `${core}:dfu:${usbId(vendorId, productId)}:${sizesText(flash)}`
     const kib = flash.reduce((sum, { length }) => sum + length, 0) / 1024
-    this.chip = `${device.known?.chips ?? 'DFU'} (${String(kib)} KiB)`
+    this.chip = `${this.#isRiscv ? 'GD32VF103' : (device.known?.chips ?? 'DFU')} (${String(kib)} KiB)`
     const regions = device.regions.filter(({ id }) => !isProtected || id === 'flash')
     this.memories = regions.map((region) => this.#memory(region, isProtected))
     this.unreadable = isProtected ? [{ memory: 'flash', reason: 'read-protected' }] : []
@@ -102,7 +105,7 @@ export class DfusePatient implements Patient {
   }
 
   get facts(): readonly Fact[] {
-    const { serial } = this.#device.link.seen
+    const serial = this.#isRiscv ? undefined : this.#device.link.seen.serial // the same in all
     const [first] = this.#flash
     return [
       { name: 'chip', value: this.chip },
@@ -116,7 +119,8 @@ export class DfusePatient implements Patient {
   }
 
   check(wanted: Contents, present: Contents): readonly Check[] {
-    return checkCortexM({ flash: spanOf(this.#flash), wanted, present })
+    const checks = checkCortexM({ flash: spanOf(this.#flash), wanted, present })
+    return this.#isRiscv ? checks.filter(({ code }) => code === 'size-fits') : checks // it has no vector table
   }
 
   /** It stays in DFU mode: leaving it would end the job. */

@@ -68,6 +68,23 @@ test('an STM32F405 is known by its sectors; option bytes and OTP are read and ne
   }
 })
 
+test('a GD32VF103 is known by its part number, and has the pages of that: no Arm, no vector table', async () => {
+  const { patient, plugged, ctx } = await connect('dfu:gd32vf103')
+  expect(patient).toMatchObject({ chip: 'GD32VF103 (128 KiB)', kind: 'risc-v:dfu:28e9:0189:128×1 KiB' })
+  expect(patient.facts.map(({ name }) => name)).not.toContain('serial')
+  const flash = memoryOf(patient, 'flash')
+  const jump = Uint8Array.from(
+    { length: 2048 },
+    (_, i) => (i < 4 ? [0x6f, 0, 0, 0x0a] : [0x13, 0, 0, 0])[i % 4] ?? 0,
+  )
+  const contents = new Map([['flash', [{ address: flash.address, bytes: jump }]]] as const)
+  expect(patient.check(contents, new Map())).toEqual([
+    expect.objectContaining({ code: 'size-fits', result: 'passed' }),
+  ])
+  await flash.program?.(flash.address, jump, ctx)
+  expect(plugged.memory('flash').slice(0, jump.length)).toEqual(jump)
+})
+
 test('a sector is erased and written by itself, in no more time than the chip takes', async () => {
   const { patient, plugged, ctx, clock } = await connect('dfu:stm32f405')
   const before = plugged.memory('flash').slice()

@@ -9,7 +9,7 @@ import { FlashError } from '#core/errors.ts'
 import type { Driver, Fact, Programmer, Recognition, Restart, Way } from '#core/programmer.ts'
 import type { UsbLink } from '#transport/links.ts'
 import { dfuClass, findDfuInterface, textOf, type DfuInterface } from './descriptors.ts'
-import { findDevice, type KnownDevice } from './devices.ts'
+import { findDevice, riscvFlash, type KnownDevice } from './devices.ts'
 import { parseLayout, type Layout } from './layout.ts'
 import { DfuSession } from './session.ts'
 import { DfusePatient, type Region } from './dfuse-patient.ts'
@@ -132,7 +132,8 @@ async function regionsOf(link: UsbLink, { alternates }: DfuInterface, ctx: Conte
     const id = layout && memoryNames.find(([pattern]) => pattern.test(layout.name))?.[1]
     if (!layout || !id || regions.some((region) => region.id === id)) continue
     for (const part of layout.unread) ctx.log(`dfu: "${part}" of ${layout.name} is no layout`)
-    regions.push({ id, setting, layout })
+    const own = id === 'flash' && riscvFlash(link.seen)
+    regions.push({ id, setting, layout: own ? { ...layout, sectors: own } : layout })
   }
   return regions
 }

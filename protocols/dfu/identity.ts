@@ -6,7 +6,7 @@
 import { usbId, versionText } from '#core/bytes.ts'
 import type { Fact, Identity, Mode, Recognition, SeenUsb } from '#core/programmer.ts'
 import { dfuClass } from './descriptors.ts'
-import { findDevice, knownIds, parseProduct } from './devices.ts'
+import { findDevice, knownIds, parseProduct, partNumbers } from './devices.ts'
 
 const modes: Readonly<Record<number, Mode>> = { 1: 'application', 2: 'bootloader' }
 /** Its loaders wear other clothes, or none, and are known by their ids. */
@@ -41,6 +41,7 @@ export default {
   link: 'usb',
   filters: [...knownIds, dfuClass],
   toTarget: [],
+  marks: partNumbers,
   recognise(seen): Recognition | undefined {
     if (seen.link !== 'usb') return undefined
     const known = findDevice(seen.vendorId, seen.productId)

@@ -41,6 +41,7 @@ const usbSerial = (chip: string, version: number, productId: number): PracticeFi
 export default [
   image('STM32 (128 KiB)', 2, 0x0800_0000),
   image('STM32 (1024 KiB)', 2, 0x0800_0000),
+  image('GD32VF103 (128 KiB)', 2, 0x0800_0000),
   image('STM32 (56 KiB)', 2, 0x0800_2000),
   image('DFU (8 KiB)', 2, 0, 6000),
   blackMagic(2),

@@ -100,12 +100,18 @@ const isOf = (id: string, name: string): boolean =>
 
 // ---- DfuSe ----------------------------------------------------------------------------------------
 
-type Dfuse = Omit<Chip, 'sectors' | 'content'> & Omit<DfuseOptions, 'flash' | 'isProtected'>
+type Dfuse = Omit<Chip, 'sectors' | 'content'> &
+  Omit<DfuseOptions, 'flash' | 'isProtected'> & {
+    /** What it has, in pages of 1 KiB; absent: what its name tells. */
+    readonly flashBytes?: number
+  }
 
-const dfuse = ({ flashName, ...rest }: Dfuse): TwinVariant =>
+const dfuse = ({ flashName, flashBytes, ...rest }: Dfuse): TwinVariant =>
   chip({
     ...rest,
-    sectors: sectorsIn(flashName),
+    sectors: sectorsIn(
+      flashBytes === undefined ? flashName : `${String(flashBytes / pageBytes)}*${String(pageBytes / 1024)}K`,
+    ),
     content: (flash, { locked = false }) =>
       new DfuseContent({ ...rest, flash, flashName, isProtected: locked }),
   })
@@ -241,6 +247,21 @@ export default {
     ],
     times: { eraseMs: (bytes) => (bytes > 65_536 ? 1000 : bytes > 16_384 ? 550 : 250), programMsPerKib: 4.1 },
     tellMs: (ms) => (ms > 100 ? ms * 2 : ms * 6),
+  }),
+  gd32vf103: dfuse({
+    name: 'GD32VF103 in its ROM boot loader',
+    ids: { vendorId: 0x28e9, productId: 0x0189, deviceVersion: 0x0100 },
+    // the part number's bytes, as a computer reads them, and pages that it has not
+    texts: {
+      manufacturer: 'GDMicroelectronics',
+      product: 'GD32 0x418 DFU Bootloader ',
+      serial: '\u4333\u4a42',
+    },
+    transferBytes: 2048,
+    flashName: '@Internal Flash  /0x08000000/512*002Kg',
+    flashBytes: 128 * 1024,
+    dials: ['locked'],
+    times: { eraseMs: () => 100, programMsPerKib: 10 },
   }),
   'black-magic': dfuse(blackMagic),
   'black-magic-probe': dfuse({ ...blackMagic, name: 'Black Magic Probe', isRunning: true }),

@@ -61,7 +61,10 @@ export interface Identity {
   /** How it reaches a target behind it, so that it can bring another programmer back; empty: it does not. */
   readonly toTarget: readonly Way['by'][]
   recognise(seen: Seen): Recognition | undefined
-  /** Words of published firmware that its driver looks for in what it reads: a bug report keeps them. */
+  /**
+   * Words of published firmware that its driver looks for in what it reads, and serial numbers that are none: a bug
+   * report keeps them.
+   */
   readonly marks?: readonly string[]
   readonly proven: Proven
 }

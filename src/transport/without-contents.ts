@@ -5,6 +5,7 @@
  * driver to whom it is replayed takes the same way, up to a write, whose plan follows from what was read.
  */
 import { isBlank } from '#core/bytes.ts'
+import type { Seen } from '#core/programmer.ts'
 import type { Recorded, WireEvent } from './recorder.ts'
 
 /** As much as an STK500's sign-on takes. Longer ones may be firmware. */
@@ -17,12 +18,17 @@ const stringDescriptor = 3
 
 type Said = Extract<WireEvent, { bytes: Uint8Array }>
 
-/** `marks`: words of published firmware by which drivers tell who is there; one that two transfers share is lost. */
+/**
+ * `marks`: words of published firmware, and serial numbers that are none, by which drivers tell who is there; one that
+ * two transfers share is lost.
+ */
 export function withoutContents(
   { wires, events, dropped }: Recorded,
   marks: readonly string[] = [],
 ): Recorded {
-  const serialOf = new Map(wires.map(({ wire, seen }) => [wire, 'serial' in seen ? seen.serial : undefined]))
+  const ownSerial = (seen: Seen) =>
+    'serial' in seen && !marks.includes(seen.serial ?? '') ? seen.serial : undefined
+  const serialOf = new Map(wires.map(({ wire, seen }) => [wire, ownSerial(seen)]))
   const ends = endsOfAnswers(events)
   /** On each line, of what came since the computer said something: read in pieces it is still one transfer. */
   const heard = new Map<number, number>()
@@ -38,7 +44,10 @@ export function withoutContents(
   }
   return {
     dropped,
-    wires: wires.map(({ wire, seen }) => ({ wire, seen: { ...seen, serial: undefined } })),
+    wires: wires.map(({ wire, seen }) => ({
+      wire,
+      seen: ownSerial(seen) === undefined ? seen : { ...seen, serial: undefined },
+    })),
     events: events.map((event) =>
       'bytes' in event && isOwn(event) ? { ...event, bytes: emptied(event, ends.has(event), marks) } : event,
     ),

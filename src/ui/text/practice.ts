@@ -26,6 +26,7 @@ const others: Readonly<Record<string, () => string>> = {
   'usbasp:attiny13': m.practice_usbasp_attiny13,
   'dfu:stm32f072': m.practice_stm32f072,
   'dfu:stm32f405': m.practice_stm32f405,
+  'dfu:gd32vf103': m.practice_gd32vf103,
   'dfu:black-magic-probe': m.practice_black_magic_probe,
   'dfu:black-magic': m.practice_black_magic,
   'dfu:dapboot': m.practice_dapboot,
