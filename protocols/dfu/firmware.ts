@@ -1,17 +1,18 @@
 /**
  * Recognises the firmware of a Black Magic Probe by its texts: the product name that it gives to USB, with its version,
- * and its maker's. An Arduino's USB chip has its own recogniser. Source: Black Magic Debug, `platforms/common/usb_descriptors.h`.
+ * and its maker's. An Arduino's USB chip and adapters have their own recognisers. Source: Black Magic Debug, `platforms/common/usb_descriptors.h`.
  */
 import { hex } from '#core/bytes.ts'
 import { findStrings } from '#core/find.ts'
 import type { RecogniseFirmware } from '#core/programmer.ts'
+import { recogniseAdapter } from './adapter-firmware.ts'
 import { parseProduct, practiceMark } from './devices.ts'
 import { recogniseUsbSerial } from './usb-serial-firmware.ts'
 
 const maker = /^(?:Black Magic Debug|Black Sphere Technologies|1BitSquared)$/
 
 const recognise: RecogniseFirmware = (flash, chip) =>
-  recogniseUsbSerial(flash, chip) ?? blackMagic(flash, chip)
+  recogniseUsbSerial(flash, chip) ?? recogniseAdapter(flash, chip) ?? blackMagic(flash, chip)
 
 const blackMagic: RecogniseFirmware = (flash) => {
   const texts = findStrings(flash)
@@ -43,6 +44,7 @@ const blackMagic: RecogniseFirmware = (flash) => {
         { name: 'product', value: product.text },
       ],
     },
+    homes: ['https://github.com/blackmagic-debug/blackmagic/releases'],
   }
 }
 export default recognise

@@ -41,5 +41,6 @@ export const recogniseUsbSerial: RecogniseFirmware = (flash) => {
     // started, it is a serial port, of which a page sees no more than its ids
     appears: { link: 'serial', vendorId, productId, says: [{ name: 'usb-id', value: usbId }] },
     ...(chips.length > 0 ? { chips } : {}),
+    homes: ['https://github.com/arduino/ArduinoCore-avr/tree/master/firmwares/atmegaxxu2'],
   }
 }

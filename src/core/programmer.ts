@@ -323,6 +323,8 @@ export interface KnownFirmware {
   readonly appears?: Appearance
   /** Chips it runs on, when it can be told. */
   readonly chips?: readonly string[]
+  /** Where it is published. */
+  readonly homes?: readonly string[]
 }
 
 export interface Appearance {

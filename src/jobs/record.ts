@@ -150,11 +150,11 @@ const copyOf = ({ facts, memories, ...proof }: ProofResult): CertificateContent[
 /** `version: undefined` and an absent one are the same here. */
 function firmwareOf(firmware: KnownFirmware | undefined): Pick<CertificateContent['after'], 'firmware'> {
   if (!firmware) return {}
-  const { evidence, chips, appears, ...rest } = firmware
+  const { family, name, version, confidence, evidence, chips, appears } = firmware
   const { says, ...ids } = appears ?? {}
   return {
     firmware: {
-      ...rest,
+      ...{ family, name, version, confidence },
       evidence: [...evidence],
       ...(chips && { chips: [...chips] }),
       ...(appears && { appears: { ...ids, link: appears.link, ...(says && { says: copies(says) }) } }),

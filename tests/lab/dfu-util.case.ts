@@ -40,6 +40,22 @@ const whole: LabCase = {
   },
 }
 
+const riscv: LabCase = {
+  name: 'dfu-util, dfu:gd32vf103: corrects its pages by its part number, reads and writes it',
+  twins: [{ id: 'dfu:gd32vf103' }],
+  async run({ guest, twins: [twin], random }) {
+    assert(twin)
+    const [before, program] = [twin.memory('flash').slice(), random(10 * 1024)]
+    const said = await guest.do(`rm -f /tmp/read.bin; dfu-util -a 0 -s ${flashAt} -U /tmp/read.bin`, 120_000)
+    assert.match(said, /page size 1024, count 128/)
+    assert(equal(await guest.get('/tmp/read.bin'), before), 'dfu-util read something else')
+    await guest.put('/tmp/part.bin', program)
+    await guest.do('dfu-util -a 0 -s 0x08004400 -D /tmp/part.bin', 120_000)
+    before.set(program, 0x4400)
+    assert(equal(twin.memory('flash'), before), 'the flash is not what was written')
+  },
+}
+
 const sectors: LabCase = {
   name: 'dfu-util, dfu:stm32f405: writes over sectors of three sizes',
   twins: [{ id: 'dfu:stm32f405' }],
@@ -141,7 +157,7 @@ const plain = (id: string, setting: number, usbId: string): LabCase => ({
 })
 
 export default [
-  ...[lists, whole, sectors, erased, unlocked, blackMagic, resetInto],
+  ...[lists, whole, riscv, sectors, erased, unlocked, blackMagic, resetInto],
   plain('dfu:plain', 0, '1209:0001'),
   plain('dfu:dapboot', 1, '1209:db42'),
 ]
