@@ -16,6 +16,7 @@ export class BareLine {
       send: (bytes) => {
         this.#received.push(...bytes)
       },
+      detach: () => undefined,
     })
   }
 

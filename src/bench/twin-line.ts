@@ -3,6 +3,7 @@
  * must pace the same bytes in the same way.
  */
 import type { Clock } from '#core/time.ts'
+import type { SerialTwin } from './twin.ts'
 
 /** For `below`: not before the line is dropped. */
 export const never = -1
@@ -21,6 +22,12 @@ export function flipped(bytes: Uint8Array, number: number): Uint8Array {
   const at = bytes.length <= 4 ? bytes.length - 1 : (number * 7) % bytes.length
   return bytes.map((byte, i) => (i === at ? byte ^ (1 << (number & 7)) : byte))
 }
+
+/** As fast as full-speed USB carries them; of a twin that has no line. */
+export const usbBaud = 8_000_000
+
+/** What a port that is set to `baud` really is. */
+export const baudOf = ({ bridge }: SerialTwin, baud: number): number => (bridge === 'native' ? usbBaud : baud)
 
 /** Bytes go one after another at their speed, in portions of a few milliseconds. */
 export class TwinLine {

@@ -6,7 +6,7 @@
  * than the port's is noise; bridges that report framing errors break the stream, which can be had anew.
  */
 import type { Clock } from '#core/time.ts'
-import { agree, asHeardAt, flipped, never, TwinLine } from './twin-line.ts'
+import { agree, asHeardAt, baudOf, flipped, never, TwinLine } from './twin-line.ts'
 import type { SerialTransfers } from './twin-serial.ts'
 import type { SerialTwin, WireFaults } from './twin.ts'
 
@@ -42,7 +42,7 @@ interface Session {
 type Fail = (error: DOMException) => void
 
 /** How long a bridge gathers bytes before it answers the computer: FT232R's latency timer, the Uno's 16U2, … */
-const gatherMs = { 'cdc-acm': 4, ch340: 2, cp210x: 2, ftdi: 16 } as const
+const gatherMs = { 'cdc-acm': 4, ch340: 2, cp210x: 2, ftdi: 16, native: 1 } as const
 /** A full packet does not wait. */
 const packetBytes = 62
 /** The kernel's terminal buffer; what comes on top is dropped. */
@@ -102,7 +102,7 @@ export class TwinSerialPort extends EventTarget implements SerialPort {
     this.#opening = false
     if (!this.connected || this.#options.refuses) throw networkError('Failed to open serial port.')
     this.#session = {
-      ...{ baud: baudRate, bufferSize, toTwin: this.#lineToTwin() },
+      ...{ baud: baudOf(this.twin, baudRate), bufferSize, toTwin: this.#lineToTwin() },
       ...{
         gathered: [],
         received: new Uint8Array(),
@@ -112,6 +112,7 @@ export class TwinSerialPort extends EventTarget implements SerialPort {
       },
       lost: false,
     }
+    this.twin.lineCoding?.(baudRate)
     this.#drive({ dtr: true, rts: true })
   }
 

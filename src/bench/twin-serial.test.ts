@@ -159,6 +159,7 @@ describe('plugging', () => {
     for (const [bridge, survives] of [
       ['cdc-acm', true],
       ['ch340', false],
+      ['native', false],
     ] as const) {
       const bus = new TwinSerialBus({ clock: new VirtualClock() })
       const twin = Object.assign(new EchoSerialTwin(), { bridge })
@@ -178,6 +179,52 @@ describe('plugging', () => {
     await expect(bus.requestPort({ filters: [{ usbVendorId: 1 }] })).rejects.toEqual(
       rejection('NotFoundError', 'No port selected'),
     )
+  })
+})
+
+describe('a chip with USB of its own', () => {
+  const chip = (productId: number) =>
+    Object.assign(new EchoSerialTwin(8_000_000, { vendorId: 0x2341, productId }), {
+      bridge: 'native' as const,
+    })
+
+  test('is told its speed before its signals, and any is right', async () => {
+    const told: unknown[] = []
+    const twin = Object.assign(chip(0x8036), {
+      lineCoding: (baud: number) => told.push(baud),
+      signals: (dtr: boolean, rts: boolean) => told.push([dtr, rts]),
+    })
+    const { port } = await opened(twin, 1200)
+    expect(told).toEqual([1200, [true, true]])
+    await send(port, 1, 2, 3)
+    expect(await receive(port, 3)).toEqual([1, 2, 3])
+  })
+
+  test('goes by itself, breaks what is open, and comes back as another port in the same socket', async () => {
+    const { clock, bus, twin, plugged, port } = await opened(chip(0x8036))
+    const reader = port.readable?.getReader()
+    const loader = chip(0x0036)
+    twin.wire?.detach({ twin: loader, ms: 300 })
+    await expect(reader?.read()).rejects.toEqual(rejection('NetworkError', 'lost'))
+    expect(await bus.getPorts()).toEqual([])
+    await clock.sleep(310)
+    const [back] = await bus.getPorts()
+    expect(back?.getInfo().usbProductId).toBe(0x0036)
+    expect(plugged.port).toBe(back)
+    twin.wire?.detach() // it is not there any more
+    expect(await bus.getPorts()).toEqual([back])
+  })
+
+  test('unplugged meanwhile it does not come back; plugged in again, it is what its power makes of it', async () => {
+    const { clock, bus, twin, plugged } = await opened(chip(0x8036))
+    const loader = chip(0x0036)
+    twin.wire?.detach({ twin: loader, ms: 300 })
+    await plugged.unplug()
+    await clock.sleep(1000)
+    expect(await bus.getPorts()).toEqual([])
+    Object.assign(twin, { powersUpAs: () => loader })
+    await plugged.replug()
+    expect((await bus.getPorts())[0]?.getInfo().usbProductId).toBe(0x0036)
   })
 })
 

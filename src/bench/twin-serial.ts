@@ -2,11 +2,11 @@
  * Puts serial twins behind the W3C shape `Serial`, behaving as Chrome on Linux does: grants, unplugging,
  * plugging in again. The port itself is `twin-serial-port.ts`.
  *
- * A grant lasts over unplugging only where the bridge has a serial number, which a CH340 has not.
+ * A grant lasts over unplugging only where the bridge has a serial number, which a CH340 and a chip's own USB have not.
  */
 import type { Clock } from '#core/time.ts'
 import { TwinSerialPort } from './twin-serial-port.ts'
-import type { SerialTwin, WireFaults } from './twin.ts'
+import type { Comeback, SerialTwin, WireFaults } from './twin.ts'
 
 export interface TwinSerialOptions {
   readonly clock: Clock
@@ -118,9 +118,9 @@ export class TwinSerialBus extends EventTarget implements Serial {
 }
 
 const grantKey = (port: TwinSerialPort): TwinSerialPort | SerialTwin =>
-  port.twin.bridge === 'ch340' ? port : port.twin
+  port.twin.bridge === 'ch340' || port.twin.bridge === 'native' ? port : port.twin
 
-/** One socket of the computer with a twin in it. */
+/** One socket of the computer with a twin in it; one that comes back as another port stays in its socket. */
 export class PluggedSerial {
   /** What was transferred since it was plugged in. */
   readonly transfers: SerialTransfers = { writes: 0, reads: 0, bytesIn: 0, bytesOut: 0 }
@@ -130,6 +130,7 @@ export class PluggedSerial {
   readonly #twin: SerialTwin
   readonly #options: SerialPlugOptions
   #port: TwinSerialPort | undefined
+  #isInserted = true
   #leaving = Promise.resolve()
   #faults: WireFaults = {}
   #faultsFrom = 0
@@ -138,10 +139,10 @@ export class PluggedSerial {
     this.#bus = bus
     this.#twin = twin
     this.#options = options
-    this.#attach()
+    this.#attach(twin)
   }
 
-  /** As the page sees it; undefined while it is unplugged. */
+  /** As the page sees it; undefined while it is unplugged or re-enumerating. */
   get port(): TwinSerialPort | undefined {
     return this.#port
   }
@@ -160,16 +161,17 @@ export class PluggedSerial {
 
   /** Resolves when the page has been told. */
   unplug(): Promise<void> {
-    const port = this.#port
-    this.#port = undefined
-    if (port) this.#leaving = this.#leave(port)
+    this.#isInserted = false
+    this.#detach()
     return this.#leaving
   }
 
-  /** Plugs it in again, powered up anew. */
+  /** Plugs in again what was plugged in at first, powered up anew; also when it went by itself and for good. */
   async replug(): Promise<void> {
     await this.#leaving
-    if (!this.#port) this.#attach()
+    if (this.#port) return
+    this.#isInserted = true
+    this.#attach(this.#twin)
   }
 
   /**
@@ -179,7 +181,7 @@ export class PluggedSerial {
   reload(): void {
     if (!this.#port) return
     this.#port.abandoned()
-    this.#port = this.#asPort()
+    this.#port = this.#asPort(this.#port.twin)
   }
 
   /** @internal The number of the write that begins, as the faults count. */
@@ -188,30 +190,45 @@ export class PluggedSerial {
     return this.transfers.writes - this.#faultsFrom
   }
 
-  #attach(): void {
-    this.#port = this.#asPort()
-    this.#twin.plugged({
+  #attach(next: SerialTwin): void {
+    const twin = next.powersUpAs?.() ?? next
+    const port = this.#asPort(twin)
+    this.#port = port
+    twin.plugged({
       clock: this.#bus.options.clock,
       send: (bytes, baud) => {
-        this.#port?.sent(bytes, baud)
+        if (this.#port?.twin === twin) this.#port.sent(bytes, baud)
+      },
+      detach: (next) => {
+        if (this.#port?.twin === twin) this.#detach(next)
       },
     })
-    this.#bus.arrived(this.#port)
+    this.#bus.arrived(port)
   }
 
-  #asPort(): TwinSerialPort {
+  #asPort(twin: SerialTwin): TwinSerialPort {
     const { clock } = this.#bus.options
-    const port = new TwinSerialPort(this.#twin, this, { clock, refuses: this.#options.refuses }, () => {
+    const port = new TwinSerialPort(twin, this, { clock, refuses: this.#options.refuses }, () => {
       this.#bus.forgot(port)
     })
     return port
   }
 
-  async #leave(port: TwinSerialPort): Promise<void> {
+  #detach(next?: Comeback<SerialTwin>): void {
+    const port = this.#port
+    this.#port = undefined
+    if (port) this.#leaving = this.#leave(port, next)
+  }
+
+  async #leave(port: TwinSerialPort, next?: Comeback<SerialTwin>): Promise<void> {
+    const { clock } = this.#bus.options
     port.lost()
-    this.#twin.unplugged?.()
-    await this.#bus.options.clock.sleep(noticeMs)
+    port.twin.unplugged?.()
+    await clock.sleep(noticeMs)
     port.disconnected()
     this.#bus.left(port)
+    if (!next) return
+    await clock.sleep(next.ms - noticeMs)
+    if (this.#isInserted && !this.#port) this.#attach(next.twin)
   }
 }

@@ -32,8 +32,8 @@ export interface UsbDescriptors {
 }
 
 /** As what a twin comes back to the bus: a bridge is a device on it, too. */
-export interface Comeback {
-  readonly twin: Twin
+export interface Comeback<T extends Twin = Twin> {
+  readonly twin: T
   readonly ms: number
 }
 
@@ -68,18 +68,25 @@ export interface SerialWire {
   readonly clock: Clock
   /** The twin's TX, at its own speed; what arrives at another speed than the port's is noise. */
   send(bytes: Uint8Array, baud: number): void
+  /** As of a `TwinBus`: what has its own USB can go, and come back as another port. */
+  detach(next?: Comeback<SerialTwin>): void
 }
 
 export interface SerialTwin {
   readonly link: 'serial'
   /** The bridge's ids, e.g. 2341:0043; and what the kernel knows it as. */
   readonly usb: { readonly vendorId: number; readonly productId: number } | undefined
-  readonly bridge: 'cdc-acm' | 'ch340' | 'cp210x' | 'ftdi'
+  /** `native`: the chip's own USB as CDC ACM, without a line or a serial number; any speed is right (`usbBaud`). */
+  readonly bridge: 'cdc-acm' | 'ch340' | 'cp210x' | 'ftdi' | 'native'
   /** It stalls SET_CONTROL_LINE_STATE, as Caterina does: DTR and RTS cannot be driven. */
   readonly refusesSignals?: boolean
+  /** As of a `UsbTwin`. */
+  powersUpAs?(): SerialTwin
   plugged(wire: SerialWire): void
   /** Power lost. */
   unplugged?(): void
+  /** The speed that the port is set to (SET_LINE_CODING), told when it is opened and before its signals. */
+  lineCoding?(baud: number): void
   /** One call a byte or more, in order; `baud` is what the port is set to. Bytes arrive paced by the baud rate. */
   receive(bytes: Uint8Array, baud: number): void
   /** DTR and RTS as asserted (TTL low) or not; called on every change, also by opening and closing. */

@@ -180,7 +180,17 @@ function evilLine(honest: SerialTwin, mood: Mood): SerialTwin {
         ]
         wire.send(mood.lies ? (lies[mood.below(lies.length)]?.() ?? bytes) : bytes, baud)
       }
-      honest.plugged({ clock: wire.clock, send: (bytes, baud) => say(bytes, baud) })
+      honest.plugged({
+        clock: wire.clock,
+        send: (bytes, baud) => say(bytes, baud),
+        detach: (next) => wire.detach(next && { ...next, twin: evilLine(next.twin, mood) }),
+      })
+    },
+    unplugged() {
+      honest.unplugged?.()
+    },
+    lineCoding(baud) {
+      honest.lineCoding?.(baud)
     },
     receive(bytes, baud) {
       if (mood.lies) say(mood.bytes(1 + mood.below(40)), baud)

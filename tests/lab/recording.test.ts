@@ -13,7 +13,7 @@ async function recordedLine(): Promise<RecordedEvent[]> {
   const events: RecordedEvent[] = []
   const clock = new VirtualClock()
   const twin = recordSerial(new EchoSerialTwin(), events)
-  twin.plugged({ clock, send: () => undefined })
+  twin.plugged({ clock, send: () => undefined, detach: () => undefined })
   twin.signals(true, true)
   for (const byte of [1, 2]) {
     await clock.sleep(10)
@@ -46,7 +46,7 @@ describe('a line', () => {
 
   class Slow extends EchoSerialTwin {
     override plugged(wire: SerialWire): void {
-      super.plugged({ clock: wire.clock, send: (bytes) => wire.send(bytes, 9600) })
+      super.plugged({ ...wire, send: (bytes) => wire.send(bytes, 9600) })
     }
   }
 

@@ -65,8 +65,13 @@ export function recordSerial(twin: SerialTwin, events: RecordedEvent[]): SerialT
   let wire: SerialWire | undefined
   const now = () => rounded(wire?.clock.now() ?? 0)
   const { link, usb, bridge, refusesSignals } = twin
-  return {
+  const recorded = (other: SerialTwin) => recordSerial(other, events)
+  const self: SerialTwin = {
     ...{ link, usb, bridge, ...(refusesSignals && { refusesSignals }) },
+    powersUpAs() {
+      const other = twin.powersUpAs?.() ?? twin
+      return other === twin ? self : recorded(other)
+    },
     plugged(inner) {
       wire = inner
       twin.plugged({
@@ -75,10 +80,14 @@ export function recordSerial(twin: SerialTwin, events: RecordedEvent[]): SerialT
           events.push({ at: now(), answered: packed(bytes), baud })
           inner.send(bytes, baud)
         },
+        detach: (next) => inner.detach(next && { ...next, twin: recorded(next.twin) }),
       })
     },
     unplugged() {
       twin.unplugged?.()
+    },
+    lineCoding(baud) {
+      twin.lineCoding?.(baud)
     },
     receive(bytes, baud) {
       events.push({ at: now(), sent: packed(bytes), baud })
@@ -89,6 +98,7 @@ export function recordSerial(twin: SerialTwin, events: RecordedEvent[]): SerialT
       twin.signals(dtr, rts)
     },
   }
+  return self
 }
 
 /** Says the host's part again at its times. Gives what the twin's part was now and then. */
@@ -138,6 +148,7 @@ async function replaySerial(events: readonly RecordedEvent[], twin: SerialTwin, 
   twin.plugged({
     clock,
     send: (bytes, baud) => now.push({ after, bytes: packed(bytes), baud: knowsBaud ? baud : undefined }),
+    detach: () => undefined, // what it comes back as is for another line
   })
   for (const event of events) {
     if ('answered' in event) {

@@ -113,6 +113,24 @@ describe('unplugged', () => {
     expect(await desk.in(64)).toEqual({ status: Status.Ok, bytes: Uint8Array.of(7) })
   })
 
+  it('comes back as another one, with the packets of its own USB', async () => {
+    const chip = (productId: number) =>
+      Object.assign(new EchoSerialTwin(8_000_000, { vendorId: 0x2341, productId }), {
+        bridge: 'native' as const,
+      })
+    const desk = new Desk(chip(0x8036))
+    desk.twin.wire?.detach({ twin: chip(0x0036), ms: 300 })
+    expect(desk.port.present).toBeUndefined()
+    await desk.clock.sleep(310)
+    const { device, configuration } = desk.port.present?.twin.descriptors ?? {}
+    expect(device?.subarray(8, 12)).toEqual(Uint8Array.of(0x41, 0x23, 0x36, 0x00))
+    expect(configuration?.slice(-3, -1)).toEqual(Uint8Array.of(16, 0))
+    await desk.setBaud(1200)
+    await desk.out(Uint8Array.of(7))
+    await desk.clock.sleep(10)
+    expect(await desk.in(64)).toEqual({ status: Status.Ok, bytes: Uint8Array.of(7) })
+  })
+
   it('breaks what still waits', async () => {
     const clock = new VirtualClock()
     const bridge = asUsb(new EchoSerialTwin(9600))

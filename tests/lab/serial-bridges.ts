@@ -6,7 +6,7 @@
  * ftdi_sio.c.
  */
 import { ByteReader } from '#core/bytes.ts'
-import { asHeardAt, TwinLine } from '#bench/twin-line.ts'
+import { asHeardAt, baudOf, TwinLine } from '#bench/twin-line.ts'
 import type { SerialTwin, SetupPacket, TwinAnswer, TwinBus, UsbDescriptors, UsbTwin } from '#bench/twin.ts'
 
 const empty = new Uint8Array()
@@ -43,7 +43,13 @@ abstract class SerialBridge implements UsbTwin {
 
   abstract control(setup: SetupPacket, bytes: Uint8Array): Promise<TwinAnswer>
 
-  plugged({ clock }: TwinBus): void {
+  powersUpAs(): UsbTwin {
+    const twin = this.twin.powersUpAs?.() ?? this.twin
+    return twin === this.twin ? this : asUsb(twin)
+  }
+
+  plugged(bus: TwinBus): void {
+    const { clock } = bus
     const frameMs = 1
     const toTwin = new TwinLine(clock, frameMs, (portion, baud) => {
       try {
@@ -60,12 +66,13 @@ abstract class SerialBridge implements UsbTwin {
     const session: Session = { clock, toTwin, fromTwin, received: [], arrived: () => undefined }
     this.#session = session
     this.#signals = { dtr: false, rts: false }
-    this.baud = 9600
+    this.baud = baudOf(this.twin, 9600)
     this.twin.plugged({
       clock,
       send: (bytes, baud) => {
         fromTwin.push(bytes, baud)
       },
+      detach: (next) => bus.detach(next),
     })
   }
 
@@ -113,7 +120,8 @@ abstract class SerialBridge implements UsbTwin {
 
   protected setBaud(baud: number): TwinAnswer {
     if (baud === 0) return 'stall'
-    this.baud = baud
+    this.baud = baudOf(this.twin, baud)
+    this.twin.lineCoding?.(baud)
     return empty
   }
 
@@ -137,12 +145,14 @@ interface Interface {
   readonly endpoints: readonly Endpoint[]
 }
 
+type Strings = readonly [manufacturer: string, product: string, serial?: string]
+
 function describe(
   { vendorId, productId }: { vendorId: number; productId: number },
   bcdDevice: number,
   deviceClass: number,
   interfaces: readonly Interface[],
-  strings: readonly [manufacturer: string, product: string, serial?: string],
+  strings: Strings,
 ): UsbDescriptors {
   const [manufacturer, product, serial] = strings
   const body = interfaces.flatMap(({ classes, functional = [], endpoints }, number) => [
@@ -168,14 +178,23 @@ function describe(
 
 const vendorSpecific = [0xff, 0, 0] as const
 
-// ---- what the four kinds are told ----------------------------------------------------------------
+// ---- what the kinds are told ---------------------------------------------------------------------
+
+const bridge16U2 = {
+  packetBytes: 64,
+  strings: ['Arduino (www.arduino.cc)', 'Arduino', '75230303235351D0B1A2'],
+} as const
 
 class CdcAcm extends SerialBridge {
   readonly descriptors: UsbDescriptors
   protected readonly dataIn = 3
   #coding: Uint8Array = Uint8Array.of(0x80, 0x25, 0, 0, 0, 0, 8)
 
-  constructor(twin: SerialTwin, ids: { vendorId: number; productId: number }) {
+  constructor(
+    twin: SerialTwin,
+    ids: { vendorId: number; productId: number },
+    { packetBytes, strings }: { readonly packetBytes: number; readonly strings: Strings } = bridge16U2,
+  ) {
     super(twin)
     const functional = [5, 0x24, 0, 0x10, 0x01, 4, 0x24, 2, 6, 5, 0x24, 6, 0, 1, 5, 0x24, 1, 0, 1]
     this.descriptors = describe(
@@ -187,12 +206,12 @@ class CdcAcm extends SerialBridge {
         {
           classes: [0x0a, 0, 0],
           endpoints: [
-            [0x04, 'bulk', 64],
-            [0x83, 'bulk', 64],
+            [0x04, 'bulk', packetBytes],
+            [0x83, 'bulk', packetBytes],
           ],
         },
       ],
-      ['Arduino (www.arduino.cc)', 'Arduino', '75230303235351D0B1A2'],
+      strings,
     )
   }
 
@@ -339,7 +358,14 @@ class Ft232r extends SerialBridge {
   }
 }
 
-const kinds = { 'cdc-acm': CdcAcm, ch340: Ch340, cp210x: Cp210x, ftdi: Ft232r } as const
+/** A chip's own USB: small packets, no serial number. */
+class NativeCdc extends CdcAcm {
+  constructor(twin: SerialTwin, ids: { vendorId: number; productId: number }) {
+    super(twin, ids, { packetBytes: 16, strings: ['Arduino LLC', 'Arduino'] })
+  }
+}
+
+const kinds = { 'cdc-acm': CdcAcm, ch340: Ch340, cp210x: Cp210x, ftdi: Ft232r, native: NativeCdc } as const
 
 /** The twin as its bridge shows it to a computer. */
 export function asUsb(twin: SerialTwin): UsbTwin {
