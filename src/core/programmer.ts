@@ -278,6 +278,8 @@ export interface Way {
 export interface Comeback {
   readonly link: Seen['link']
   readonly as: readonly LinkFilter[]
+  /** How long it waits as that, unless somebody opens it, before it is again what it was; absent: as long as it takes. */
+  readonly waitsMs?: number
 }
 
 /** It starts anew as another device, which has the way to its own memories: its boot loader. */

@@ -10,7 +10,7 @@ import type { Attached } from '#transport/devices.ts'
 import { Connection, refuseOther, type ConnectOptions } from './connection.ts'
 import { release } from './flash.ts'
 import type { Presence, Runner } from './runner.ts'
-import type { Surroundings } from './view.ts'
+import type { JobView, Surroundings } from './view.ts'
 
 interface Services {
   readonly surroundings: Surroundings
@@ -77,7 +77,7 @@ export class Meeting {
     runner.set({
       programmer: view,
       seen: [...now, ...runner.view.seen.filter(isOther)],
-      restart: restart && { link: restart.link, as: restart.as, isUnderWay: false },
+      restart: restart && restartView(restart, false),
     })
   }
 
@@ -126,7 +126,7 @@ export class Meeting {
 
   async #awaits(what: Comeback | undefined): Promise<void> {
     await this.letGo()
-    this.#services.runner.set({ restart: what && { link: what.link, as: what.as, isUnderWay: true } })
+    this.#services.runner.set({ restart: what && restartView(what, true) })
   }
 
   /** From now on. */
@@ -147,3 +147,8 @@ export class Meeting {
     }
   }
 }
+
+const restartView = (
+  { link, as, waitsMs }: Comeback,
+  isUnderWay: boolean,
+): NonNullable<JobView['restart']> => ({ link, as, isUnderWay, ...(waitsMs !== undefined && { waitsMs }) })

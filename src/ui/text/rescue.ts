@@ -49,7 +49,7 @@ export const toolTexts: Readonly<
 }
 
 export type SheetId =
-  'usbasp' | 'arduino' | 'arduino-usb' | 'arduino-isp' | 'usbisp' | 'black-magic' | 'stm32'
+  'usbasp' | 'arduino' | 'arduino-usb' | 'arduino-native' | 'arduino-isp' | 'usbisp' | 'black-magic' | 'stm32'
 
 export const sheets: Readonly<Record<SheetId, Sheet>> = {
   usbasp: {
@@ -160,6 +160,26 @@ export const sheets: Readonly<Record<SheetId, Sheet>> = {
         },
       },
     },
+  },
+  'arduino-native': {
+    title: m.rescue_native,
+    short: m.rescue_native_short,
+    lead: m.rescue_native_lead,
+    signs: [
+      { sign: m.rescue_native_sign_none, meaning: m.rescue_native_mean_none },
+      { sign: m.rescue_native_sign_short, meaning: m.rescue_native_mean_short },
+      { sign: m.rescue_native_sign_dead, meaning: m.rescue_native_mean_dead },
+    ],
+    need: [m.rescue_native_need],
+    steps: [
+      { text: m.rescue_native_step_plug },
+      { text: m.rescue_native_step_list },
+      { text: m.rescue_native_step_reset },
+      { text: m.rescue_native_step_choose },
+      { text: m.rescue_native_step_isp, picture: { diagram: 'usbasp-isp6' } },
+    ],
+    safe: [m.rescue_native_safe_loader, m.rescue_native_safe_again],
+    unsafe: [m.rescue_native_unsafe_isp],
   },
   'black-magic': {
     title: m.rescue_bmp,
