@@ -37,6 +37,16 @@ const usb = (changes: Partial<SeenUsb> = {}): SeenUsb => ({
 const withClass = (classCode: number, subclass = 0) =>
   usb({ interfaces: [{ number: 0, classCode, subclass, protocol: 0 }] })
 
+test.each([
+  [0x2341, 0x8036, ['avr109']],
+  [0x2341, 0x0036, ['avr109']],
+  [0x1b4f, 0x9206, ['avr109']],
+  [0x2341, 0x0043, ['stk500']],
+])('a serial port %x:%x is claimed by one protocol alone', (vendorId, productId, expected) => {
+  const found = candidates({ link: 'serial', vendorId, productId })
+  expect(found.map(({ identity }) => identity.id)).toEqual(expected)
+})
+
 group('what a second programmer brings back', () => {
   test.each([
     ['usbasp', 'usbasp', 'ATmega8'],

@@ -22,7 +22,7 @@ const allowed: Readonly<Record<Fault, { usb: readonly ErrorCode[]; serial: reado
   cancel: { usb: ['cancelled'], serial: ['cancelled'] },
   unplug: { usb: ['device-gone'], serial: ['device-gone'] },
   stall: { usb: ['stalled'], serial: ['timeout', 'device-silent'] }, // a serial write that stalls is lost
-  hang: { usb: ['timeout'], serial: ['timeout', 'device-silent'] },
+  hang: { usb: ['timeout'], serial: ['timeout', 'device-silent', 'device-gone'] }, // a loader with a window leaves meanwhile
   short: {
     usb: ['short-transfer'],
     serial: ['unexpected-answer', 'device-refused', 'timeout', 'device-silent'],
@@ -58,6 +58,7 @@ export async function disturbed(
   options: JobOptions = {},
 ): Promise<Ending> {
   const { plugged, backups } = rig
+  await plugged.replug() // what an earlier job wrote may not show itself
   const { signal, cancel } = cancelSource()
   const before = transfersOf(rig)
   const rising = new Rising()
@@ -92,7 +93,10 @@ export async function undisturbed(rig: Rig): Promise<{ planned: Memories; kinds:
 /** A disturbed job and its repetition, which must leave what was planned; unless the first did already. */
 export async function recovers(rig: Rig, fault: Fault, at: number, planned: Memories): Promise<Ending> {
   const ending = await disturbed(rig, fault, at)
-  if (ending.code !== 'ok') await wholeJob(rig, { saved: ending.saved })
+  if (ending.code !== 'ok') {
+    await rig.plugged.replug()
+    await wholeJob(rig, { saved: ending.saved })
+  }
   expectMemories(rig, planned, `${fault} at transfer ${String(at)}, then ${ending.code}`)
   return ending
 }
