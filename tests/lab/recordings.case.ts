@@ -40,6 +40,10 @@ export const jobs: readonly Job[] = [
     ...avrdude('-c arduino -P /dev/ttyACM0 -b 115200 -p m328p -D'),
   },
   {
+    ...{ id: 'avr109:pro-micro-empty', name: 'avrdude-pro-micro', flash: 4096 },
+    ...avrdude('-c avr109 -P /dev/ttyACM0 -p m32u4'),
+  },
+  {
     ...{ id: 'stk500:arduino-isp-atmega8', name: 'avrdude-arduino-isp', flash: 512 },
     ...{ ...arduinoIsp, command: `${whileHeldOpen('/dev/ttyACM0')}\n${arduinoIsp.command}` },
   },

@@ -12,6 +12,7 @@ export type Diagram =
   | 'uno-usbasp'
   | 'uno-usbisp'
   | 'uno-usb'
+  | 'native-usb'
   | 'stm32-boot'
 
 export type Signal = 'MOSI' | 'MISO' | 'SCK' | 'RST' | 'VCC' | 'GND'
@@ -65,6 +66,7 @@ export const connections: Readonly<Record<Diagram, readonly Connection[]>> = {
   'uno-usbasp': joined(uno, isp10),
   'uno-usbisp': joined(uno, isp10),
   'uno-usb': [],
+  'native-usb': [],
   'stm32-boot': [],
 }
 

@@ -18,6 +18,8 @@ const others: Readonly<Record<string, () => string>> = {
   'stk500:nano-old': m.practice_nano_old,
   'stk500:diecimila': m.practice_diecimila,
   'stk500:optiboot-atmega8': m.practice_optiboot_atmega8,
+  'avr109:leonardo': m.practice_leonardo,
+  'avr109:pro-micro-empty': m.practice_pro_micro,
   'stk500:arduino-isp-atmega8': m.practice_arduino_isp,
   'stk500:arduino-isp-atmega328p': m.practice_arduino_isp_atmega328p,
   'stk500:arduino-isp-attiny85': m.practice_arduino_isp_attiny85,

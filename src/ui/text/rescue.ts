@@ -172,9 +172,9 @@ export const sheets: Readonly<Record<SheetId, Sheet>> = {
     ],
     need: [m.rescue_native_need],
     steps: [
-      { text: m.rescue_native_step_plug },
+      { text: m.rescue_native_step_plug, picture: { diagram: 'native-usb', highlight: 'usb' } },
       { text: m.rescue_native_step_list },
-      { text: m.rescue_native_step_reset },
+      { text: m.rescue_native_step_reset, picture: { diagram: 'native-usb', highlight: 'reset' } },
       { text: m.rescue_native_step_choose },
       { text: m.rescue_native_step_isp, picture: { diagram: 'usbasp-isp6' } },
     ],
