@@ -12,6 +12,7 @@ const touch = `stty -F ${tty} 1200 hupcl
 const whole: LabCase = {
   name: 'avrdude, avr109:leonardo: touched, then signature, fuses, all of the flash and EEPROM',
   twins: [{ id: 'avr109:leonardo' }],
+  clockSpeed: 0.5, // it erases within 5 s, and begins within 8
   timeoutMs: 600_000,
   async run({ guest, twins: [twin], random }) {
     assert(twin)

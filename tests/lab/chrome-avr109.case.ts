@@ -14,6 +14,7 @@ import type { LabCase } from './lab-case.ts'
 const updated: LabCase = {
   name: 'Chromium, avr109:leonardo: touched, chosen in a second chooser, updated, and proven by the port that it then is',
   twins: [{ id: 'avr109:leonardo' }],
+  clockSpeed: 0.1, // a person chooses within 8 s
   opensSite: true,
   timeoutMs: 1_200_000,
   async run({ guest, site, twins: [twin] }) {

@@ -19,6 +19,8 @@ interface AnyCase {
 export interface GuestCase extends AnyCase {
   /** What is plugged in, by `protocol:variant`; the first is 1-1. */
   readonly twins: readonly { readonly id: string; readonly dials?: Dials }[]
+  /** How fast time passes in them; below 1 where the guest, which is slow, has only so long. Default: 1. */
+  readonly clockSpeed?: number
   /** Throws when something is not as it should be. */
   readonly run: (lab: Lab) => Promise<void>
   /** Keep what was said to the first twin as `protocols/…/NAME.recording.json`, with `--record`. */

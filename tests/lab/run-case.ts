@@ -103,13 +103,13 @@ async function runHere(one: HereCase, around: Around): Promise<void> {
 }
 
 async function runInGuest(
-  { name, twins, run, recordAs, timeoutMs }: GuestCase,
+  { name, twins, run, recordAs, timeoutMs, clockSpeed = 1 }: GuestCase,
   around: Around,
   { plugged, last, measured }: Seen,
 ): Promise<void> {
   const { guest, server, seed, site = '', trace, records = false } = around
   if (!guest) throw new Error('there is no guest')
-  const clock = new VirtualClock({ speed: 1 })
+  const clock = new VirtualClock({ speed: clockSpeed })
   const events = records && recordAs ? ([] as RecordedEvent[]) : undefined
   const all = twins.map(({ id, dials }, i) =>
     plug(id, dials, i + 1, clock, guest, i === 0 ? events : undefined),
