@@ -19,13 +19,17 @@ const mostTries = 3
 const awakeMs = 2000
 /** A board that was forgotten may start its sketch. */
 const longestAwakeMs = 3_600_000
-/** It may wait for the rest of a block; what fills it must do no harm as content, and none as commands. */
+/** No command of anybody's, which it refuses; of a block whose rest it waits for it is a blank byte, which does no harm. */
+const noCommand = blank(1)
+/** Longer than any block. */
 const filling = blank(256)
 const settleMs = 60
 
 /** Whether the answer did not come, or came broken: asked again it may come. */
 const isLost = (error: unknown): boolean =>
   isFlashError(error, 'timeout', 'unexpected-answer', 'device-refused')
+
+const isPrintable = (byte: number): boolean => byte >= 0x20 && byte < 0x7f
 
 export class Session {
   readonly link: SerialLink
@@ -44,19 +48,27 @@ export class Session {
     const { link } = this
     for (let tries = 0; tries < mostTries; tries++) {
       ctx.checkpoint()
-      link.flush()
-      await link.write(softwareId.bytes, { timeoutMs: patienceMs })
-      try {
-        const bytes = await link.read(softwareId.answerBytes, { timeoutMs: patienceMs })
-        if (bytes.every((byte) => byte >= 0x20 && byte < 0x7f && byte !== Reply.Unknown))
-          return new TextDecoder('latin1').decode(bytes)
-      } catch (error) {
-        if (!isLost(error)) throw error
+      if ((await this.#answer(noCommand, 1))?.[0] === Reply.Unknown) {
+        const id = await this.#answer(softwareId.bytes, softwareId.answerBytes)
+        if (id?.every(isPrintable)) return new TextDecoder('latin1').decode(id)
       }
       await link.write(filling, { timeoutMs: patienceMs })
       await ctx.sleep(settleMs)
     }
     throw new FlashError('device-silent', { tried: [softwareId.name] })
+  }
+
+  /** Undefined: none in time. */
+  async #answer(bytes: Uint8Array, length: number): Promise<Uint8Array | undefined> {
+    const { link } = this
+    link.flush()
+    await link.write(bytes, { timeoutMs: patienceMs })
+    try {
+      return await link.read(length, { timeoutMs: patienceMs })
+    } catch (error) {
+      if (!isLost(error)) throw error
+      return undefined
+    }
   }
 
   /** What may be done twice, done again when its answer is lost. @throws what was wrong with the last try */
