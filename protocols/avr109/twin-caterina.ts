@@ -11,6 +11,8 @@ import { loaderText } from './firmware.ts'
 import { Command, MemType, Reply } from './packets.ts'
 
 const packetBytes = 16
+/** Of full-speed USB: an answer is fetched in another one than its question came in. */
+const frameMs = 1
 const windowMs = 8000
 const exitMs = 500
 const escape = 0x1b
@@ -117,6 +119,7 @@ export class Caterina implements SerialTwin {
         this.#at = 0
         const command = await this.#fetch(wire)
         this.#halt() // it looks at its clock between commands only
+        await this.#works(frameMs, wire)
         await this.#execute(command, wire)
         this.#count()
       }

@@ -124,7 +124,7 @@ describe('the loader', () => {
     const exitAt = clock.now()
     expect(await wire.ask('E')).toEqual([ok])
     await clock.sleep(1000)
-    expect(wire.wentAt).toBe(exitAt + 500)
+    expect(wire.wentAt).toBe(exitAt + 501)
     expect(wire.twin?.usb?.productId).toBe(0x8036)
   })
 

@@ -13,6 +13,7 @@ const jobs = [
   'stk500:uno',
   'stk500:nano-old',
   'stk500:arduino-isp-atmega328p',
+  'avr109:pro-micro-empty',
   'dfu:stm32f072',
   'dfu:stm32f405',
 ]
