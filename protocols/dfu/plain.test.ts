@@ -8,7 +8,7 @@ import type { Memory, Patient } from '#core/programmer.ts'
 import { candidates, openProgrammer } from '#jobs/identify.ts'
 import { Devices } from '#transport/devices.ts'
 import { DfuTwin, type DfuTwinOptions, type TwinContent } from './twin-device.ts'
-import { TwinFlash } from './twin-flash.ts'
+import { TwinFlash } from '#bench/twin-flash.ts'
 import { PlainContent } from './twin-plain.ts'
 import shelf from './twin.ts'
 

@@ -10,7 +10,7 @@ import { formatStatus, Request, State, type Status } from './packets.ts'
 import { DfuSession, type SessionOptions } from './session.ts'
 import { DfuTwin } from './twin-device.ts'
 import { DfuseContent } from './twin-dfuse.ts'
-import { TwinFlash } from './twin-flash.ts'
+import { TwinFlash } from '#bench/twin-flash.ts'
 
 type Told = TwinAnswer | Status
 

@@ -8,7 +8,7 @@ import type { Clock } from '#core/time.ts'
 import type { SetupPacket, TwinAnswer, TwinBus, TwinPatient, UsbDescriptors, UsbTwin } from '#bench/twin.ts'
 import { formatStatus, Request, State, type StatusName } from './packets.ts'
 import { Attribute, loaderDescriptors, type Named } from './twin-descriptors.ts'
-import type { TwinFlash } from './twin-flash.ts'
+import type { TwinFlash } from '#bench/twin-flash.ts'
 
 /** What a block does. */
 export interface Pending {

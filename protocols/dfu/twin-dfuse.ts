@@ -4,7 +4,7 @@
  */
 import { Command, firstBlock, type StatusName } from './packets.ts'
 import { refused, type Pending, type TwinContent } from './twin-device.ts'
-import type { TwinFlash } from './twin-flash.ts'
+import type { TwinFlash } from '#bench/twin-flash.ts'
 
 export interface DfuseOptions {
   readonly flash: TwinFlash

@@ -19,7 +19,7 @@ import type {
 } from '#bench/twin.ts'
 import { Command, packetBytes, parseAddressed, suffixBytes, Target } from './flip-packets.ts'
 import { formatStatus, Request, State, type StatusName } from './packets.ts'
-import { TwinFlash } from './twin-flash.ts'
+import { TwinFlash } from '#bench/twin-flash.ts'
 
 export interface FlipTwinOptions {
   readonly part: AvrPart

@@ -5,7 +5,7 @@
  */
 import type { StatusName } from './packets.ts'
 import { refused, type Pending, type TwinContent } from './twin-device.ts'
-import type { TwinFlash } from './twin-flash.ts'
+import type { TwinFlash } from '#bench/twin-flash.ts'
 
 export interface PlainOptions {
   readonly flash: TwinFlash

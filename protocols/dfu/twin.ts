@@ -22,7 +22,7 @@ import { blackMagicDescriptors, lonelyDescriptors } from './twin-descriptors.ts'
 import { DfuTwin, type DfuTwinOptions, type TwinContent } from './twin-device.ts'
 import { FlipTwin, type FlipTwinOptions } from './twin-flip.ts'
 import { DfuseContent, type DfuseOptions } from './twin-dfuse.ts'
-import { TwinFlash, type FlashTimes } from './twin-flash.ts'
+import { TwinFlash, type FlashTimes } from '#bench/twin-flash.ts'
 import { PlainContent, type PlainOptions } from './twin-plain.ts'
 import { serialPortIn } from './twin-usb-serial.ts'
 

@@ -33,8 +33,8 @@ export interface ErrorDetails {
   'target-unknown': { signature: string }
   'target-changed': { expected: string; found: string }
   /** By lock bits unless it says so. */
-  'read-protected': { memory: string; by?: 'option-bytes' }
-  'write-protected': { memory: string }
+  'read-protected': { memory: string; by?: 'option-bytes' | 'partition-table' }
+  'write-protected': { memory: string; by?: 'partition-table' }
   // the file or link
   'bad-file': BadFileDetail
   'does-not-fit': { memory: string; address: number; length: number; available: number }

@@ -127,6 +127,8 @@ export type NoticeCode =
   | 'programmer-recognised' // the target is itself a programmer
   | 'generic-serial' // a USB-serial bridge says nothing about what is behind it
   | 'other-protocol' // known, but its protocol is not spoken here yet; values: protocol
+  | 'hold-bootsel' // an RP2040 or RP2350 whose program does not start BOOTSEL mode: by its button
+  | 'flash-size-unknown' // a blank flash shows no size; the largest is taken
   | 'rescue-chip' // a chip that the programmer to be brought back can have; values: name, chip
   | 'rescue-other-chip' // one that it does not have; values: name, chip, chips
 

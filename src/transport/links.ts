@@ -35,6 +35,8 @@ export interface UsbLink extends Link {
   bulkOut(endpoint: number, bytes: Uint8Array, io?: Io): Promise<void>
   /** Claims the interface, if that was not done yet. */
   selectAlternate(interfaceNumber: number, setting: number): Promise<void>
+  /** Both sides of an endpoint begin anew after a stall. */
+  clearHalt(direction: 'in' | 'out', endpoint: number): Promise<void>
   /** Port reset; makes a spent link usable again. */
   reset(): Promise<void>
 }

@@ -4,7 +4,14 @@ import type { SeenSerial, SeenUsb } from '#core/programmer.ts'
 import type { Clock } from '#core/time.ts'
 import type { SerialLink, UsbLink } from './links.ts'
 import { pcapOf } from './pcap.ts'
-import { Recorder, setInterface, type Timed, type UsbEvent, type WireEvent } from './recorder.ts'
+import {
+  clearFeature,
+  Recorder,
+  setInterface,
+  type Timed,
+  type UsbEvent,
+  type WireEvent,
+} from './recorder.ts'
 import { reportOf, type Around, type Report } from './report.ts'
 import { openSerial } from './serial-link.ts'
 import { openUsb } from './usb-link.ts'
@@ -102,6 +109,10 @@ export function recordedUsb(link: UsbLink, recorder: Recorder): UsbLink {
     selectAlternate: (interfaceNumber, setting) =>
       sent({ endpoint: 0, setup: setInterface(interfaceNumber, setting) }, none, () =>
         link.selectAlternate(interfaceNumber, setting),
+      ),
+    clearHalt: (direction, endpoint) =>
+      sent({ endpoint: 0, setup: clearFeature(direction, endpoint) }, none, () =>
+        link.clearHalt(direction, endpoint),
       ),
     reset: () =>
       telling(

@@ -34,6 +34,12 @@ export const setInterface = (interfaceNumber: number, setting: number): ControlS
   ...{ value: setting, index: interfaceNumber },
 })
 
+/** What `clearHalt` puts on the wire: CLEAR_FEATURE with ENDPOINT_HALT (USB 2.0, 9.4.1). */
+export const clearFeature = (direction: 'in' | 'out', endpoint: number): ControlSetup => ({
+  ...{ requestType: 'standard', recipient: 'endpoint', request: 1 },
+  ...{ value: 0, index: endpoint | (direction === 'in' ? 0x80 : 0) },
+})
+
 export interface UsbReset extends Timed {
   readonly kind: 'reset'
 }

@@ -9,7 +9,14 @@ import type { SeenSerial, SeenUsb } from '#core/programmer.ts'
 import type { Clock } from '#core/time.ts'
 import type { Attached } from './devices.ts'
 import type { ControlSetup, Io, SerialLink, SerialSignals, UsbLink } from './links.ts'
-import { setInterface, type Recorded, type RecordedWire, type UsbEvent, type WireEvent } from './recorder.ts'
+import {
+  clearFeature,
+  setInterface,
+  type Recorded,
+  type RecordedWire,
+  type UsbEvent,
+  type WireEvent,
+} from './recorder.ts'
 import type { Report } from './report.ts'
 import { headSaid, mostSaid } from './without-contents.ts'
 
@@ -153,6 +160,10 @@ class ReplayedUsb implements UsbLink {
 
   async selectAlternate(interfaceNumber: number, setting: number): Promise<void> {
     await this.#transfer(0, 'out', 0, setInterface(interfaceNumber, setting))
+  }
+
+  async clearHalt(direction: 'in' | 'out', endpoint: number): Promise<void> {
+    await this.#transfer(0, 'out', 0, clearFeature(direction, endpoint))
   }
 
   /** Long transfers may be emptied, so what is sent is compared by its length. */

@@ -118,6 +118,14 @@ class BrowserUsbLink implements UsbLink {
     })
   }
 
+  clearHalt(direction: USBDirection, endpoint: number): Promise<void> {
+    const during = `clearing endpoint ${String(endpoint)} ${direction.toUpperCase()}`
+    return this.#transfer(during, { timeoutMs: systemTimeoutMs + 1000 }, async () => {
+      await this.#claim(this.#interfaceOf(direction, endpoint))
+      await this.#device.clearHalt(direction, endpoint)
+    })
+  }
+
   reset(): Promise<void> {
     return this.#queue.run(async () => {
       await this.#limited('resetting the port', undefined, () => this.#device.reset())

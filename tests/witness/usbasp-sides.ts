@@ -122,6 +122,9 @@ export class SideLink implements UsbLink {
   selectAlternate(): Promise<never> {
     throw new FlashError('bug', { during: 'an alternate setting, which a USBasp does not have' })
   }
+  clearHalt(): Promise<never> {
+    return this.bulkIn()
+  }
   reset(): Promise<void> {
     return this.#side.recover()
   }

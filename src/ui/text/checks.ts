@@ -131,6 +131,7 @@ const checks: Record<CheckCode, Texts> = {
     says: {
       passed: m.check_size_passed,
       refused: m.check_size_refused,
+      'for-ram': m.check_size_ram,
     },
   },
   'bootloader-overlap': {
@@ -163,6 +164,11 @@ const checks: Record<CheckCode, Texts> = {
       'target-empty': m.check_vectors_empty,
       'other-chip': m.check_vectors_other,
       'unusual-count': m.check_vectors_unusual,
+      boot2: m.check_vectors_boot2,
+      'no-boot2': m.check_vectors_no_boot2,
+      'image-block': m.check_vectors_block,
+      'no-image-block': m.check_vectors_no_block,
+      stays: m.check_vectors_stays,
     },
   },
   'lock-bits': {

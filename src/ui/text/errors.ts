@@ -157,19 +157,30 @@ const texts = {
     now: [m.error_target_changed_now(), m.error_target_changed_now_new()],
   }),
   'read-protected': ({ memory, by }) =>
-    by === 'option-bytes'
+    by === 'partition-table'
       ? {
-          happened: m.error_read_protected_options({ memory: memoryName(memory) }),
-          now: [m.error_read_protected_now(), m.error_read_protected_now_options()],
+          happened: m.error_read_protected_partition({ memory: memoryName(memory) }),
+          now: [m.error_read_protected_now_partition()],
+        }
+      : by === 'option-bytes'
+        ? {
+            happened: m.error_read_protected_options({ memory: memoryName(memory) }),
+            now: [m.error_read_protected_now(), m.error_read_protected_now_options()],
+          }
+        : {
+            happened: m.error_read_protected({ memory: memoryName(memory) }),
+            now: [m.error_read_protected_now(), m.error_read_protected_now_reason()],
+          },
+  'write-protected': ({ memory, by }) =>
+    by === 'partition-table'
+      ? {
+          happened: m.error_write_protected_partition({ memory: memoryName(memory) }),
+          now: [m.error_read_protected_now_partition()],
         }
       : {
-          happened: m.error_read_protected({ memory: memoryName(memory) }),
-          now: [m.error_read_protected_now(), m.error_read_protected_now_reason()],
+          happened: m.error_write_protected({ memory: memoryName(memory) }),
+          now: [m.error_write_protected_now()],
         },
-  'write-protected': ({ memory }) => ({
-    happened: m.error_write_protected({ memory: memoryName(memory) }),
-    now: [m.error_write_protected_now()],
-  }),
 
   'bad-file': (detail) => ({
     happened: badFileText(detail),

@@ -67,6 +67,11 @@ const texts = {
     what: name ? m.notice_programmer_recognised_name({ name }) : m.notice_programmer_recognised(),
     help: m.notice_programmer_recognised_help(),
   }),
+  'hold-bootsel': () => ({ what: m.notice_hold_bootsel(), help: m.notice_hold_bootsel_help() }),
+  'flash-size-unknown': () => ({
+    what: m.notice_flash_size_unknown(),
+    help: m.notice_flash_size_unknown_help(),
+  }),
   'rescue-chip': ({ name = '', chip = '' }) => ({
     what: m.notice_rescue_chip({ name, chip }),
     help: m.notice_rescue_chip_help(),

@@ -619,6 +619,8 @@ describe('a notice', () => {
     ],
     'bootloader-no-fuses': [{}, { eeprom: 'yes' }],
     'bootloader-locked': [{}],
+    'hold-bootsel': [{}],
+    'flash-size-unknown': [{}],
     'programmer-recognised': [{}, { name: 'USBasp 1.04' }],
     'generic-serial': [{}],
     'other-protocol': [{ protocol: 'STK500v2' }],
@@ -652,10 +654,11 @@ describe('a check', () => {
     'chip-matches': ['unknown-chip'],
     'device-matches': ['unknown', 'itself', 'target'],
     'usb-matches': ['unknown'],
+    'size-fits': ['for-ram'],
     'bootloader-overlap': ['none', 'untouched', 'same', 'protected', 'erased', 'replaced'],
     'vector-table': [
       ...['missing', 'blank', 'no-jump', 'beyond-flash', 'target-empty', 'bootloader', 'jump', 'count'],
-      ...['other-chip', 'unusual-count'],
+      ...['other-chip', 'unusual-count', 'boot2', 'no-boot2', 'image-block', 'no-image-block', 'stays'],
     ],
     'lock-bits': [
       'locked-now',

@@ -5,7 +5,7 @@
 import { blank } from '#core/bytes.ts'
 import type { Range } from '#core/programmer.ts'
 import type { Clock } from '#core/time.ts'
-import type { Dials } from '#bench/twin.ts'
+import type { Dials } from './twin.ts'
 
 export interface FlashTimes {
   /** Of a sector, in ms. */
