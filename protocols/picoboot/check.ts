@@ -57,7 +57,9 @@ function checkStart({ chip, flash, present }: Rp2CheckInput, segments: readonly 
     check('vector-table', result, { why, start, ...values })
   const before = sectorAt(present.get('flash') ?? [], flash.address)
   const after = sectorAt(segments, flash.address, before)
-  if (!segments.some((one) => one.address < flash.address + sectorBytes))
+  const touches = ({ address, bytes }: Segment) =>
+    address < flash.address + sectorBytes && address + bytes.length > flash.address
+  if (!segments.some(touches))
     return starts(chip, before) ? say('passed', 'stays') : say('warning', 'missing')
   if (isBlank(after)) return say('warning', 'blank')
   if (chip.name === 'RP2350')
