@@ -16,6 +16,7 @@ const jobs = [
   'avr109:pro-micro-empty',
   'dfu:stm32f072',
   'dfu:stm32f405',
+  'picoboot:pico',
 ]
 
 /** As large as a USBasp's firmware. */

@@ -14,6 +14,7 @@ export type Diagram =
   | 'uno-usb'
   | 'native-usb'
   | 'stm32-boot'
+  | 'pico-bootsel'
 
 export type Signal = 'MOSI' | 'MISO' | 'SCK' | 'RST' | 'VCC' | 'GND'
 
@@ -68,6 +69,7 @@ export const connections: Readonly<Record<Diagram, readonly Connection[]>> = {
   'uno-usb': [],
   'native-usb': [],
   'stm32-boot': [],
+  'pico-bootsel': [],
 }
 
 export type Point = readonly [x: number, y: number]

@@ -67,7 +67,11 @@ const texts = {
     what: name ? m.notice_programmer_recognised_name({ name }) : m.notice_programmer_recognised(),
     help: m.notice_programmer_recognised_help(),
   }),
-  'hold-bootsel': () => ({ what: m.notice_hold_bootsel(), help: m.notice_hold_bootsel_help() }),
+  'hold-bootsel': () => ({
+    what: m.notice_hold_bootsel(),
+    help: m.notice_hold_bootsel_help(),
+    sheet: 'pico',
+  }),
   'flash-size-unknown': () => ({
     what: m.notice_flash_size_unknown(),
     help: m.notice_flash_size_unknown_help(),

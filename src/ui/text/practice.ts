@@ -34,6 +34,11 @@ const others: Readonly<Record<string, () => string>> = {
   'dfu:dapboot': m.practice_dapboot,
   'dfu:plain': m.practice_plain_dfu,
   'dfu:plain-running': m.practice_plain_running,
+  'picoboot:pico': m.practice_pico,
+  'picoboot:pico-running': m.practice_pico_running,
+  'picoboot:rp2040': m.practice_rp2040,
+  'picoboot:rp2350': m.practice_rp2350,
+  'picoboot:debugprobe': m.practice_debugprobe,
   'usbasp:clone': m.practice_clone,
   'usbasp:other': m.practice_other,
 }

@@ -49,7 +49,15 @@ export const toolTexts: Readonly<
 }
 
 export type SheetId =
-  'usbasp' | 'arduino' | 'arduino-usb' | 'arduino-native' | 'arduino-isp' | 'usbisp' | 'black-magic' | 'stm32'
+  | 'usbasp'
+  | 'arduino'
+  | 'arduino-usb'
+  | 'arduino-native'
+  | 'arduino-isp'
+  | 'usbisp'
+  | 'black-magic'
+  | 'stm32'
+  | 'pico'
 
 export const sheets: Readonly<Record<SheetId, Sheet>> = {
   usbasp: {
@@ -219,6 +227,27 @@ export const sheets: Readonly<Record<SheetId, Sheet>> = {
     ],
     safe: [m.rescue_stm32_safe_rom],
     unsafe: [m.rescue_stm32_unsafe_protect],
+  },
+  pico: {
+    title: m.rescue_pico,
+    short: m.rescue_pico_short,
+    lead: m.rescue_pico_lead,
+    signs: [
+      { sign: m.rescue_pico_sign_drive, meaning: m.rescue_pico_mean_drive },
+      { sign: m.rescue_pico_sign_none, meaning: m.rescue_pico_mean_none },
+      { sign: m.rescue_pico_sign_probe, meaning: m.rescue_pico_mean_probe },
+      { sign: m.rescue_pico_sign_dead, meaning: m.rescue_pico_mean_dead },
+    ],
+    need: [m.rescue_pico_need],
+    steps: [
+      { text: m.rescue_pico_step_unplug, picture: { diagram: 'pico-bootsel', highlight: 'usb' } },
+      { text: m.rescue_pico_step_hold, picture: { diagram: 'pico-bootsel', highlight: 'bootsel' } },
+      { text: m.rescue_pico_step_connect },
+      { text: m.rescue_pico_step_choose },
+      { text: m.rescue_pico_step_start },
+    ],
+    safe: [m.rescue_pico_safe_rom, m.rescue_pico_safe_again],
+    unsafe: [m.rescue_pico_unsafe_otp],
   },
   'arduino-isp': {
     title: m.rescue_arduino_isp,
