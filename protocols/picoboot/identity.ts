@@ -56,9 +56,9 @@ export default {
     }
   },
   proven: {
-    identify: ['twin'],
-    backup: ['twin'],
-    flash: ['twin'],
-    verify: ['twin'],
+    identify: ['real-firmware', 'twin'],
+    backup: ['real-firmware', 'twin'],
+    flash: ['real-firmware', 'twin'],
+    verify: ['real-firmware', 'twin'],
   },
 } satisfies Identity

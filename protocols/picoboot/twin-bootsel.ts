@@ -37,7 +37,7 @@ export interface BootselOptions {
 }
 
 const restartMs = 300
-const rom = { length: 0x4000, versionAt: 0x13 }
+const rom = { length: 0x2000, versionAt: 0x13 }
 const ok = new Uint8Array()
 const standardType = 0x60
 
@@ -159,7 +159,9 @@ export class BootselTwin implements UsbTwin, TwinPatient {
     if (phase.is === 'giving') {
       const part = phase.rest.slice(0, length)
       phase.rest = phase.rest.subarray(length)
-      if (phase.rest.length === 0) this.#phase = { is: 'given' }
+      if (phase.rest.length > 0) return part
+      this.#phase = { is: 'given' }
+      this.#status = { ...this.#status, busy: false }
       return part
     }
     if (phase.is !== 'ending') return 'silent'
