@@ -69,6 +69,19 @@ describe('an image is', () => {
   })
 })
 
+test('where a partition table divides the flash, only a whole one, or one for just these addresses, is taken as it is', () => {
+  const why = (bytes: Uint8Array, claimedChip?: string) =>
+    checkRp2({
+      ...{ chip: chipNamed('RP2350'), flash, hasTable: true, present: new Map(), claimedChip },
+      wanted: at(flashAddress, bytes),
+    }).flatMap(({ values }) => (values['why'] === 'partitioned' ? 'partitioned' : []))
+  const whole = blank(flash.length)
+  whole.set(rp2350)
+  expect(why(rp2350)).toEqual(['partitioned'])
+  expect(why(rp2350, 'RP2350-ARM-S')).toEqual(['partitioned'])
+  expect([why(whole), why(rp2350, 'RP2XXX-ABSOLUTE')]).toEqual([[], []])
+})
+
 describe('a family', () => {
   test.each([
     ['RP2040', 'RP2040', 'passed'],

@@ -9,6 +9,8 @@ import { boot2Bytes, hasBlock, hasBoot2, sectorBytes, type Chip } from './chips.
 export interface Rp2CheckInput {
   readonly chip: Chip
   readonly flash: Range
+  /** Divided by a partition table, by which the ROM looks for programs. */
+  readonly hasTable?: boolean
   readonly wanted: Contents
   readonly present: Contents
   readonly claimedChip?: string | undefined
@@ -17,7 +19,12 @@ export interface Rp2CheckInput {
 export function checkRp2(input: Rp2CheckInput): readonly Check[] {
   const segments = input.wanted.get('flash')
   if (!segments) return []
-  return [...checkFamily(input), checkSize(input, segments), checkStart(input, segments)]
+  return [
+    ...checkFamily(input),
+    checkSize(input, segments),
+    checkStart(input, segments),
+    ...checkTable(input, segments),
+  ]
 }
 
 const check = (code: CheckCode, result: Check['result'], values: Check['values']): Check => ({
@@ -70,6 +77,13 @@ function checkStart({ chip, flash, present }: Rp2CheckInput, segments: readonly 
   if ((reset & 1) === 0 || target < flash.address || target >= flash.address + flash.length)
     return say('passed', 'boot2') // a program of another make: what comes after is its own
   return say('passed', 'jump', { target: address(target) })
+}
+
+/** Where a file is not for the whole flash, nor for just these addresses, the table may want it elsewhere. */
+function checkTable({ hasTable, flash, claimedChip }: Rp2CheckInput, segments: readonly Segment[]): Check[] {
+  const isWhole = segments.length === 1 && segments[0]?.bytes.length === flash.length
+  if (!hasTable || isWhole || claimedChip === 'RP2XXX-ABSOLUTE') return []
+  return [check('vector-table', 'warning', { why: 'partitioned', start: address(flash.address) })]
 }
 
 const starts = (chip: Chip, sector: Uint8Array): boolean =>

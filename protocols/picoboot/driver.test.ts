@@ -152,6 +152,16 @@ describe('what a chip refuses', () => {
   })
 })
 
+test('an RP2350 says whether a partition table divides its flash', async () => {
+  const program = practiceProgram({ chip: 'RP2350', plays: Play.stdio2350, version: 0x0100, length: 20_000 })
+  for (const hasTable of [true, false]) {
+    const { connect } = await open(makeTwin(holding(64 * 1024, program), { chip: 'RP2350', hasTable }).twin)
+    const wanted = new Map([['flash', [{ address: flashAddress, bytes: program }]]] as const)
+    const told = (await connect()).check(wanted, new Map()).map(({ values }) => values['why'])
+    expect(told.includes('partitioned')).toBe(hasTable)
+  }
+})
+
 test('started, it comes back as what its flash holds; half a program is not started', async () => {
   const clock = new VirtualClock()
   const bench = new PracticeBench({ clock })

@@ -5,12 +5,14 @@ import {
   Command,
   encodeCommand,
   exclusiveArgs,
-  flashInfoArgs,
+  askFlash,
   formatFlashInfo,
   formatStatus,
+  formatTableInfo,
   parseCommand,
   parseFlashInfo,
   parseStatus,
+  parseTableInfo,
   rangeArgs,
   reboot2Args,
   rebootArgs,
@@ -51,7 +53,7 @@ test.each([
   ],
   [
     'GET_INFO of the flash',
-    { token: 7, command: Command.GetInfo, args: flashInfoArgs, transferBytes: 12 },
+    { token: 7, command: Command.GetInfo, args: askFlash.args, transferBytes: 12 },
     '0bd11f43 07000000 8b 10 0000 0c000000 01000000 08000000 00000000 00000000',
   ],
 ])('%s', (_, block, expected) => {
@@ -95,4 +97,11 @@ describe('the flash that an RP2350 is set up for', () => {
     expect(parseFlashInfo(answer.map((byte, i) => (i === 9 ? 0 : byte)))).toBeUndefined()
     expect(parseFlashInfo(answer.map((byte, i) => (i === 4 ? 1 : byte)))).toBeUndefined()
   })
+})
+
+test('a partition table is told by the second byte behind what is told', () => {
+  const [answer, none] = [formatTableInfo(true), formatTableInfo(false)]
+  expect(hexBytes(answer.subarray(0, 12))).toBe('04 00 00 00 01 00 00 00 01 01 00 00')
+  expect([parseTableInfo(answer), parseTableInfo(none)]).toEqual([true, false])
+  expect(parseTableInfo(answer.map((byte, i) => (i === 4 ? 2 : byte)))).toBe(false)
 })

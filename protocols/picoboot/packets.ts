@@ -90,38 +90,59 @@ export const reboot2Args = (delayMs: number): Uint8Array =>
 
 // ---- GET_INFO -------------------------------------------------------------------------------------
 
-const systemInfo = 1
+const Info = { System: 1, PartitionTable: 2 } as const
 const flashInfo = 0x0008
-export const infoBytes = 3 * 4
-const infoWords = 2
+const tableInfo = 0x0001
 
+const infoArgs = (type: number, flags: number): Uint8Array =>
+  new ByteWriter().u8(type).u8(0).u16le(0).u32le(flags).u32le(0).u32le(0).done()
+
+/** What is asked for, and how many bytes the answer has. */
+export interface InfoQuestion {
+  readonly args: Uint8Array
+  readonly bytes: number
+}
 /** For the size of the flash that it is set up for. */
-export const flashInfoArgs = new ByteWriter()
-  .u8(systemInfo)
-  .u8(0)
-  .u16le(0)
-  .u32le(flashInfo)
-  .u32le(0)
-  .u32le(0)
-  .done()
+export const askFlash: InfoQuestion = { args: infoArgs(Info.System, flashInfo), bytes: 3 * 4 }
+/** For whether there is a partition table. */
+export const askTable: InfoQuestion = { args: infoArgs(Info.PartitionTable, tableInfo), bytes: 5 * 4 }
+const flashWords = 2
+const tableWords = 4
 
 /**
  * Bytes of the first flash chip as the one-time memory says, or 16 MiB where that says nothing: a limit, not what is there.
  * Undefined: it does not tell.
  */
 export function parseFlashInfo(bytes: Uint8Array): number | undefined {
-  const read = new ByteReader(exactly(infoBytes, bytes, 'asking for the flash'))
+  const read = new ByteReader(exactly(askFlash.bytes, bytes, 'asking for the flash'))
   const [words, flags, info] = [read.u32le(), read.u32le(), read.u32le()]
   const size = (info >> 8) & 15 // CS0_SIZE: 1 is 8 KiB
-  return words === infoWords && flags === flashInfo && size > 0 ? 4096 * 2 ** size : undefined
+  return words === flashWords && flags === flashInfo && size > 0 ? 4096 * 2 ** size : undefined
 }
 
 /** `sizeBytes`: 8 KiB times a power of two. */
 export const formatFlashInfo = (sizeBytes: number): Uint8Array =>
   new ByteWriter()
-    .u32le(infoWords)
+    .u32le(flashWords)
     .u32le(flashInfo)
     .u32le(Math.log2(sizeBytes / 4096) << 8)
+    .done()
+
+/** Whether a partition table divides the flash. */
+export function parseTableInfo(bytes: Uint8Array): boolean {
+  const read = new ByteReader(exactly(askTable.bytes, bytes, 'asking for the partition table'))
+  const [words, flags] = [read.u32le(), read.u32le()]
+  read.u8() // of partitions
+  return words === tableWords && flags === tableInfo && read.u8() !== 0
+}
+
+export const formatTableInfo = (hasTable: boolean): Uint8Array =>
+  new ByteWriter()
+    .u32le(tableWords)
+    .u32le(tableInfo)
+    .bytes([hasTable ? 1 : 0, hasTable ? 1 : 0, 0, 0])
+    .u32le(0xfc00_0000)
+    .u32le(0)
     .done()
 
 // ---- status ---------------------------------------------------------------------------------------

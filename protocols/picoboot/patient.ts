@@ -18,6 +18,8 @@ export interface PicobootDevice {
   readonly serial: string | undefined
   /** Found once; undefined: not yet, or it is blank. */
   flashBytes?: number | undefined
+  /** Of an RP2350 whose flash is divided by one. */
+  hasTable?: boolean
 }
 
 /** Half a second at most, so that a cancel is heard. */
@@ -58,7 +60,9 @@ export class PicobootPatient implements Patient {
     await session.reset()
     try {
       await session.takeOver()
-      const said = chip.name === 'RP2350' ? await session.flashLimit() : undefined
+      const isRp2350 = chip.name === 'RP2350'
+      const said = isRp2350 ? await session.flashLimit() : undefined
+      device.hasTable = isRp2350 && (await session.hasTable())
       const limit = Math.min(said ?? mostFlashBytes, mostFlashBytes)
       device.flashBytes ??= await named('read', () => flashSize(readerOf(device), limit, ctx))
       return new PicobootPatient(device, limit)
@@ -80,7 +84,8 @@ export class PicobootPatient implements Patient {
   }
 
   check(wanted: Contents, present: Contents, claimedChip?: string): readonly Check[] {
-    return checkRp2({ chip: this.#device.chip, flash: this.#flash, wanted, present, claimedChip })
+    const { chip, hasTable = false } = this.#device
+    return checkRp2({ chip, hasTable, flash: this.#flash, wanted, present, claimedChip })
   }
 
   /** Others may write again. */

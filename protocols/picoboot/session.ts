@@ -8,19 +8,21 @@ import type { Context } from '#core/context.ts'
 import { FlashError, isFlashError } from '#core/errors.ts'
 import type { UsbLink } from '#transport/links.ts'
 import {
+  askFlash,
+  askTable,
   Command,
   encodeCommand,
   Endpoint,
   exclusiveArgs,
-  flashInfoArgs,
-  infoBytes,
   parseFlashInfo,
   parseStatus,
+  parseTableInfo,
   rangeArgs,
   reboot2Args,
   rebootArgs,
   Request,
   statusBytes,
+  type InfoQuestion,
 } from './packets.ts'
 
 const commandTimeoutMs = 3000
@@ -77,8 +79,21 @@ export class PicobootSession {
 
   /** As `parseFlashInfo`; RP2350 only. */
   async flashLimit(): Promise<number | undefined> {
-    const asked = { length: infoBytes }
-    return parseFlashInfo(await this.#run('asking for the flash', Command.GetInfo, flashInfoArgs, asked))
+    return parseFlashInfo(await this.#info(askFlash, 'asking for the flash'))
+  }
+
+  /** RP2350 only; one that has not looked for a table says no more than that. */
+  async hasTable(): Promise<boolean> {
+    try {
+      return parseTableInfo(await this.#info(askTable, 'asking for the partition table'))
+    } catch (error) {
+      if (isFlashError(error, 'device-refused')) return false
+      throw error
+    }
+  }
+
+  #info({ args, bytes }: InfoQuestion, during: string): Promise<Uint8Array> {
+    return this.#run(during, Command.GetInfo, args, { length: bytes })
   }
 
   /** Starts what the flash holds; once told, it cannot be stopped. @throws `device-refused` when it stays */

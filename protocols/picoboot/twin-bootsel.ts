@@ -5,16 +5,18 @@
  * Sources: pico-bootrom-rp2040, `usb_boot_device.c`, `async_task.c`; pico-bootrom-rp2350, `nsboot_usb_client.c`,
  * `nsboot_async_task.c`, `varm_checked_flash.c`.
  */
-import { concat } from '#core/bytes.ts'
+import { concat, equal } from '#core/bytes.ts'
 import type { SetupPacket, TwinAnswer, TwinBus, TwinPatient, UsbDescriptors, UsbTwin } from '#bench/twin.ts'
 import type { TwinFlash } from '#bench/twin-flash.ts'
 import { flashAddress, mostFlashBytes, pageBytes, sectorBytes } from './chips.ts'
 import {
+  askFlash,
+  askTable,
   Command,
   Endpoint,
   formatFlashInfo,
   formatStatus,
-  infoBytes,
+  formatTableInfo,
   isIn,
   parseCommand,
   Request,
@@ -30,6 +32,8 @@ export interface BootselOptions {
   readonly strings: Strings
   /** At 0x13 of its ROM. */
   readonly romVersion: number
+  /** RP2350: its flash is divided by a partition table. */
+  readonly hasTable?: boolean
   /** RP2350: addresses of flash that its partition table lets nobody read or write. */
   readonly forbids?: (address: number) => boolean
   /** As what it comes back when it is started, and what power makes of it; undefined: what it holds is not started. */
@@ -257,13 +261,15 @@ export class BootselTwin implements UsbTwin, TwinPatient {
   }
 
   #tellInfo(args: Uint8Array, asked: number): void {
-    const isFlash = args[0] === 1 && u32(args, 4) === 8
-    if (!isFlash) return this.#fail('INVALID_ARG', 'in')
-    if (asked < infoBytes) return this.#fail('BUFFER_TOO_SMALL', 'in')
-    this.#phase = {
-      is: 'giving',
-      rest: concat(formatFlashInfo(mostFlashBytes), new Uint8Array(asked - infoBytes)),
-    }
+    const { hasTable = false } = this.#options
+    const answers = [
+      [askFlash.args, formatFlashInfo(mostFlashBytes)],
+      [askTable.args, formatTableInfo(hasTable)],
+    ] as const
+    const answer = answers.find(([question]) => equal(question, args))?.[1]
+    if (!answer) return this.#fail('INVALID_ARG', 'in')
+    if (asked < answer.length) return this.#fail('BUFFER_TOO_SMALL', 'in')
+    this.#phase = { is: 'giving', rest: concat(answer, new Uint8Array(asked - answer.length)) }
   }
 
   /** Sector by sector; refused, an RP2040 says that all is well. */

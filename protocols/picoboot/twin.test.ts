@@ -11,7 +11,7 @@ import {
   Command,
   encodeCommand,
   Endpoint,
-  flashInfoArgs,
+  askFlash,
   parseStatus,
   rangeArgs,
   reboot2Args,
@@ -201,10 +201,10 @@ describe('an erase that is refused', () => {
 
 test('an RP2350 tells what flash it is set up for, and an RP2040 does not know the question', async () => {
   const { host } = await meet('rp2350')
-  await host.send(Command.GetInfo, flashInfoArgs, 12)
+  await host.send(Command.GetInfo, askFlash.args, 12)
   expect(await host.in(12)).toEqual(Uint8Array.of(2, 0, 0, 0, 8, 0, 0, 0, 0, 0x0c, 0, 0))
   const other = (await meet('rp2040')).host
-  await other.send(Command.GetInfo, flashInfoArgs, 12)
+  await other.send(Command.GetInfo, askFlash.args, 12)
   expect(await other.in(12)).toBe('stall')
   expect(await other.status()).toBe('UNKNOWN_CMD')
 })

@@ -169,6 +169,7 @@ const checks: Record<CheckCode, Texts> = {
       'image-block': m.check_vectors_block,
       'no-image-block': m.check_vectors_no_block,
       stays: m.check_vectors_stays,
+      partitioned: m.check_vectors_partitioned,
     },
   },
   'lock-bits': {

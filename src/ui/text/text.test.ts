@@ -659,6 +659,7 @@ describe('a check', () => {
     'vector-table': [
       ...['missing', 'blank', 'no-jump', 'beyond-flash', 'target-empty', 'bootloader', 'jump', 'count'],
       ...['other-chip', 'unusual-count', 'boot2', 'no-boot2', 'image-block', 'no-image-block', 'stays'],
+      'partitioned',
     ],
     'lock-bits': [
       'locked-now',
