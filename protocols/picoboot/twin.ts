@@ -22,8 +22,9 @@ interface Board {
 }
 
 const times: FlashTimes = { eraseMs: () => 45, programMsPerKib: 1.6 }
-/** Of the flash chip. */
-const flashSerial = 'E6614C311B7A1234'
+/** What programs tell: on an RP2040 that of the flash chip, on an RP2350 the chip's own. */
+const serialOf = (chip: Chip['name']): string =>
+  chip === 'RP2040' ? 'E6614C311B7A1234' : roms.RP2350.strings.serial
 
 const roms: Readonly<Record<Chip['name'], Pick<BootselOptions, 'romVersion' | 'strings'>>> = {
   RP2040: {
@@ -53,7 +54,12 @@ const board = ({ name, chip, kib, program, isRunning, isClosed }: Board): TwinVa
       ...roms[chip],
       runs: () => running.powersUpAs(),
     })
-    const running: ProgramTwin = new ProgramTwin({ chip, flash, serial: flashSerial, loader: () => loader })
+    const running: ProgramTwin = new ProgramTwin({
+      chip,
+      flash,
+      serial: serialOf(chip),
+      loader: () => loader,
+    })
     if (isClosed) return { twin: running, memory: () => new Uint8Array() }
     return {
       twin: isRunning ? running : loader,

@@ -96,9 +96,16 @@ function whyNotThePatient(
 }
 
 function isOtherSerial(seen: Seen, known: readonly Seen[]): boolean {
-  const serials = known.flatMap((one) => serialOf(one) ?? [])
-  const serial = serialOf(seen)
+  const serials = known.flatMap((one) => ownSerial(one) ?? [])
+  const serial = ownSerial(seen)
   return serial !== undefined && serials.length > 0 && !serials.includes(serial)
+}
+
+/** What its identity does not tell as its serial number is a version, or the same in all of its kind. */
+function ownSerial(seen: Seen): string | undefined {
+  const [candidate] = candidates(seen)
+  const isTold = candidate?.recognition.facts.some(({ name }) => name === 'serial') ?? true
+  return isTold ? serialOf(seen) : undefined
 }
 
 /** @throws `not-proven` with what was expected and found, and whatever opening the device throws */

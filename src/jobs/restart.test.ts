@@ -50,7 +50,7 @@ const version = (number: string): Promise<Wanted> => wantedOf(({ version }) => v
 const programOf = (kind: string): Promise<Wanted> => wantedOf(({ chip }) => chip === kind)
 
 async function wantedOf(isIt: (image: PracticeImage) => boolean): Promise<Wanted> {
-  const image = (await practiceImages('dfu')).find(isIt)
+  const image = (await practiceImages(undefined)).find(isIt)
   if (!image) throw new Error('no such practice image')
   const file = new Blob([formatIntelHex(image.build())])
   return wantedFromFile({ kind: 'practice', file, name: `${image.name}.hex` }, parse)
@@ -329,4 +329,19 @@ test('another unit that only its content tells is not looked for afterwards', as
   await job.resumeAfterReplug(other)
   expect(job.view.error?.code).toBe('target-changed')
   expect(job.view.seen).toEqual(seen)
+})
+
+test('a boot loader whose serial number is that of all its kind says nothing against what it starts', async () => {
+  plugged = await bench.plug('picoboot:pico')
+  const job = new Job(services)
+  await job.connect(await theOne())
+  await job.backUp()
+  expect(job.view.firmware).toMatchObject({ family: 'picoboot', version: '2.2.3' })
+  await job.choose(await wantedOf(({ family, version }) => family === 'picoboot' && version === '2.3.1'))
+  expect(job.view.checks?.filter(({ result }) => result !== 'passed')).toEqual([])
+  await job.write(consents(job))
+  expect(job.view).toMatchObject({ error: undefined, next: 'prove', hasLeft: true })
+  expect(idOf(await theOne())).toBe('2e8a:c')
+  await job.prove(await theOne())
+  expect(job.view).toMatchObject({ error: undefined, proof: { kind: 'running-version', distinct: 'yes' } })
 })
