@@ -29,9 +29,9 @@ export default {
     }
   },
   proven: {
-    identify: ['twin'],
-    backup: ['twin'],
-    flash: ['twin'],
-    verify: ['twin'],
+    identify: ['chrome', 'reference-tool', 'recording', 'twin'],
+    backup: ['chrome', 'reference-tool', 'recording', 'twin'],
+    flash: ['chrome', 'reference-tool', 'recording', 'twin'],
+    verify: ['chrome', 'reference-tool', 'recording', 'twin'],
   },
 } satisfies Identity

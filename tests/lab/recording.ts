@@ -141,7 +141,8 @@ interface Answer {
   readonly baud: number | undefined
 }
 
-async function replaySerial(events: readonly RecordedEvent[], twin: SerialTwin, clock: Clock) {
+async function replaySerial(events: readonly RecordedEvent[], whole: SerialTwin, clock: Clock) {
+  const twin = whole.powersUpAs?.() ?? whole
   const [now, then]: [Answer[], Answer[]] = [[], []]
   const knowsBaud = events.some((event) => 'answered' in event && event.baud !== undefined)
   let after = 0
