@@ -100,3 +100,16 @@ describe('with a speed', () => {
     expect(wokenAt).toBeGreaterThanOrEqual(due)
   })
 })
+
+test('a speed that changes goes on from where time had come', async () => {
+  const clock = new VirtualClock({ speed: 0.001 })
+  const slept = clock.sleep(5000)
+  expect(clock.now()).toBeLessThan(100)
+  clock.speed = 1000
+  await slept
+  const now = clock.now()
+  expect(now).toBeGreaterThanOrEqual(5000)
+  clock.speed = 0.001
+  expect(clock.now()).toBeLessThan(now + 100_000)
+  expect(clock.now()).toBeGreaterThanOrEqual(now)
+})

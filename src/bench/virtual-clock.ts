@@ -18,8 +18,10 @@ const turn: (run: () => void) => void = 'setImmediate' in globalThis ? setImmedi
 export class VirtualClock extends Clock {
   /** In order of arrival, so that equal times wake in that order. */
   readonly #sleepers = new Set<Sleeper>()
-  readonly #speed: number | undefined
-  readonly #startedAt = performance.now()
+  #speed: number | undefined
+  /** The wall clock had come this far, as this clock counts, when it was given its speed. */
+  #wallThen = 0
+  #speedSince = performance.now()
   #now = 0
   #turning = false
   #nap: ReturnType<typeof setTimeout> | undefined
@@ -28,6 +30,13 @@ export class VirtualClock extends Clock {
   constructor(options: { speed?: number | undefined } = {}) {
     super()
     this.#speed = options.speed
+  }
+
+  set speed(speed: number) {
+    this.#wallThen = Math.max(this.#now, this.#wall())
+    this.#speedSince = performance.now()
+    this.#speed = speed
+    this.#watch()
   }
 
   now(): number {
@@ -48,7 +57,8 @@ export class VirtualClock extends Clock {
 
   /** The wall clock as this clock counts; without a speed time does not pass by itself. */
   #wall(): number {
-    return this.#speed === undefined ? -Infinity : (performance.now() - this.#startedAt) * this.#speed
+    if (this.#speed === undefined) return -Infinity
+    return this.#wallThen + (performance.now() - this.#speedSince) * this.#speed
   }
 
   #earliest(): Sleeper | undefined {

@@ -17,7 +17,7 @@ const updated: LabCase = {
   clockSpeed: 0.1, // a person chooses within 8 s
   opensSite: true,
   timeoutMs: 1_200_000,
-  async run({ guest, site, twins: [twin] }) {
+  async run({ guest, site, twins: [twin], setClockSpeed }) {
     assert(twin)
     const before = twin.memory('flash').slice()
     const eeprom = twin.memory('eeprom').slice()
@@ -31,6 +31,8 @@ const updated: LabCase = {
     await story.press(story.button(en.restart_do))
     await story.sees(story.button(en.restart_choose))
     await chrome.pick(story.button(en.restart_choose))
+    await story.sees(story.button(en.backup_start))
+    setClockSpeed(1) // it is kept awake now
     await story.press(story.button(en.backup_start))
     await story.backedUp()
     await story.bring('sketch.hex', formatIntelHex(segments))

@@ -50,6 +50,8 @@ export interface Lab extends Pick<Here, 'random'> {
   readonly measure: (job: string, work: () => Promise<unknown>) => Promise<void>
   /** In the order of the case. */
   readonly twins: readonly LabTwin[]
+  /** Time in them from now on, as `clockSpeed`. */
+  readonly setClockSpeed: (speed: number) => void
 }
 
 export interface LabTwin {

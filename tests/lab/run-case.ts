@@ -127,7 +127,8 @@ async function runInGuest(
   }
   const attachAndRun = async () => {
     for (const i of plugged.keys()) await guest.attach(i + 1)
-    await run({ guest, site, random: seeded(seed, name), twins: plugged, measure })
+    const setClockSpeed = (speed: number) => (clock.speed = speed)
+    await run({ guest, site, random: seeded(seed, name), twins: plugged, measure, setClockSpeed })
   }
   await inTime(attachAndRun(), { timeoutMs }, around, () => unplugAll(server)) // which ends what it still does
   if (events && recordAs && twins[0]) save(twins[0].id, recordAs, events)
