@@ -345,3 +345,34 @@ test('a boot loader whose serial number is that of all its kind says nothing aga
   await job.prove(await theOne())
   expect(job.view).toMatchObject({ error: undefined, proof: { kind: 'running-version', distinct: 'yes' } })
 })
+
+test('of half a program nothing is started: it comes back in BOOTSEL mode, as large as it was, and the rest is written', async () => {
+  plugged = await bench.plug('picoboot:pico-running')
+  const first = new Job(services)
+  await first.connect(await theOne())
+  await first.restart()
+  await first.resumeAfterReplug(await theOne())
+  await first.backUp()
+  const program = ({ family, chip, name }: PracticeImage) =>
+    family === 'picoboot' && chip === 'RP2040' && name.startsWith('Program')
+  await first.choose(await wantedOf(program))
+  plugged.faults = { unplugAt: 45 }
+  await first.write(consents(first))
+  expect(first.view).toMatchObject({ halfWritten: true, next: 'replug' })
+  await first.close()
+  plugged.faults = {}
+  await plugged.replug()
+  expect(idOf(await theOne())).toBe('2e8a:3')
+
+  const [entry] = await services.backups.journal.list()
+  if (!entry) throw new Error('not in the journal')
+  const job = await Job.reopen(services, entry)
+  await job.resumeAfterReplug(await theOne())
+  expect(job.view).toMatchObject({ error: undefined, halfWritten: false, next: 'prove' })
+  const [image] = (await practiceImages('picoboot')).filter(program)
+  const [{ bytes } = { bytes: new Uint8Array() }] = image?.build() ?? []
+  expect(plugged.memory('flash').slice(0, bytes.length)).toEqual(bytes)
+  await plugged.unplug()
+  await plugged.replug()
+  expect(idOf(await theOne())).toBe('2e8a:a')
+})
