@@ -56,9 +56,9 @@ export default {
     }
   },
   proven: {
-    identify: ['real-firmware', 'twin'],
-    backup: ['real-firmware', 'twin'],
-    flash: ['real-firmware', 'twin'],
-    verify: ['real-firmware', 'twin'],
+    identify: ['chrome', 'real-firmware', 'twin'],
+    backup: ['chrome', 'real-firmware', 'twin'],
+    flash: ['chrome', 'real-firmware', 'twin'],
+    verify: ['chrome', 'real-firmware', 'twin'],
   },
 } satisfies Identity
