@@ -1,5 +1,5 @@
 /**
- * The app in real Chromium over real WebUSB: a Pico in BOOTSEL mode backed up, given a UF2, started, and proven by the
+ * The app in real Chromium over real WebUSB: an RP2040 in BOOTSEL mode backed up, given a UF2, started, and proven by the
  * version that it then says; a program of the SDK told to start BOOTSEL mode, which is found again by itself.
  */
 import assert from 'node:assert/strict'
@@ -15,8 +15,8 @@ import { writing, type LabCase } from './lab-case.ts'
 const family = 0xe48b_ff56
 
 const updated: LabCase = {
-  name: 'Chromium, picoboot:pico: a UF2 written, started, and proven by its version',
-  twins: [{ id: 'picoboot:pico' }],
+  name: 'Chromium, picoboot:rp2040: a UF2 written, started, and proven by its version',
+  twins: [{ id: 'picoboot:rp2040' }],
   opensSite: true,
   timeoutMs: 900_000,
   async run({ guest, site, twins: [twin], measure }) {
