@@ -21,6 +21,7 @@ import type {
   Unreadable,
 } from '#core/programmer.ts'
 import { checkCortexM } from '#chips/cortex-m-check.ts'
+import { dfuseKind, sizesText } from '#chips/flash-sectors.ts'
 import type { UsbLink } from '#transport/links.ts'
 import type { DfuInterface } from './descriptors.ts'
 import { riscvFlash, type KnownDevice } from './devices.ts'
@@ -68,7 +69,7 @@ export class DfusePatient implements Patient {
     const { vendorId, productId } = device.link.seen
     this.#isRiscv = riscvFlash(device.link.seen) !== undefined
     const core = this.#isRiscv ? 'risc-v' : 'cortex-m'
-    this.kind = `${core}:dfu:${usbId(vendorId, productId)}:${sizesText(flash)}`
+    this.kind = dfuseKind(core, usbId(vendorId, productId), flash)
     const kib = flash.reduce((sum, { length }) => sum + length, 0) / 1024
     this.chip = `${this.#isRiscv ? 'GD32VF103' : (device.known?.chips ?? 'DFU')} (${String(kib)} KiB)`
     const regions = device.regions.filter(({ id }) => !isProtected || id === 'flash')
@@ -275,19 +276,4 @@ function together(sectors: readonly Sector[]): readonly Sector[] {
 function spanOf(sectors: readonly Range[]): Range {
   const address = sectors[0]?.address ?? 0
   return { address, length: sectors.reduce((sum, { length }) => sum + length, 0) }
-}
-
-/** `4×16 + 1×64 + 7×128 KiB`, or bytes where they are smaller. */
-function sizesText(sectors: readonly Range[]): string {
-  const groups: { count: number; length: number }[] = []
-  for (const { length } of sectors) {
-    const last = groups.at(-1)
-    if (last?.length === length) last.count++
-    else groups.push({ count: 1, length })
-  }
-  const isSmall = groups.some(({ length }) => length % 1024 !== 0)
-  const text = groups.map(
-    ({ count, length }) => `${String(count)}×${String(isSmall ? length : length / 1024)}`,
-  )
-  return `${text.join(' + ')} ${isSmall ? 'B' : 'KiB'}`
 }

@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest'
 import { blank, ByteWriter } from '#core/bytes.ts'
-import { practiceProgram, practiceUsbSerial } from './images.ts'
+import { practiceProgram } from '#chips/cortex-m-program.ts'
+import { practiceUsbSerial } from './images.ts'
 import recognise from './firmware.ts'
 
 const uno = { vendorId: 0x2341, productId: 0x0043 }

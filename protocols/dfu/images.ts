@@ -2,36 +2,19 @@
  * Made-up programs for twins and the practice bench: a vector table, filler that says what it is, and no code. Those of an
  * Arduino's USB chip have the USB descriptor and the text of what they play.
  */
+import { codeAt, practiceProgram, practiceText } from '#chips/cortex-m-program.ts'
 import { ByteReader, ByteWriter } from '#core/bytes.ts'
 import { findStrings } from '#core/find.ts'
 import { parseProduct, practiceMark } from './devices.ts'
 
-const stackTop = 0x2000_4000
-const vectors = 48
-const mark = 'Reflasher practice image, not a firmware '
-
-/** `length` bytes for `address`; another `version` is another program. */
-export function practiceProgram(address: number, length: number, version = 1): Uint8Array {
-  const code = address + vectors * 4
-  const writer = new ByteWriter().u32le(stackTop).u32le(code + 1)
-  for (let i = 2; i < vectors; i++) writer.u32le(code + 0x10 + 1)
-  const text = new TextEncoder().encode(`${mark}${String(version)} `)
-  const body = writer.done()
-  return Uint8Array.from({ length: length & ~3 }, (_, i) => {
-    if (i < body.length) return body[i] ?? 0
-    return i % 64 < text.length ? (text[i % 64] ?? 0) : (Math.imul(i + version, 2_654_435_761) >>> 24) & 0xff
-  })
-}
-
 /** Of the Black Magic Probe's practice images, by their number. */
 export const versions = ['1.9.1', '1.10.2', '2.0.0'] as const
-const textsAt = vectors * 4
 
 /** The same with the texts of a Black Magic Probe, versions 1 to 3. */
 export function blackMagicProgram(address: number, length: number, version = 1): Uint8Array {
   const program = practiceProgram(address, length, version)
   const product = `Black Magic Probe v${versions[version - 1] ?? ''}${practiceMark}`
-  program.set(new TextEncoder().encode(`Black Magic Debug\0${product}\0Black Magic GDB Server\0`), textsAt)
+  program.set(new TextEncoder().encode(`Black Magic Debug\0${product}\0Black Magic GDB Server\0`), codeAt)
   return program
 }
 
@@ -52,7 +35,7 @@ const firstVector = avrVectors * 4
 /** `length` bytes from 0 on: leading jumps to what follows them, then filler. */
 export function practiceAvrProgram(length: number, version = 1): Uint8Array {
   const jump = [0x0c, 0x94, (firstVector / 2) & 0xff, 0]
-  const text = new TextEncoder().encode(`${mark}${String(version)} `)
+  const text = new TextEncoder().encode(`${practiceText}${String(version)} `)
   return Uint8Array.from({ length: length & ~1 }, (_, i) =>
     i < firstVector ? (jump[i % 4] ?? 0) : (text[(i - firstVector) % text.length] ?? 0),
   )

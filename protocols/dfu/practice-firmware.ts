@@ -1,12 +1,7 @@
 /** Practice images for DFU devices: a vector table and filler that says what it is. */
 import type { PracticeFirmware } from '#bench/twin.ts'
-import {
-  blackMagicProgram,
-  practiceAvrProgram,
-  practiceProgram,
-  practiceUsbSerial,
-  versions,
-} from './images.ts'
+import { practiceProgram } from '#chips/cortex-m-program.ts'
+import { blackMagicProgram, practiceAvrProgram, practiceUsbSerial, versions } from './images.ts'
 
 const image = (chip: string, version: number, address: number, length = 24_000): PracticeFirmware => ({
   id: `practice-${String(version)}-${chip.toLowerCase().replace(/\W+/g, '-')}${address === 0x0800_0000 ? '' : '-app'}`,

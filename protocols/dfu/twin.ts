@@ -10,13 +10,8 @@ import { FlashError } from '#core/errors.ts'
 import type { Range } from '#core/programmer.ts'
 import type { Dials, TwinShelf, TwinVariant } from '#bench/twin.ts'
 import { avrPartByName } from '#chips/avr-parts.ts'
-import {
-  blackMagicProgram,
-  practiceAvrProgram,
-  practiceProgram,
-  practiceUsbSerial,
-  productIn,
-} from './images.ts'
+import { practiceProgram } from '#chips/cortex-m-program.ts'
+import { blackMagicProgram, practiceAvrProgram, practiceUsbSerial, productIn } from './images.ts'
 import { ApplicationTwin, type ApplicationOptions } from './twin-application.ts'
 import { blackMagicDescriptors, lonelyDescriptors } from './twin-descriptors.ts'
 import { DfuTwin, type DfuTwinOptions, type TwinContent } from './twin-device.ts'
