@@ -3,6 +3,8 @@
  * reset line on the falling edge of DTR. What they answer is in `twin-loaders.ts` and `twin-arduino-isp.ts`.
  */
 import type { SerialTwin, SerialWire, TwinPatient } from '#bench/twin.ts'
+import { isMisframed } from '#bench/twin-line.ts'
+import type { Parity } from '#core/programmer.ts'
 import type { TwinAvr } from '#bench/twin-avr.ts'
 import { TwinUart, type Buffer, type Received } from './twin-uart.ts'
 
@@ -71,8 +73,8 @@ export class TwinBoard implements SerialTwin, TwinPatient {
     this.#reset('power-on')
   }
 
-  receive(bytes: Uint8Array, baud: number): void {
-    for (const byte of bytes) this.#cpu?.uart?.arrive(byte, baud)
+  receive(bytes: Uint8Array, baud: number, parity: Parity = 'none'): void {
+    for (const byte of bytes) this.#cpu?.uart?.arrive(byte, baud, isMisframed(byte, parity, 'none'))
   }
 
   /** RTS goes nowhere on these boards. */

@@ -55,8 +55,10 @@ export class TwinUart {
     this.#buffer = buffer
   }
 
-  arrive(byte: number, baud: number): void {
-    for (const received of asHeard(byte, baud, this.#baud)) {
+  /** `isMisframed`: with a parity bit, which is taken for the stop bit. */
+  arrive(byte: number, baud: number, isMisframed = false): void {
+    for (const heard of asHeard(byte, baud, this.#baud)) {
+      const received = isMisframed ? { ...heard, framingError: true } : heard
       const isFull = this.#busy && this.#received.length >= this.#buffer.bytes
       if (isFull && this.#buffer.loses === 'new') continue
       if (isFull) this.#received.pop()

@@ -1,7 +1,8 @@
 /**
- * One direction of a serial line (8N1, ten bits a byte): for the page's port and for the lab's bridges, which
+ * One direction of a serial line (ten bits a byte, eleven with parity): for the page's port and for the lab's bridges, which
  * must pace the same bytes in the same way.
  */
+import type { Parity } from '#core/programmer.ts'
 import type { Clock } from '#core/time.ts'
 import type { SerialTwin } from './twin.ts'
 
@@ -17,6 +18,19 @@ export const asHeardAt = (heard: number, bytes: Uint8Array, sent: number): Uint8
 
 export const agree = (heard: number, sent: number): boolean => Math.abs(heard / sent - 1) <= baudTolerance
 
+/**
+ * Whether a receiver takes a byte of another parity for a broken one. Each side expects the stop bit, which is 1, where the
+ * other one has an even parity: that is 1, too, for an odd number of ones.
+ */
+export const isMisframed = (byte: number, sent: Parity, heard: Parity): boolean =>
+  sent !== heard && ones(byte) % 2 === 0
+
+function ones(byte: number): number {
+  let count = 0
+  for (let rest = byte; rest > 0; rest >>= 1) count += rest & 1
+  return count
+}
+
 /** One bit of them is wrong, another one for each `number`; of a few bytes it is the last one that matters. */
 export function flipped(bytes: Uint8Array, number: number): Uint8Array {
   const at = bytes.length <= 4 ? bytes.length - 1 : (number * 7) % bytes.length
@@ -29,28 +43,30 @@ export const usbBaud = 8_000_000
 /** What a port that is set to `baud` really is. */
 export const baudOf = ({ bridge }: SerialTwin, baud: number): number => (bridge === 'native' ? usbBaud : baud)
 
+type Arrive = (portion: Uint8Array, baud: number, parity: Parity) => void
+
 /** Bytes go one after another at their speed, in portions of a few milliseconds. */
 export class TwinLine {
   readonly #clock: Clock
   readonly #portionMs: number
-  readonly #arrive: (portion: Uint8Array, baud: number) => void
-  #queue: { readonly bytes: number[]; readonly baud: number }[] = []
+  readonly #arrive: Arrive
+  #queue: { readonly bytes: number[]; readonly baud: number; readonly parity: Parity }[] = []
   #waiters: { readonly count: number; resolve: () => void; reject: (error: Error) => void }[] = []
   #running = false
   #stopped: Error | undefined
   #heldUntil = 0
 
-  constructor(clock: Clock, portionMs: number, arrive: (portion: Uint8Array, baud: number) => void) {
+  constructor(clock: Clock, portionMs: number, arrive: Arrive) {
     this.#clock = clock
     this.#portionMs = portionMs
     this.#arrive = arrive
   }
 
-  push(bytes: Uint8Array, baud: number): void {
+  push(bytes: Uint8Array, baud: number, parity: Parity = 'none'): void {
     if (this.#stopped || bytes.length === 0) return
     const last = this.#queue.at(-1)
-    if (last?.baud === baud) for (const byte of bytes) last.bytes.push(byte)
-    else this.#queue.push({ bytes: [...bytes], baud })
+    if (last?.baud === baud && last.parity === parity) for (const byte of bytes) last.bytes.push(byte)
+    else this.#queue.push({ bytes: [...bytes], baud, parity })
     if (!this.#running) void this.#run()
   }
 
@@ -83,7 +99,7 @@ export class TwinLine {
   async #run(): Promise<void> {
     this.#running = true
     for (let next = this.#queue[0]; next; next = this.#queue[0]) {
-      const bitsPerByte = 10
+      const bitsPerByte = next.parity === 'none' ? 10 : 11
       const byteMs = (bitsPerByte * 1000) / next.baud
       const most = Math.max(1, Math.floor(this.#portionMs / byteMs))
       const count = Math.min(most, next.bytes.length)
@@ -91,7 +107,7 @@ export class TwinLine {
       if (this.#queue[0] !== next) continue // dropped meanwhile
       const portion = Uint8Array.from(next.bytes.splice(0, count))
       if (next.bytes.length === 0) this.#queue.shift()
-      this.#arrive(portion, next.baud)
+      this.#arrive(portion, next.baud, next.parity)
       this.#wake()
     }
     this.#running = false

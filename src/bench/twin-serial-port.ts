@@ -1,12 +1,13 @@
 /**
- * A serial twin as the page's `SerialPort`: real streams, bytes paced by the baud rate both ways (8N1, ten
- * bits a byte), DTR and RTS as Linux drives them.
+ * A serial twin as the page's `SerialPort`: real streams, bytes paced by the baud rate both ways (ten
+ * bits a byte, eleven with parity), DTR and RTS as Linux drives them.
  *
  * It rejects with the names and for the reasons of Chrome's `serial_port.cc`. What arrives at another speed
- * than the port's is noise; bridges that report framing errors break the stream, which can be had anew.
+ * or parity than the port's is noise; bridges that report framing errors break the stream, which can be had anew.
  */
+import type { Parity } from '#core/programmer.ts'
 import type { Clock } from '#core/time.ts'
-import { agree, asHeardAt, baudOf, flipped, never, TwinLine } from './twin-line.ts'
+import { agree, asHeardAt, baudOf, flipped, isMisframed, never, TwinLine } from './twin-line.ts'
 import type { SerialTransfers } from './twin-serial.ts'
 import type { SerialTwin, WireFaults } from './twin.ts'
 
@@ -26,6 +27,7 @@ interface PortOptions {
 /** A port from `open` to `close`. */
 interface Session {
   readonly baud: number
+  readonly parity: Parity
   readonly bufferSize: number
   readonly toTwin: TwinLine
   /** In the bridge. */
@@ -79,8 +81,8 @@ export class TwinSerialPort extends EventTarget implements SerialPort {
     this.#socket = socket
     this.#options = options
     this.#forget = forget
-    this.#fromTwin = new TwinLine(options.clock, gatherMs[twin.bridge], (portion, baud) => {
-      this.#arrive(portion, baud)
+    this.#fromTwin = new TwinLine(options.clock, gatherMs[twin.bridge], (...heard) => {
+      this.#arrive(...heard)
     })
   }
 
@@ -89,12 +91,19 @@ export class TwinSerialPort extends EventTarget implements SerialPort {
     return usb ? { usbVendorId: usb.vendorId, usbProductId: usb.productId } : {}
   }
 
-  async open({ baudRate, dataBits = 8, stopBits = 1, bufferSize = 255 }: SerialOptions): Promise<void> {
+  async open({
+    baudRate,
+    dataBits = 8,
+    stopBits = 1,
+    parity = 'none',
+    bufferSize = 255,
+  }: SerialOptions): Promise<void> {
     if (this.#opening) throw invalidState('A call to open() is already in progress.')
     if (this.#session) throw invalidState('The port is already open.')
     if (baudRate <= 0) throw new TypeError('Requested baud rate must be greater than zero.')
     if (![7, 8].includes(dataBits)) throw new TypeError('Requested number of data bits must be 7 or 8.')
     if (![1, 2].includes(stopBits)) throw new TypeError('Requested number of stop bits must be 1 or 2.')
+    if (parity === 'odd') throw networkError('Failed to open serial port.') // no twin's bridge was asked for it
     if (bufferSize <= 0 || bufferSize > maxBufferSize)
       throw new TypeError(`Requested buffer size (${String(bufferSize)} bytes) is out of range.`)
     this.#opening = true
@@ -102,7 +111,7 @@ export class TwinSerialPort extends EventTarget implements SerialPort {
     this.#opening = false
     if (!this.connected || this.#options.refuses) throw networkError('Failed to open serial port.')
     this.#session = {
-      ...{ baud: baudOf(this.twin, baudRate), bufferSize, toTwin: this.#lineToTwin() },
+      ...{ baud: baudOf(this.twin, baudRate), parity, bufferSize, toTwin: this.#lineToTwin() },
       ...{
         gathered: [],
         received: new Uint8Array(),
@@ -173,8 +182,8 @@ export class TwinSerialPort extends EventTarget implements SerialPort {
   // ---- the socket's side ------------------------------------------------------------------------
 
   /** The twin sends. */
-  sent(bytes: Uint8Array, baud: number): void {
-    if (this.connected) this.#fromTwin.push(bytes, baud)
+  sent(bytes: Uint8Array, baud: number, parity: Parity): void {
+    if (this.connected) this.#fromTwin.push(bytes, baud, parity)
   }
 
   /** The cable is out: both streams fail. */
@@ -208,8 +217,8 @@ export class TwinSerialPort extends EventTarget implements SerialPort {
 
   #lineToTwin(): TwinLine {
     const frameMs = 1
-    return new TwinLine(this.#options.clock, frameMs, (portion, baud) => {
-      this.twin.receive(portion, baud)
+    return new TwinLine(this.#options.clock, frameMs, (portion, baud, parity) => {
+      this.twin.receive(portion, baud, parity)
     })
   }
 
@@ -220,12 +229,13 @@ export class TwinSerialPort extends EventTarget implements SerialPort {
     if (changed && this.connected && !this.twin.refusesSignals) this.twin.signals(signals.dtr, signals.rts)
   }
 
-  #arrive(portion: Uint8Array, baud: number): void {
+  #arrive(portion: Uint8Array, baud: number, parity: Parity): void {
     const session = this.#session
     if (!session) return
     const bytes = asHeardAt(session.baud, this.#spoiled(portion), baud)
     const reportsErrors = this.twin.bridge === 'ftdi' || this.twin.bridge === 'cp210x'
-    if (reportsErrors && !agree(session.baud, baud)) {
+    const isBroken = (byte: number) => isMisframed(byte, parity, session.parity)
+    if (reportsErrors && (!agree(session.baud, baud) || portion.some(isBroken))) {
       session.readable?.fail(new DOMException('Parity error', 'ParityError'))
       session.readable = session.give = undefined
       return
@@ -335,7 +345,11 @@ export class TwinSerialPort extends EventTarget implements SerialPort {
           : undefined
     if (number === faults.hangAt) return session.toTwin.below(never)
     if (number === faults.lateAt) this.#fromTwin.hold(lateMs)
-    session.toTwin.push(number === faults.flipOutAt ? flipped(bytes, number) : bytes, session.baud)
+    session.toTwin.push(
+      number === faults.flipOutAt ? flipped(bytes, number) : bytes,
+      session.baud,
+      session.parity,
+    )
     await session.toTwin.below(session.bufferSize)
   }
 }

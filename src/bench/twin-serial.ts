@@ -196,8 +196,8 @@ export class PluggedSerial {
     this.#port = port
     twin.plugged({
       clock: this.#bus.options.clock,
-      send: (bytes, baud) => {
-        if (this.#port?.twin === twin) this.#port.sent(bytes, baud)
+      send: (bytes, baud, parity = 'none') => {
+        if (this.#port?.twin === twin) this.#port.sent(bytes, baud, parity)
       },
       detach: (next) => {
         if (this.#port?.twin === twin) this.#detach(next)

@@ -6,7 +6,7 @@
  * twin may use its folder's `packets.ts`, never its `driver.ts`.
  */
 import type { Clock } from '#core/time.ts'
-import type { MemoryId, Segment } from '#core/programmer.ts'
+import type { MemoryId, Parity, Segment } from '#core/programmer.ts'
 
 /** Setup packet as on the wire (USB 2.0, 9.3). */
 export interface SetupPacket {
@@ -66,8 +66,8 @@ export interface UsbTwin {
 /** The computer's side of a serial line, as a twin sees it. */
 export interface SerialWire {
   readonly clock: Clock
-  /** The twin's TX, at its own speed; what arrives at another speed than the port's is noise. */
-  send(bytes: Uint8Array, baud: number): void
+  /** The twin's TX, at its own speed; what arrives at another speed or parity than the port's is noise. */
+  send(bytes: Uint8Array, baud: number, parity?: Parity): void
   /** As of a `TwinBus`: what has its own USB can go, and come back as another port. */
   detach(next?: Comeback<SerialTwin>): void
 }
@@ -87,8 +87,8 @@ export interface SerialTwin {
   unplugged?(): void
   /** The speed that the port is set to (SET_LINE_CODING), told when it is opened and before its signals. */
   lineCoding?(baud: number): void
-  /** One call a byte or more, in order; `baud` is what the port is set to. Bytes arrive paced by the baud rate. */
-  receive(bytes: Uint8Array, baud: number): void
+  /** One call a byte or more, in order; `baud` and `parity` are what the port is set to. Bytes arrive paced by the baud rate. */
+  receive(bytes: Uint8Array, baud: number, parity?: Parity): void
   /** DTR and RTS as asserted (TTL low) or not; called on every change, also by opening and closing. */
   signals(dtr: boolean, rts: boolean): void
 }

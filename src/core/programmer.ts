@@ -32,6 +32,9 @@ export interface SeenSerial {
 
 export type Seen = SeenUsb | SeenSerial
 
+/** Of a serial line: with `even` each byte is a bit longer. */
+export type Parity = 'none' | 'even'
+
 /** By ids; or, of USB only, by what an interface is. */
 export type LinkFilter =
   | { readonly vendorId: number; readonly productId?: number }

@@ -87,7 +87,8 @@ export async function openProgrammer(
   const driver = await load()
   if (attached.link === 'serial') {
     const { seen } = attached
-    return driver.open({ seen, open: (baud) => orCancelled(attached.open(baud), ctx) }, recognition, ctx)
+    const open: SerialPortHandle['open'] = (baud, framing) => orCancelled(attached.open(baud, framing), ctx)
+    return driver.open({ seen, open }, recognition, ctx)
   }
   const link = await orCancelled(attached.open(), ctx)
   try {

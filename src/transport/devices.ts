@@ -123,7 +123,8 @@ export class Devices {
       link: 'serial',
       key: this.#key(port),
       seen,
-      open: (baud) => this.#only(port, async () => (await this.#recording()).serial(port, seen, baud)),
+      open: (baud, framing) =>
+        this.#only(port, async () => (await this.#recording()).serial(port, seen, baud, framing)),
       forget: () => port.forget(),
     }
   }

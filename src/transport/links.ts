@@ -1,7 +1,7 @@
 /**
  * What a protocol may see of the wire. Types only: a protocol never sees `USBDevice` or `SerialPort`.
  */
-import type { SeenSerial, SeenUsb } from '#core/programmer.ts'
+import type { Parity, SeenSerial, SeenUsb } from '#core/programmer.ts'
 
 export interface Io {
   /** Default 5000. */
@@ -41,15 +41,20 @@ export interface UsbLink extends Link {
   reset(): Promise<void>
 }
 
+export interface Framing {
+  readonly parity?: Parity
+}
+
 export interface SerialSignals {
   readonly dtr?: boolean
   readonly rts?: boolean
 }
 
-/** An open serial port, 8N1. Errors: `device-gone`, `timeout` (what came so far stays readable). */
+/** An open serial port: 8 data bits, 1 stop bit. Errors: `device-gone`, `timeout` (what came so far stays readable). */
 export interface SerialLink extends Link {
   readonly seen: SeenSerial
   readonly baud: number
+  readonly parity: Parity
   /** Closes and opens the port at another speed; what was received is dropped. */
   setBaud(baud: number): Promise<void>
   /** Drives DTR and RTS. `asserted` is TTL low. A device may refuse: then false. */
@@ -64,5 +69,6 @@ export interface SerialLink extends Link {
 /** How a driver's `open` gets its serial link: nothing is opened before, because opening resets a board. */
 export interface SerialPortHandle {
   readonly seen: SeenSerial
-  open(baud: number): Promise<SerialLink>
+  /** Default: no parity. */
+  open(baud: number, framing?: Framing): Promise<SerialLink>
 }

@@ -2,7 +2,7 @@
 import { toFlashError } from '#core/errors.ts'
 import type { SeenSerial, SeenUsb } from '#core/programmer.ts'
 import type { Clock } from '#core/time.ts'
-import type { SerialLink, UsbLink } from './links.ts'
+import type { Framing, SerialLink, UsbLink } from './links.ts'
 import { pcapOf } from './pcap.ts'
 import {
   clearFeature,
@@ -28,8 +28,9 @@ export class RecordedLinks {
     return recordedUsb(await openUsb(device, usb, seen, this.#recorder.clock), this.#recorder)
   }
 
-  async serial(port: SerialPort, seen: SeenSerial, baud: number): Promise<SerialLink> {
-    return recordedSerial(await openSerial(port, seen, baud, this.#recorder.clock), this.#recorder)
+  async serial(port: SerialPort, seen: SeenSerial, baud: number, framing?: Framing): Promise<SerialLink> {
+    const link = await openSerial(port, seen, baud, this.#recorder.clock, framing)
+    return recordedSerial(link, this.#recorder)
   }
 
   /** How many events are remembered. */
@@ -127,10 +128,13 @@ export function recordedUsb(link: UsbLink, recorder: Recorder): UsbLink {
 
 export function recordedSerial(link: SerialLink, recorder: Recorder): SerialLink {
   const wire = recorder.begin(link.seen)
-  recorder.add({ ...stamped(recorder, wire), kind: 'baud', baud: link.baud })
+  const { parity } = link
+  const framing = parity === 'none' ? {} : { parity }
+  recorder.add({ ...stamped(recorder, wire), kind: 'baud', baud: link.baud, ...framing })
   return {
     seen: link.seen,
     gone: link.gone,
+    parity,
     get baud() {
       return link.baud
     },
@@ -139,7 +143,7 @@ export function recordedSerial(link: SerialLink, recorder: Recorder): SerialLink
         recorder,
         wire,
         () => link.setBaud(baud),
-        (timed) => ({ ...timed, kind: 'baud', baud }),
+        (timed) => ({ ...timed, kind: 'baud', baud, ...framing }),
       ),
     signals: (signals) =>
       telling(

@@ -2,7 +2,7 @@
  * What went over the wires lately: always on, in memory only, and bounded; the oldest go first. For a bug report, for
  * Wireshark.
  */
-import type { SeenSerial, SeenUsb } from '#core/programmer.ts'
+import type { Parity, SeenSerial, SeenUsb } from '#core/programmer.ts'
 import type { Clock } from '#core/time.ts'
 import type { ControlSetup } from './links.ts'
 
@@ -60,6 +60,8 @@ export interface SerialLines extends Timed {
 export interface SerialSpeed extends Timed {
   readonly kind: 'baud'
   readonly baud: number
+  /** Absent: none. */
+  readonly parity?: Parity
 }
 
 export type WireEvent = UsbEvent | UsbReset | SerialBytes | SerialLines | SerialSpeed

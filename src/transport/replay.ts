@@ -5,10 +5,10 @@
  */
 import { equal } from '#core/bytes.ts'
 import { FlashError, type ErrorCode } from '#core/errors.ts'
-import type { SeenSerial, SeenUsb } from '#core/programmer.ts'
+import type { Parity, SeenSerial, SeenUsb } from '#core/programmer.ts'
 import type { Clock } from '#core/time.ts'
 import type { Attached } from './devices.ts'
-import type { ControlSetup, Io, SerialLink, SerialSignals, UsbLink } from './links.ts'
+import type { ControlSetup, Framing, Io, SerialLink, SerialSignals, UsbLink } from './links.ts'
 import {
   clearFeature,
   setInterface,
@@ -49,7 +49,7 @@ export function replayed(
       return [
         {
           ...{ ...device, link: 'serial', seen },
-          open: (baud) => promised(() => new ReplayedSerial(seen, next(), baud)),
+          open: (baud, framing) => promised(() => new ReplayedSerial(seen, next(), baud, framing)),
         },
       ]
     return []
@@ -200,14 +200,16 @@ class ReplayedUsb implements UsbLink {
 class ReplayedSerial implements SerialLink {
   readonly seen: SeenSerial
   baud: number
+  readonly parity: Parity
   readonly #tape: Tape
   /** Received and not read. */
   #received: ReturnType<Tape['received']> = { bytes: [], ending: undefined }
 
-  constructor(seen: SeenSerial, tape: Tape, baud: number) {
+  constructor(seen: SeenSerial, tape: Tape, baud: number, { parity = 'none' }: Framing = {}) {
     this.seen = seen
     this.#tape = tape
     this.baud = baud
+    this.parity = parity
   }
 
   get gone(): AbortSignal {

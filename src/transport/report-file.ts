@@ -60,7 +60,10 @@ const event = z.discriminatedUnion('kind', [
     ...{ ...timed, kind: z.literal('signals') },
     ...{ dtr: z.optional(z.boolean()), rts: z.optional(z.boolean()) },
   }),
-  z.object({ ...timed, kind: z.literal('baud'), baud: number }),
+  z.object({
+    ...{ ...timed, kind: z.literal('baud'), baud: number },
+    parity: z.optional(z.enum(['none', 'even'])),
+  }),
 ])
 
 const report = z.object({

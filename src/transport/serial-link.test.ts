@@ -211,3 +211,38 @@ describe('disposing', () => {
     expect([...(await newer.read(1))]).toEqual([3])
   })
 })
+
+describe('even parity', () => {
+  class Echo extends EchoSerialTwin {
+    parity: string | undefined
+    override receive(bytes: Uint8Array, baud: number, parity?: 'none' | 'even'): void {
+      this.parity = parity
+      this.received.push(...bytes)
+      if (baud === this.baud) this.wire?.send(bytes, this.baud, 'even')
+    }
+  }
+
+  test('makes each byte a bit longer, and stays when the speed changes', async () => {
+    const all = await attached(new Echo())
+    const link = await all.port.open(9600, { parity: 'even' })
+    await link.setBaud(115_200)
+    const from = all.clock.now()
+    await link.write(bytes(1152))
+    await link.read(1152)
+    expect(all.clock.now() - from).toBeGreaterThan(110)
+    expect(all.twin).toMatchObject({ parity: 'even' })
+    expect(link.parity).toBe('even')
+  })
+
+  test.each([
+    ['ftdi', 'is reported where the bridge does', 'timeout'],
+    ['ch340', 'is not noticed by others', 'ok'],
+  ] as const)('missing on one side, behind %s, %s', async (bridge, _, expected) => {
+    const { port } = await attached(Object.assign(new Echo(), { bridge }))
+    const link = await port.open(115_200)
+    await link.write(Uint8Array.of(0x03)) // an even number of ones: 0 where a stop bit should be
+    expect(await code(link.read(1, { timeoutMs: 100 }))).toBe(expected)
+    await link.write(Uint8Array.of(0x01))
+    expect([...(await link.read(1, { timeoutMs: 100 }))]).toEqual([0x01])
+  })
+})

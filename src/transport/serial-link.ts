@@ -1,12 +1,12 @@
 /**
- * `SerialLink` over a `SerialPort`, 8N1: exact reads with a time limit, signals, errors translated. Reads
+ * `SerialLink` over a `SerialPort`, with 8 data bits and 1 stop bit: exact reads with a time limit, signals, errors translated. Reads
  * wait for each other, and so do writes, signals and changes of speed. It knows no protocol.
  */
 import { FlashError, isFlashError } from '#core/errors.ts'
-import type { SeenSerial } from '#core/programmer.ts'
+import type { Parity, SeenSerial } from '#core/programmer.ts'
 import { within, type Clock } from '#core/time.ts'
 import { fromOpening, fromTransfer, goneError } from './access.ts'
-import type { Io, SerialLink, SerialSignals } from './links.ts'
+import type { Framing, Io, SerialLink, SerialSignals } from './links.ts'
 import { Queue } from './queue.ts'
 import { SerialPump } from './serial-pump.ts'
 
@@ -24,8 +24,9 @@ export async function openSerial(
   seen: SeenSerial,
   baud: number,
   clock: Clock,
+  { parity = 'none' }: Framing = {},
 ): Promise<SerialLink> {
-  const link = new BrowserSerialLink(port, seen, clock)
+  const link = new BrowserSerialLink(port, seen, clock, parity)
   try {
     await link.open(baud)
     return link
@@ -37,6 +38,7 @@ export async function openSerial(
 
 class BrowserSerialLink implements SerialLink {
   readonly seen: SeenSerial
+  readonly parity: Parity
   readonly #port: SerialPort
   readonly #clock: Clock
   readonly #gone = new AbortController()
@@ -47,9 +49,10 @@ class BrowserSerialLink implements SerialLink {
   #pump: SerialPump | undefined
   #baud = 0
 
-  constructor(port: SerialPort, seen: SeenSerial, clock: Clock) {
+  constructor(port: SerialPort, seen: SeenSerial, clock: Clock, parity: Parity) {
     this.#port = port
     this.seen = seen
+    this.parity = parity
     this.#clock = clock
     port.addEventListener('disconnect', this.#onDisconnect)
   }
@@ -62,7 +65,7 @@ class BrowserSerialLink implements SerialLink {
   }
 
   async open(baud: number): Promise<void> {
-    const opening = this.#port.open({ baudRate: baud, bufferSize })
+    const opening = this.#port.open({ baudRate: baud, parity: this.parity, bufferSize })
     try {
       await within(opening, this.#clock, 'opening the port', defaultTimeoutMs, this.gone, this.#closed.signal)
     } catch (error) {

@@ -11,6 +11,7 @@ import { TwinSerialBus } from '#bench/twin-serial.ts'
 import { TwinUsb } from '#bench/twin-usb.ts'
 import type {
   SerialTwin,
+  SerialWire,
   SetupPacket,
   Twin,
   TwinAnswer,
@@ -46,8 +47,8 @@ describe.each(kinds)('$id', ({ id, dials }) => {
   test('whatever it answers, a job ends as it may', { timeout: 120_000 }, async () => {
     const codes = new Map<string, number>()
     for (let seed = 1; seed <= sessions; seed++) {
-      const { setup } = await take(id, dials)
-      const { code, transfers } = await session(setup.twin, seed)
+      const { setup, entry } = await take(id, dials)
+      const { code, transfers } = await session(setup.twin, entry.protocol, seed)
       expect(transfers, `seed ${String(seed)}`).toBeLessThan(mostTransfers)
       codes.set(code, (codes.get(code) ?? 0) + 1)
     }
@@ -55,7 +56,11 @@ describe.each(kinds)('$id', ({ id, dials }) => {
   })
 })
 
-async function session(honest: Twin, seed: number): Promise<{ code: string; transfers: number }> {
+async function session(
+  honest: Twin,
+  protocol: string,
+  seed: number,
+): Promise<{ code: string; transfers: number }> {
   const clock = new VirtualClock()
   const mood = new Mood(seed)
   const usb = new TwinUsb({ clock, granted: true })
@@ -63,7 +68,7 @@ async function session(honest: Twin, seed: number): Promise<{ code: string; tran
   const plugged =
     honest.link === 'usb' ? usb.plug(new EvilUsb(honest, mood)) : serial.plug(evilLine(honest, mood))
   const devices = new Devices({ usb, serial }, clock)
-  const rig = { clock, devices, plugged: { entry: { name: 'evil' } }, backups: new Backups(db) }
+  const rig = { clock, devices, plugged: { entry: { name: 'evil', protocol } }, backups: new Backups(db) }
   const code = await wholeJob(rig as unknown as Rig).then(
     () => 'ok',
     (error: unknown) => {
@@ -166,11 +171,11 @@ class EvilUsb implements UsbTwin {
 /** Between the line and the twin, both ways. */
 function evilLine(honest: SerialTwin, mood: Mood): SerialTwin {
   const { link, usb, bridge } = honest
-  let say: (bytes: Uint8Array, baud: number) => void = () => undefined
+  let say: SerialWire['send'] = () => undefined
   return {
     ...{ link, usb, bridge },
     plugged(wire) {
-      say = (bytes, baud) => {
+      say = (bytes, baud, parity) => {
         const lies: readonly (() => Uint8Array)[] = [
           () => mood.flipped(bytes),
           () => bytes.slice(1),
@@ -178,11 +183,11 @@ function evilLine(honest: SerialTwin, mood: Mood): SerialTwin {
           () => mood.bytes(mood.below(5000)),
           () => new Uint8Array(),
         ]
-        wire.send(mood.lies ? (lies[mood.below(lies.length)]?.() ?? bytes) : bytes, baud)
+        wire.send(mood.lies ? (lies[mood.below(lies.length)]?.() ?? bytes) : bytes, baud, parity)
       }
       honest.plugged({
         clock: wire.clock,
-        send: (bytes, baud) => say(bytes, baud),
+        send: (...said) => say(...said),
         detach: (next) => wire.detach(next && { ...next, twin: evilLine(next.twin, mood) }),
       })
     },
@@ -192,9 +197,9 @@ function evilLine(honest: SerialTwin, mood: Mood): SerialTwin {
     lineCoding(baud) {
       honest.lineCoding?.(baud)
     },
-    receive(bytes, baud) {
-      if (mood.lies) say(mood.bytes(1 + mood.below(40)), baud)
-      honest.receive(mood.lies ? mood.flipped(bytes) : bytes, baud)
+    receive(bytes, baud, parity) {
+      if (mood.lies) say(mood.bytes(1 + mood.below(40)), baud, parity)
+      honest.receive(mood.lies ? mood.flipped(bytes) : bytes, baud, parity)
     },
     signals: (dtr, rts) => {
       honest.signals(dtr, rts)

@@ -6,6 +6,7 @@
  * is a matter of time.
  */
 import { fromHex, hexBytes } from '#core/bytes.ts'
+import type { Parity } from '#core/programmer.ts'
 import type { Clock } from '#core/time.ts'
 import type { SerialTwin, SerialWire, Twin, UsbTwin } from '#bench/twin.ts'
 import { UsbPort, type Transfer } from './usb-port.ts'
@@ -33,9 +34,9 @@ export type RecordedEvent =
     }
   /** The host set its lines, or sent bytes. */
   | { readonly at: number; readonly dtr: boolean; readonly rts: boolean }
-  | { readonly at: number; readonly sent: string; readonly baud: number }
+  | { readonly at: number; readonly sent: string; readonly baud: number; readonly parity?: Parity }
   /** The device sent bytes; older recordings do not say at which speed. */
-  | { readonly at: number; readonly answered: string; readonly baud?: number }
+  | { readonly at: number; readonly answered: string; readonly baud?: number; readonly parity?: Parity }
 
 /** Longer than any device takes for a transfer. */
 const patienceMs = 10_000
@@ -60,6 +61,8 @@ export function recordUsb(port: UsbPort, events: RecordedEvent[]): void {
   })
 }
 
+const framing = (parity: Parity = 'none') => (parity === 'none' ? {} : { parity })
+
 /** The same twin, with its line listened to. */
 export function recordSerial(twin: SerialTwin, events: RecordedEvent[]): SerialTwin {
   let wire: SerialWire | undefined
@@ -76,9 +79,9 @@ export function recordSerial(twin: SerialTwin, events: RecordedEvent[]): SerialT
       wire = inner
       twin.plugged({
         clock: inner.clock,
-        send(bytes, baud) {
-          events.push({ at: now(), answered: packed(bytes), baud })
-          inner.send(bytes, baud)
+        send(bytes, baud, parity) {
+          events.push({ at: now(), answered: packed(bytes), baud, ...framing(parity) })
+          inner.send(bytes, baud, parity)
         },
         detach: (next) => inner.detach(next && { ...next, twin: recorded(next.twin) }),
       })
@@ -89,9 +92,9 @@ export function recordSerial(twin: SerialTwin, events: RecordedEvent[]): SerialT
     lineCoding(baud) {
       twin.lineCoding?.(baud)
     },
-    receive(bytes, baud) {
-      events.push({ at: now(), sent: packed(bytes), baud })
-      twin.receive(bytes, baud)
+    receive(bytes, baud, parity) {
+      events.push({ at: now(), sent: packed(bytes), baud, ...framing(parity) })
+      twin.receive(bytes, baud, parity)
     },
     signals(dtr, rts) {
       events.push({ at: now(), dtr, rts })
@@ -158,7 +161,7 @@ async function replaySerial(events: readonly RecordedEvent[], whole: SerialTwin,
     }
     await until(event.at, clock)
     after++
-    if ('sent' in event) twin.receive(fromHex(event.sent), event.baud)
+    if ('sent' in event) twin.receive(fromHex(event.sent), event.baud, event.parity)
     else if ('dtr' in event) twin.signals(event.dtr, event.rts)
   }
   await clock.sleep(1000) // the last answer

@@ -73,6 +73,33 @@ describe('what a host asks for', () => {
   })
 })
 
+describe('even parity', () => {
+  it.each([
+    ['cdc-acm', { requestType: 0x21, request: 0x20, bytes: [0, 0xc2, 1, 0, 0, 2, 8] }],
+    ['ch340', { requestType: 0x40, request: 0x9a, value: 0x2518, index: 0xdb }],
+    ['cp210x', { requestType: 0x41, request: 0x03, value: 0x0820 }],
+    ['ftdi', { requestType: 0x40, request: 0x04, value: 0x0208 }],
+  ] as const)('is what a driver says to %s', async (bridge, said) => {
+    const heard: (string | undefined)[] = []
+    const twin = Object.assign(new EchoSerialTwin(), {
+      bridge,
+      receive: (_: Uint8Array, __: number, parity?: string) => heard.push(parity),
+    })
+    const usb = asUsb(twin)
+    const clock = new VirtualClock()
+    usb.plugged({ clock, detach: () => undefined })
+    const send = async () => {
+      await usb.bulkOut?.(2, Uint8Array.of(1))
+      await clock.sleep(10)
+    }
+    await send()
+    const bytes = Uint8Array.from('bytes' in said ? said.bytes : [])
+    await usb.control({ ...noSetup, ...said, length: bytes.length }, bytes)
+    await send()
+    expect(heard).toEqual(['none', 'even'])
+  })
+})
+
 it('keeps a mistake of the twin for the next transfer', async () => {
   class Faulty extends EchoSerialTwin {
     override receive(): void {

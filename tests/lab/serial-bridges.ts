@@ -6,6 +6,7 @@
  * ftdi_sio.c.
  */
 import { ByteReader } from '#core/bytes.ts'
+import type { Parity } from '#core/programmer.ts'
 import { asHeardAt, baudOf, TwinLine } from '#bench/twin-line.ts'
 import type { SerialTwin, SetupPacket, TwinAnswer, TwinBus, UsbDescriptors, UsbTwin } from '#bench/twin.ts'
 
@@ -34,6 +35,7 @@ abstract class SerialBridge implements UsbTwin {
   abstract readonly descriptors: UsbDescriptors
   protected readonly twin: SerialTwin
   protected baud = 9600
+  protected parity: Parity = 'none'
   #session: Session | undefined
   #signals = { dtr: false, rts: false }
 
@@ -51,9 +53,9 @@ abstract class SerialBridge implements UsbTwin {
   plugged(bus: TwinBus): void {
     const { clock } = bus
     const frameMs = 1
-    const toTwin = new TwinLine(clock, frameMs, (portion, baud) => {
+    const toTwin = new TwinLine(clock, frameMs, (portion, baud, parity) => {
       try {
-        this.twin.receive(portion, baud)
+        this.twin.receive(portion, baud, parity)
       } catch (error) {
         session.error = error
         toTwin.stop(new Error('the twin has failed'))
@@ -67,10 +69,11 @@ abstract class SerialBridge implements UsbTwin {
     this.#session = session
     this.#signals = { dtr: false, rts: false }
     this.baud = baudOf(this.twin, 9600)
+    this.parity = 'none'
     this.twin.plugged({
       clock,
-      send: (bytes, baud) => {
-        fromTwin.push(bytes, baud)
+      send: (bytes, baud, parity) => {
+        fromTwin.push(bytes, baud, parity)
       },
       detach: (next) => bus.detach(next),
     })
@@ -90,7 +93,7 @@ abstract class SerialBridge implements UsbTwin {
 
   async bulkOut(_: number, bytes: Uint8Array): Promise<TwinAnswer> {
     const session = this.#session
-    session?.toTwin.push(bytes, this.baud)
+    session?.toTwin.push(bytes, this.baud, this.parity)
     const isTaken = await session?.toTwin.below(bufferBytes).then(
       () => true,
       () => false,
@@ -220,7 +223,10 @@ class CdcAcm extends SerialBridge {
     let answer: TwinAnswer = empty
     if (request === setLineCoding && bytes.length === 7) {
       answer = this.setBaud(new ByteReader(bytes).u32le())
-      if (answer !== 'stall') this.#coding = bytes
+      if (answer !== 'stall') {
+        this.#coding = bytes
+        this.parity = bytes[5] === 2 ? 'even' : 'none'
+      }
     } else if (request === getLineCoding) answer = this.#coding
     else if (request === setControlLineState && this.twin.refusesSignals) answer = 'stall'
     else if (request === setControlLineState) this.drive({ dtr: (value & 1) !== 0, rts: (value & 2) !== 0 })
@@ -255,6 +261,9 @@ class Ch340 extends SerialBridge {
     else if (request === writeRegister) {
       this.#registers.set(pair[0], index & 0xff).set(pair[1], index >> 8)
       this.#divide()
+      const [enabled, even] = [0x08, 0x10]
+      const lineControl = this.#registers.get(0x18) ?? 0
+      this.parity = lineControl & enabled && lineControl & even ? 'even' : 'none'
     } else if (request === modemControl)
       this.drive({ dtr: (~value & 0x20) !== 0, rts: (~value & 0x40) !== 0 }) // low is asserted
     else if (requestType & 0x80) answer = 'stall'
@@ -296,8 +305,10 @@ class Cp210x extends SerialBridge {
       0xff: () => Uint8Array.of(2), // GET_PARTNUM: CP2102
     }
     if (requestType & 0x80) return Promise.resolve(answers[request]?.() ?? 'stall')
-    if (request === 0x03) this.#lineControl = value
-    else if (request === 0x13 && bytes.length === 16) {
+    if (request === 0x03) {
+      this.#lineControl = value
+      this.parity = (value & 0xf0) === 0x20 ? 'even' : 'none'
+    } else if (request === 0x13 && bytes.length === 16) {
       this.#flow = bytes
       const [dtr, rts] = [(bytes[0] ?? 0) & 3, ((bytes[4] ?? 0) >> 6) & 3]
       this.drive({ dtr: dtr !== 0, rts: rts !== 0 })
@@ -328,7 +339,7 @@ class Ft232r extends SerialBridge {
   }
 
   control({ requestType, request, value, index }: SetupPacket): Promise<TwinAnswer> {
-    const [modemControl, setBaudRate, modemStatus, latency] = [1, 3, 5, 0x0a]
+    const [modemControl, setBaudRate, setData, modemStatus, latency] = [1, 3, 4, 5, 0x0a]
     const status = Uint8Array.of(0x31, 0x60)
     const answers: Readonly<Record<number, Uint8Array>> = {
       [modemStatus]: status,
@@ -341,6 +352,7 @@ class Ft232r extends SerialBridge {
         ...(value & 0x100 ? { dtr: (value & 1) !== 0 } : {}),
         ...(value & 0x200 ? { rts: (value & 2) !== 0 } : {}),
       })
+    else if (request === setData) this.parity = ((value >> 8) & 7) === 2 ? 'even' : 'none'
     else if (request === setBaudRate) {
       const eighths = [0, 4, 2, 1, 3, 5, 6, 7][(value >> 14) | ((index & 1) << 2)] ?? 0
       const whole = value & 0x3fff
