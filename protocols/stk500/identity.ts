@@ -1,8 +1,8 @@
 /**
  * What a serial port's USB ids say about who may speak STK500v1 behind it: an Arduino's boot loader or the
- * ArduinoISP sketch. Which of them it is, only asking can tell. Ids: `boards.txt` of ArduinoCore-avr, the
- * bridges' data sheets.
+ * ArduinoISP sketch. Which of them it is, only asking can tell. Ids: `boards.txt` of ArduinoCore-avr.
  */
+import { serialBridges } from '#chips/serial-bridges.ts'
 import { usbId } from '#core/bytes.ts'
 import type { Identity, Notice, Recognition, SeenSerial } from '#core/programmer.ts'
 
@@ -27,24 +27,15 @@ const arduino = (productIds: readonly number[], model: string, protocol?: string
     ...(protocol === undefined ? {} : { protocol }),
   }))
 
-const bridge = (vendorId: number, productIds: readonly number[], chip: string): Known => ({
-  vendorId,
-  productIds,
-  model: `Arduino (${chip})`,
-  confidence: 'possible',
-})
-
 const known: readonly Known[] = [
   ...arduino([0x0043, 0x0001, 0x0243, 0x006a], 'Arduino Uno'),
   ...arduino([0x0062], 'Arduino Uno Mini'),
   ...arduino([0x0010, 0x0042, 0x0210, 0x0242], 'Arduino Mega 2560', 'STK500v2'),
   ...arduino([0x003f, 0x0044], 'Arduino Mega ADK', 'STK500v2'),
-  bridge(0x1a86, [0x7523, 0x5523], 'CH340'),
-  bridge(0x1a86, [0x55d4, 0x55d3], 'CH9102'),
-  bridge(0x0403, [0x6001], 'FT232R'),
-  bridge(0x0403, [0x6015], 'FT231X'),
-  bridge(0x10c4, [0xea60], 'CP210x'),
-  bridge(0x067b, [0x2303], 'PL2303'),
+  ...serialBridges.map(({ vendorId, productIds, chip }): Known => ({
+    ...{ vendorId, productIds, model: `Arduino (${chip})` },
+    confidence: 'possible',
+  })),
 ]
 
 const filters = known.flatMap(({ vendorId, productIds }) =>

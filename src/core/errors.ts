@@ -27,7 +27,8 @@ export interface ErrorDetails {
   'device-refused': { during: string; status: string }
   /** Asked, and is something else. */
   'wrong-device': { expected: string; found: string }
-  'device-silent': { tried: readonly string[] }
+  /** `by`: that it can answer at all is for pins of its own to say. */
+  'device-silent': { tried: readonly string[]; by?: 'boot-pins' }
   // the target
   'target-missing': { tried: readonly string[] }
   'target-unknown': { signature: string }

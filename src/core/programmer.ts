@@ -128,6 +128,8 @@ export type NoticeCode =
   | 'bootloader-no-fuses' // a boot loader gives no fuses and lock bits; values: eeprom, where it gives that
   | 'bootloader-locked' // refuses to read and to write until it was told to erase everything
   | 'programmer-recognised' // the target is itself a programmer
+  | 'boot-pins' // its boot loader starts only where pins say so, and stays until they say otherwise
+  | 'pages-unknown' // a chip that is not erased here: nobody knows its pages for sure
   | 'generic-serial' // a USB-serial bridge says nothing about what is behind it
   | 'other-protocol' // known, but its protocol is not spoken here yet; values: protocol
   | 'hold-bootsel' // an RP2040 or RP2350 whose program does not start BOOTSEL mode: by its button
@@ -285,6 +287,8 @@ export interface Comeback {
   readonly as: readonly LinkFilter[]
   /** How long it waits as that, unless somebody opens it, before it is again what it was; absent: as long as it takes. */
   readonly waitsMs?: number
+  /** What the computer sees of it does not go away: a bridge in front of it. */
+  readonly stays?: true
 }
 
 /** It starts anew as another device, which has the way to its own memories: its boot loader. */

@@ -8,7 +8,7 @@ interface Present {
 }
 
 /**
- * One that was not there before and is what it should be; of several the one with its serial number. A boot loader may
+ * One that was not there before, unless it stays, and is what it should be; of several the one with its serial number. A boot loader may
  * have another number than its application; what comes back as what it was has the same.
  * Undefined: none, or several that nobody can tell apart; then the user chooses.
  * @param before keys of what was plugged in when it was told
@@ -21,7 +21,7 @@ export function awaitedAmong<P extends Present>(
   if (!restart?.isUnderWay) return undefined
   const possible = present.filter(
     ({ attached: { key, seen } }) =>
-      !before.includes(key) && isOneOf(restart.as, seen) && !isOtherOfItsKind(seen, last),
+      (restart.stays || !before.includes(key)) && isOneOf(restart.as, seen) && !isOtherOfItsKind(seen, last),
   )
   const serial = serialOf(last)
   const same =

@@ -18,7 +18,7 @@ import type {
 import { firmwareName } from '#core/versions.ts'
 import type { Origin } from '#store/backups.ts'
 import type { Attached } from '#transport/devices.ts'
-import { candidates, openProgrammer, type Candidate } from './identify.ts'
+import { candidateFor, openProgrammer, type Candidate } from './identify.ts'
 import { layoutOf } from './plan.ts'
 import type { PatientView, ProgrammerView, Surroundings } from './view.ts'
 
@@ -29,8 +29,8 @@ export interface ConnectOptions {
   readonly ends?: { readonly to: string; readonly by: string } | undefined
   /** Undefined: automatic. */
   readonly speedHz?: number | undefined
-  /** Which driver; default: the surest. */
-  readonly candidate?: Candidate | undefined
+  /** The protocol folder of its driver, where several can be meant; default: the surest. */
+  readonly family?: string | undefined
 }
 
 /** What has to be gone before the way itself is there. */
@@ -52,7 +52,8 @@ export class Connection implements AsyncDisposable {
 
   private constructor(
     programmer: Programmer,
-    { way = 0, ends, speedHz, candidate }: ConnectOptions,
+    { way = 0, ends, speedHz }: ConnectOptions,
+    candidate: Candidate | undefined,
     key: string | undefined,
     lock: AsyncDisposable | undefined,
   ) {
@@ -78,18 +79,16 @@ export class Connection implements AsyncDisposable {
     ctx: Context,
   ): Promise<Connection> {
     if ('ways' in source)
-      return new Connection(source, options, undefined, undefined).#withItsWay(options.ends)
+      return new Connection(source, options, undefined, undefined, undefined).#withItsWay(options.ends)
     // What was chosen for one device says nothing of another that was plugged in since.
-    const possible = candidates(source.seen)
-    const chosen = possible.find(({ identity }) => identity.id === options.candidate?.identity.id)
-    const candidate = chosen ?? possible[0]
+    const candidate = candidateFor(source.seen, options.family)
     if (!candidate) throw new FlashError('device-refused', { during: 'opening', status: 'not recognised' })
     const lock = await surroundings.lock(lockName(source.seen))
     if (!lock) throw new FlashError('device-busy', { api: source.link, holder: 'other-tab' })
     let programmer: Programmer | undefined
     try {
       programmer = await openProgrammer(source, candidate, ctx)
-      return new Connection(programmer, { ...options, candidate }, source.key, lock).#withItsWay(options.ends)
+      return new Connection(programmer, options, candidate, source.key, lock).#withItsWay(options.ends)
     } catch (error) {
       await programmer?.[Symbol.asyncDispose]()
       await lock[Symbol.asyncDispose]()

@@ -72,6 +72,12 @@ export function candidates(seen: Seen, among: readonly Identity[] = identities):
     .sort((a, b) => rank(a) - rank(b))
 }
 
+/** By the protocol that its user has chosen, if it can be that; else the surest. */
+export function candidateFor(seen: Seen, family?: string): Candidate | undefined {
+  const possible = candidates(seen)
+  return possible.find(({ identity }) => identity.id === family) ?? possible[0]
+}
+
 const rank = ({ recognition: { confidence, usable } }: Candidate): number =>
   certainty.indexOf(confidence) + (usable ? 0 : certainty.length)
 

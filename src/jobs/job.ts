@@ -136,7 +136,7 @@ export class Job {
     job.#own = new Set([entry.backupId])
     job.#acknowledged = entry.acknowledged
     job.#isRuleChosen = true
-    job.#device.options = { ends: entry.way, speedHz: entry.speedHz }
+    job.#device.options = { ends: entry.way, speedHz: entry.speedHz, family: entry.family }
     const stage = stageOf(entry)
     job.#mustLookAgain = stage === 'chosen'
     const isPlanned = stage !== 'chosen' && !entry.instead

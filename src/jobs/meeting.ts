@@ -50,13 +50,14 @@ export class Meeting {
   }
 
   /** How it is found and reached again. */
-  get forJournal(): Pick<JournalEntry, 'seen' | 'seenAlso' | 'speedHz'> {
+  get forJournal(): Pick<JournalEntry, 'seen' | 'seenAlso' | 'speedHz' | 'family'> {
     const [seen, ...seenAlso] = this.#services.runner.view.seen
-    const { speedHz } = this.options
+    const { speedHz, family } = this.options
     return {
       ...(seen && { seen }),
       ...(seenAlso.length > 0 && { seenAlso }),
       ...(speedHz !== undefined && { speedHz }),
+      ...(family !== undefined && { family }),
     }
   }
 
@@ -149,6 +150,10 @@ export class Meeting {
 }
 
 const restartView = (
-  { link, as, waitsMs }: Comeback,
+  { link, as, waitsMs, stays }: Comeback,
   isUnderWay: boolean,
-): NonNullable<JobView['restart']> => ({ link, as, isUnderWay, ...(waitsMs !== undefined && { waitsMs }) })
+): NonNullable<JobView['restart']> => ({
+  ...{ link, as, isUnderWay },
+  ...(waitsMs !== undefined && { waitsMs }),
+  ...(stays && { stays }),
+})

@@ -40,7 +40,10 @@ export async function outcomeOf(
 /** What the journal needs to finish a job whose next stage is about to begin. */
 export function entryOf(
   { id, rule, rescue, checks, backup, wanted, reference }: JobView,
-  given: Pick<JournalEntry, 'acknowledged' | 'consents' | 'seen' | 'seenAlso' | 'speedHz' | 'steps'>,
+  given: Pick<
+    JournalEntry,
+    'acknowledged' | 'consents' | 'seen' | 'seenAlso' | 'speedHz' | 'family' | 'steps'
+  >,
 ): JournalEntry {
   if (!backup || !wanted) throw new FlashError('bug', { during: 'opening the journal before a choice' })
   const { practice, programmer, way, patient } = backup.origin

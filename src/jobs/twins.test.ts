@@ -286,7 +286,7 @@ describe('another kind of device after a replug', () => {
     const attached = await theOne()
     const [candidate] = candidates(attached.seen)
     const job = new Job(services)
-    await job.connect(attached, { candidate })
+    await job.connect(attached, { family: candidate?.identity.id })
     await plugged.unplug()
     await bench.plug(id)
     await job.resumeAfterReplug(await theOne())

@@ -80,6 +80,8 @@ export interface JournalEntry {
   /** As what else it has shown itself in this job, newest first: running its own firmware, or its boot loader. */
   readonly seenAlso?: readonly Seen[]
   readonly way: { readonly to: 'itself' | 'target'; readonly by: string }
+  /** The protocol folder that its user has chosen for it; absent: the surest. */
+  readonly family?: string
   /** Of the programmer's clock, as it was asked for; absent: automatic. */
   readonly speedHz?: number
   readonly patient: { readonly kind: string; readonly chip: string }

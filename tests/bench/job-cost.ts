@@ -8,7 +8,7 @@ import type { Patient, Programmer } from '#core/programmer.ts'
 import type { Clock } from '#core/time.ts'
 import { readContents } from '#jobs/backup.ts'
 import { flash } from '#jobs/flash.ts'
-import { candidates, openProgrammer } from '#jobs/identify.ts'
+import { candidateFor, openProgrammer } from '#jobs/identify.ts'
 import { layoutOf, planFlash } from '#jobs/plan.ts'
 import { Backups } from '#store/backups.ts'
 import { openDatabase } from '#store/db.ts'
@@ -79,7 +79,7 @@ export async function wholeJob(id: string, image: Uint8Array): Promise<ReadonlyM
     })
 
   const [attached] = await new Devices(bench, clock).list()
-  const [candidate] = attached ? candidates(attached.seen) : []
+  const candidate = attached && candidateFor(attached.seen, id.split(':')[0])
   if (!attached || !candidate) throw new Error(`${id} is not recognised`)
   await using programmer = await openProgrammer(attached, candidate, context('identify'))
   const way = programmer.ways[0]

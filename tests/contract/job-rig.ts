@@ -216,6 +216,7 @@ export class JobRig {
     const { job } = this
     const { next, plan } = job.view
     await this.beforePress(job.view)
+    this.#pressReset(job.view)
     if (next === 'connect') await job.connect(await this.#device(), this.#way)
     else if (next === 'back-up') await job.backUp()
     else if (next === 'acknowledge') await job.backUp({ acknowledged: job.view.unacknowledged })
@@ -229,8 +230,14 @@ export class JobRig {
     else throw new Error(`nobody knows what to do: ${next}`)
   }
 
+  /** Of a chip whose boot loader has stopped listening, as its error says. */
+  #pressReset({ error }: JobView): void {
+    if (error?.is('device-silent') && error.detail.by === 'boot-pins') this.plugged.patient?.brownOut()
+  }
+
   get #way(): ConnectOptions {
-    return this.scene.itself ? { ends: { to: 'itself', by: 'bootloader' } } : {}
+    const family = this.plugged.entry.protocol
+    return this.scene.itself ? { family, ends: { to: 'itself', by: 'bootloader' } } : { family }
   }
 
   async #device(): Promise<Attached> {
@@ -253,12 +260,12 @@ export class JobRig {
     const { restores } = this.scene
     if (restores) return wantedFromBackup(restores)
     const writable = patient?.memories.filter((memory) => memory.writable) ?? []
-    const contents = writable.flatMap(({ id, pageBytes, length }): [MemoryId, Segment[]][] => {
+    const contents = writable.flatMap(({ id, address: base, pageBytes, length }): [MemoryId, Segment[]][] => {
       const old = this.former.get(id)
       if (!old || (id !== 'flash' && id !== 'eeprom')) return []
-      const changed = (address: number, count: number) => ({
-        address,
-        bytes: old.slice(address, address + count).map((byte, i) => byte ^ (i < 4 ? 0 : 0xa5)),
+      const changed = (offset: number, count: number) => ({
+        address: base + offset,
+        bytes: old.slice(offset, offset + count).map((byte, i) => byte ^ (i < 4 ? 0 : 0xa5)),
       })
       const middle = (length >> 1) - ((length >> 1) % pageBytes)
       return [

@@ -12,7 +12,7 @@ import { toFlashError, type ErrorCode } from '#core/errors.ts'
 import type { Fact, Programmer } from '#core/programmer.ts'
 import type { ProgressEvent } from '#core/progress.ts'
 import { readContents } from '#jobs/backup.ts'
-import { candidates, identities, marks, openProgrammer } from '#jobs/identify.ts'
+import { candidateFor, identities, marks, openProgrammer } from '#jobs/identify.ts'
 import { openDatabase, type Database } from '#store/db.ts'
 import { replayed } from '#transport/replay.ts'
 import { parseReport } from '#transport/report-file.ts'
@@ -113,7 +113,7 @@ describe.each(patients)('$id, $name', { timeout: 60_000 }, ({ id, has }) => {
     await rig.plugged.unplug()
 
     const attached = replayed(parseReport(new TextEncoder().encode(json)), rig.clock).at(-1)
-    const [candidate] = attached ? candidates(attached.seen) : []
+    const candidate = attached && candidateFor(attached.seen, rig.plugged.entry.protocol)
     if (!attached || !candidate) throw new Error('the report has no device that anybody recognises')
     const now = await using(openProgrammer(attached, candidate, ctx), look)
     expect(now.facts).toEqual(then.facts)

@@ -12,7 +12,7 @@ import type { Contents, MemoryId, Patient, Programmer } from '#core/programmer.t
 import { Progress, type ProgressEvent } from '#core/progress.ts'
 import { acknowledge, atRisk, readContents, type ReadContents } from '#jobs/backup.ts'
 import { flash } from '#jobs/flash.ts'
-import { candidates, openProgrammer } from '#jobs/identify.ts'
+import { candidateFor, openProgrammer } from '#jobs/identify.ts'
 import { layoutOf, planFlash, type Memories, type Plan } from '#jobs/plan.ts'
 import { verifyRead } from '#jobs/verify.ts'
 import { Backups, type Receipt } from '#store/backups.ts'
@@ -49,9 +49,13 @@ async function theOne(
 }
 
 /** Identifies what is plugged in and opens it; with its boot loader, where that is the only way. */
-export async function openFirst(rig: Pick<Rig, 'devices'>, ctx: Context, but?: string): Promise<Programmer> {
+export async function openFirst(
+  rig: Pick<Rig, 'devices' | 'plugged'>,
+  ctx: Context,
+  but?: string,
+): Promise<Programmer> {
   const attached = await theOne(rig, ctx, but)
-  const [candidate] = candidates(attached.seen)
+  const candidate = candidateFor(attached.seen, rig.plugged.entry.protocol)
   if (!candidate) throw new Error('nothing that anybody recognises is plugged in')
   const programmer = await openProgrammer(attached, candidate, ctx)
   if (programmer.ways.length > 0 || !programmer.restart) return programmer

@@ -130,7 +130,7 @@ export class JobState {
     this.#meet(attached)
     this.#candidate = candidate
     await this.#job.connect(attached, {
-      ...(candidate && { candidate }),
+      ...(candidate && { family: candidate.identity.id }),
       ...(way !== undefined && { way }),
       ...(speedHz !== undefined && { speedHz }),
     })

@@ -135,11 +135,23 @@ const texts = {
     now: [m.now_replug(), m.now_again()],
     report: true,
   }),
-  'device-silent': ({ tried }) => ({
-    happened: m.error_silent(),
-    details: list(tried),
-    now: [m.error_silent_now_port(), m.error_silent_now_reset(), m.error_silent_now_sketch()],
-  }),
+  'device-silent': ({ tried, by }) =>
+    by === 'boot-pins'
+      ? {
+          happened: m.error_silent_boot_pins(),
+          details: list(tried),
+          now: [
+            m.error_silent_boot_pins_now_reset(),
+            m.error_silent_boot_pins_now_wires(),
+            m.error_silent_boot_pins_now_lines(),
+          ],
+          sheet: 'stm32',
+        }
+      : {
+          happened: m.error_silent(),
+          details: list(tried),
+          now: [m.error_silent_now_port(), m.error_silent_now_reset(), m.error_silent_now_sketch()],
+        },
 
   'target-missing': ({ tried }, situation) => ({
     ...silentTarget(situation, m.error_target_missing()),

@@ -84,6 +84,8 @@ const texts = {
     what: m.notice_rescue_other_chip({ name, chip, chips }),
     help: m.notice_rescue_other_chip_help(),
   }),
+  'boot-pins': () => ({ what: m.notice_boot_pins(), help: m.notice_boot_pins_help(), sheet: 'stm32' }),
+  'pages-unknown': () => ({ what: m.notice_pages_unknown(), help: m.notice_pages_unknown_help() }),
   'generic-serial': () => ({ what: m.notice_generic_serial(), help: m.notice_generic_serial_help() }),
   'other-protocol': ({ protocol = '' }) => ({
     what: m.notice_other_protocol({ protocol }),
