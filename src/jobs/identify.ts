@@ -72,6 +72,10 @@ export function candidates(seen: Seen, among: readonly Identity[] = identities):
     .sort((a, b) => rank(a) - rank(b))
 }
 
+/** Those that it may just as well be: only its user knows. */
+export const equallyLikely = ([first, ...others]: readonly Candidate[]): readonly Candidate[] =>
+  first ? [first, ...others.filter((one) => rank(one) === rank(first))] : []
+
 /** By the protocol that its user has chosen, if it can be that; else the surest. */
 export function candidateFor(seen: Seen, family?: string): Candidate | undefined {
   const possible = candidates(seen)

@@ -15,6 +15,7 @@ export type Diagram =
   | 'native-usb'
   | 'stm32-boot'
   | 'pico-bootsel'
+  | 'stm32-uart'
 
 export type Signal = 'MOSI' | 'MISO' | 'SCK' | 'RST' | 'VCC' | 'GND'
 
@@ -70,6 +71,7 @@ export const connections: Readonly<Record<Diagram, readonly Connection[]>> = {
   'native-usb': [],
   'stm32-boot': [],
   'pico-bootsel': [],
+  'stm32-uart': [],
 }
 
 export type Point = readonly [x: number, y: number]

@@ -215,6 +215,7 @@ export const sheets: Readonly<Record<SheetId, Sheet>> = {
     signs: [
       { sign: m.rescue_stm32_sign_none, meaning: m.rescue_stm32_mean_none },
       { sign: m.rescue_stm32_sign_dfu, meaning: m.rescue_stm32_mean_dfu },
+      { sign: m.rescue_stm32_sign_serial, meaning: m.rescue_stm32_mean_serial },
       { sign: m.rescue_stm32_sign_locked, meaning: m.rescue_stm32_mean_locked },
     ],
     need: [m.rescue_stm32_need],
@@ -222,6 +223,8 @@ export const sheets: Readonly<Record<SheetId, Sheet>> = {
       { text: m.rescue_stm32_step_boot, picture: { diagram: 'stm32-boot', highlight: 'boot0' } },
       { text: m.rescue_stm32_step_plug, picture: { diagram: 'stm32-boot', highlight: 'usb' } },
       { text: m.rescue_stm32_step_connect },
+      { text: m.rescue_stm32_step_wire, picture: { diagram: 'stm32-uart', highlight: 'wires' } },
+      { text: m.rescue_stm32_step_serial },
       { text: m.rescue_stm32_step_write },
       { text: m.rescue_stm32_step_back, picture: { diagram: 'stm32-boot', highlight: 'reset' } },
     ],
