@@ -1,12 +1,12 @@
 /**
  * The same image into the same twin, by a reference tool and by us. The tool's transfers are those of its
  * recording (`npm run lab -- --record`), from the first to the last. Beside our write stands what only we do: the
- * backup before it. A serial line's transfers are its writes. What the tool's job takes is known where it waits for
- * nothing but what the device tells it to, which is so with DFU.
+ * backup before it. A serial line's transfers are what is said before an answer. What the tool's job takes is known
+ * where it waits for nothing but what the device tells it to, or for its answer: with DFU and an STM32's serial loader.
  */
 import { PracticeBench, take } from '#bench/bench.ts'
 import { VirtualClock } from '#bench/virtual-clock.ts'
-import { fromHex } from '#core/bytes.ts'
+import { concat, fromHex } from '#core/bytes.ts'
 import { Devices } from '#transport/devices.ts'
 import { jobs } from '../lab/recordings.case.ts'
 import { sameImage } from '../lab/lab-case.ts'
@@ -25,11 +25,51 @@ function costOf({ events }: Recording): Pick<Cost, 'transfers' | 'bytesIn' | 'by
       transfers++
       bytesIn += length(event.in)
       bytesOut += length(event.out)
-    } else if ('sent' in event) {
-      transfers++
-      bytesOut += length(event.sent)
-    } else if ('answered' in event) bytesIn += length(event.answered)
+    }
+  for (const { sent, answered } of questionsIn(events)) {
+    transfers++
+    bytesOut += sent.length
+    bytesIn += answered
+  }
   return { transfers, bytesIn, bytesOut }
+}
+
+/** On a serial line: what was said, and how many bytes came before anything else was. */
+interface Question {
+  sent: Uint8Array
+  answered: number
+}
+
+function questionsIn(events: Recording['events']): readonly Question[] {
+  const questions: Question[] = []
+  for (const event of events) {
+    const last = questions.at(-1)
+    if ('answered' in event && last) last.answered += fromHex(event.answered).length
+    if (!('sent' in event)) continue
+    const sent = fromHex(event.sent)
+    if (last?.answered === 0) last.sent = concat(last.sent, sent)
+    else questions.push({ sent, answered: 0 })
+  }
+  return questions
+}
+
+/** The same words over the same line as ours, each after the answer to the one before. */
+async function serialMs({ twin, events }: Recording): Promise<number> {
+  const clock = new VirtualClock()
+  const bench = new PracticeBench({ clock })
+  await bench.plug(twin)
+  const [device] = await new Devices(bench, clock).list()
+  const first = events.find((event) => 'sent' in event)
+  if (device?.link !== 'serial' || !first) throw new Error(`${twin} is not listed`)
+  const { parity = 'none' } = first
+  await using link = await device.open(first.baud, { parity })
+  await clock.sleep(100) // the tool is started later than the chip
+  const from = clock.now()
+  for (const { sent, answered } of questionsIn(events)) {
+    await link.write(sent)
+    await link.read(answered, { timeoutMs: 60_000 })
+  }
+  return clock.now() - from
 }
 
 /** The DFU job said again over the same wire as ours, each wait as long as it was told to be. */
@@ -62,7 +102,8 @@ async function compared({ id, name, flash }: (typeof jobs)[number]): Promise<Row
   const image = sameImage((await take(id)).setup.memory('flash'), flash)
   const { 'back up': backup = nothing, ...write } = Object.fromEntries(await wholeJob(id, image))
   const ours = Object.values(write).reduce((sum, cost) => add(sum, cost), nothing)
-  const theirMs = protocol === 'dfu' ? await dfuMs(recording) : undefined
+  const timed: Readonly<Record<string, typeof dfuMs>> = { dfu: dfuMs, 'stm32-uart': serialMs }
+  const theirMs = await timed[protocol]?.(recording)
   const row = (by: string, { transfers, bytesIn, bytesOut }: typeof theirs, ms?: number): Row => ({
     ...{ job: `${id}, ${String(flash)} bytes`, by, transfers },
     'times theirs': transfers / theirs.transfers,
@@ -80,6 +121,6 @@ async function compared({ id, name, flash }: (typeof jobs)[number]): Promise<Row
 export default {
   name: 'reference-tools',
   about:
-    'Identify, write the flash, verify: transfers, and with DFU the time, of the same job on the same twin.',
+    'Identify, write the flash, verify: transfers, and where it is known the time, of the same job on the same twin.',
   run: async () => (await Promise.all(jobs.map(compared))).flat(),
 } satisfies Bench

@@ -10,6 +10,9 @@ import { en } from '../e2e/words.ts'
 import { Chrome } from './chrome.ts'
 import { sameImage, writing, type LabCase, type LabTwin } from './lab-case.ts'
 
+/** How the app calls it where it has to be told what is behind an adapter. */
+const arduino = 'Arduino (STK500v1)'
+
 const wholeJob = (id: string, imageBytes: number): LabCase => ({
   name: `Chromium, ${id}: the whole job to the certificate`,
   twins: [{ id }],
@@ -37,7 +40,7 @@ const unplugged = (id: string, imageBytes: number): LabCase => ({
     const before = twin.memory('flash').slice()
     const image = sameImage(before, imageBytes)
     await using chrome = await Chrome.start({ guest, site })
-    const story = await chrome.plan(image)
+    const story = await chrome.plan(image, 0, arduino)
     await story.writeUntilUnplugged(twin)
     assert(!equal(twin.memory('flash').slice(0, imageBytes), image), 'it was written already')
 

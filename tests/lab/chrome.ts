@@ -176,17 +176,17 @@ export class Chrome implements AsyncDisposable {
   /** In a second tab. */
   openBeside = async (): Promise<PatientStory> => this.open(await newPage(this.#context))
 
-  /** From the first page, with the one device that is there, to its stored backup. */
-  async backUp(): Promise<PatientStory> {
+  /** From the first page, with the one device that is there, to its stored backup. `as`: what is behind an adapter. */
+  async backUp(as: string = en.device_start): Promise<PatientStory> {
     const story = await this.open()
-    await story.press(story.button(en.device_start))
+    await story.press(story.button(as))
     await story.backUp()
     return story
   }
 
   /** From the first page to a plan that is agreed to: `image` goes to the beginning of the flash, at `address`. */
-  async plan(image: Uint8Array, address = 0): Promise<PatientStory> {
-    const story = await this.backUp()
+  async plan(image: Uint8Array, address = 0, as?: string): Promise<PatientStory> {
+    const story = await this.backUp(as)
     await story.bring('program.hex', formatIntelHex([{ address, bytes: image }]))
     await story.planned()
     await story.consent()

@@ -31,6 +31,11 @@ const dfuProgrammer = (chip: string) => ({
   command: `objcopy -I binary -O ihex /tmp/flash.bin /tmp/flash.hex &&
     dfu-programmer ${chip} erase && dfu-programmer ${chip} flash /tmp/flash.hex`,
 })
+/** Reads back what it has written, block by block. */
+const stm32flash = {
+  program: 'stm32flash 0.7',
+  command: 'stm32flash -b 115200 -w /tmp/flash.bin -v /dev/ttyUSB0',
+}
 const arduinoIsp = avrdude('-c stk500v1 -P /dev/ttyACM0 -b 19200 -p m8')
 
 export const jobs: readonly Job[] = [
@@ -54,6 +59,7 @@ export const jobs: readonly Job[] = [
     ...{ id: 'dfu:atmega16u2', name: 'dfu-programmer-atmega16u2', flash: 8192 },
     ...dfuProgrammer('atmega16u2'),
   },
+  { id: 'stm32-uart:stm32f030', name: 'stm32flash-stm32f030', flash: 16_384, ...stm32flash },
 ]
 
 const record = ({ id, name, program, command, flash }: Job): LabCase => ({

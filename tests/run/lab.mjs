@@ -24,6 +24,7 @@ const needed = {
   avrdude: '/usr/bin/avrdude',
   'dfu-util': '/usr/bin/dfu-util',
   'dfu-programmer': '/usr/bin/dfu-programmer',
+  stm32flash: '/usr/bin/stm32flash',
   binutils: '/usr/bin/objcopy',
   procps: '/usr/bin/pgrep',
   xvfb: '/usr/bin/Xvfb',
