@@ -111,7 +111,8 @@ export class RomPatient implements Patient {
     this.kind = part.hasDfu
       ? dfuseKind('cortex-m', dfuIds, sectorsOf(part, kib))
       : `cortex-m:stm32:${part.id.toString(16)}`
-    this.chip = `${part.name} (${String(kib)} KiB)`
+    // a protected one does not say how much it has: as much as any with its id, until it is open
+    this.chip = isProtected ? part.name : `${part.name} (${String(kib)} KiB)`
     const isWritable = this.#sectors.length > 0
     this.facts = [
       { name: 'chip', value: this.chip },

@@ -290,6 +290,7 @@ export class RomTwin implements SerialTwin, TwinPatient {
 interface Heard {
   readonly byte: number
   readonly baud: number
+  readonly isMisframed: boolean
 }
 
 /** A chip from one reset to the next: its receiver, its transmitter, and what it does meanwhile. */
@@ -298,7 +299,7 @@ class Processor {
   baud: number | undefined
   readonly #wire: SerialWire
   readonly #stopping = new AbortController()
-  readonly #received: (Heard | 'misframed')[] = []
+  readonly #received: Heard[] = []
   #wake: () => void = () => undefined
   #fail: (error: Error) => void = () => undefined
   #isBusy = true
@@ -321,22 +322,15 @@ class Processor {
   arrive(byte: number, baud: number, parity: Parity): void {
     if (this.isStopped || (this.#isBusy && this.#received.length >= 1)) return
     const [heard = byte] = this.baud === undefined ? [byte] : asHeardAt(this.baud, Uint8Array.of(byte), baud)
-    this.#received.push(isMisframed(heard, parity, 'even') ? 'misframed' : { byte: heard, baud })
+    this.#received.push({ byte: heard, baud, isMisframed: isMisframed(heard, parity, 'even') })
     this.#wake()
-  }
-
-  async first(): Promise<Heard> {
-    for (;;) {
-      const heard = await this.#next()
-      if (heard !== 'misframed') return heard
-    }
   }
 
   /** @throws `Misread` for a byte with another parity than its own */
   async next(): Promise<number> {
-    const heard = await this.#next()
-    if (heard !== 'misframed') return heard.byte
-    throw new Misread()
+    const { byte, isMisframed } = await this.first()
+    if (isMisframed) throw new Misread()
+    return byte
   }
 
   async take(count: number): Promise<number[]> {
@@ -366,11 +360,12 @@ class Processor {
     return new Promise((_, reject) => (this.#fail = reject))
   }
 
-  async #next(): Promise<Heard | 'misframed'> {
+  /** Whatever comes. */
+  async first(): Promise<Heard> {
     this.#stopping.signal.throwIfAborted()
     if (this.#received.length === 0)
       await new Promise<void>((resolve, reject) => ([this.#wake, this.#fail] = [resolve, reject]))
-    return this.#received.shift() as Heard | 'misframed'
+    return this.#received.shift() as Heard
   }
 }
 

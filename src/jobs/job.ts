@@ -299,9 +299,11 @@ export class Job {
 
   /** The device is back: opens it again and goes on where the job was broken off, or chooses `instead`. */
   async resumeAfterReplug(attached: Attached | Programmer, instead?: Wanted): Promise<void> {
-    const again = instead ? () => this.choose(instead) : this.#runner.again
+    const { seen, restart, halfWritten } = this.view
+    // what its erase has started anew may be found before that step has quite ended
+    const rest = restart && halfWritten ? () => this.#resume() : undefined
+    const again = instead ? () => this.choose(instead) : (this.#runner.again ?? rest)
     if (this.view.running) return
-    const { seen } = this.view
     await this.#beside((ctx) => this.#openAndReach(attached, ctx))
     this.#runner.again = again
     if (!this.view.error) await this.#goOn()
