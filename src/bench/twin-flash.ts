@@ -7,6 +7,8 @@ import type { Range } from '#core/programmer.ts'
 import type { Clock } from '#core/time.ts'
 import type { Dials } from './twin.ts'
 
+type Now = Pick<Clock, 'now'>
+
 export interface FlashTimes {
   /** Of a sector, in ms. */
   eraseMs(bytes: number): number
@@ -54,7 +56,7 @@ export class TwinFlash {
   }
 
   /** The sector around it. Gives the ms that it takes. */
-  erase(address: number, clock: Clock): number {
+  erase(address: number, clock: Now): number {
     const sector = this.sectors.find((one) => address >= one.address && address < one.address + one.length)
     if (!sector) return 0
     const offset = sector.address - this.address
@@ -62,12 +64,13 @@ export class TwinFlash {
     return this.#start(target, this.#times.eraseMs(sector.length), clock, () => target.fill(0xff))
   }
 
-  eraseAll(clock: Clock): number {
-    const ms = this.sectors.reduce((sum, { length }) => sum + this.#times.eraseMs(length), 0)
+  /** Takes as long as all sectors, or `massMs`. */
+  eraseAll(clock: Now, massMs?: number): number {
+    const ms = massMs ?? this.sectors.reduce((sum, { length }) => sum + this.#times.eraseMs(length), 0)
     return this.#start(this.bytes, ms, clock, () => this.bytes.fill(0xff))
   }
 
-  program(address: number, bytes: Uint8Array, clock: Clock): number {
+  program(address: number, bytes: Uint8Array, clock: Now): number {
     const offset = address - this.address
     const target = this.bytes.subarray(offset, offset + bytes.length)
     return this.#start(target, this.#programMs(bytes), clock, () => {
@@ -76,7 +79,7 @@ export class TwinFlash {
   }
 
   /** Erases the sectors that begin here, as many as it needs, and programs them. */
-  replace(address: number, bytes: Uint8Array, clock: Clock): number {
+  replace(address: number, bytes: Uint8Array, clock: Now): number {
     const offset = address - this.address
     const end = address + bytes.length
     const sectors = this.sectors.filter((one) => one.address >= address && one.address < end)
@@ -106,13 +109,13 @@ export class TwinFlash {
     this.#work = undefined
     if (!work || now >= work.until) return
     const { target, before, from, until } = work
-    const done = Math.floor((target.length * (now - from)) / (until - from))
+    const done = Math.floor((target.length * Math.max(0, now - from)) / (until - from))
     const between = (target[done] ?? 0) & (before[done] ?? 0)
     target.set(before.subarray(done), done)
-    if (done < target.length) target[done] = between
+    if (now > from && done < target.length) target[done] = between
   }
 
-  #start(target: Uint8Array, ms: number, clock: Clock, change: () => void): number {
+  #start(target: Uint8Array, ms: number, clock: Now, change: () => void): number {
     const from = clock.now()
     this.#work = { target, before: target.slice(), from, until: from + ms }
     change()

@@ -1,0 +1,214 @@
+/**
+ * What a probe's twin has at its SWD wires: a debug port as the Arm Debug Interface describes it (ADIv5, chapter B).
+ *
+ * At the level of packets: parity and turnaround are the probe's, what is acknowledged, and when, is here. The wire
+ * starts as JTAG, a line reset comes before everything, and a sticky error stays until it is cleared.
+ */
+import { MemAp, type AccessPort } from './twin-mem-ap.ts'
+
+/** Acknowledge as on the wire (ADIv5, B4.2). */
+export const Ack = { Ok: 1, Wait: 2, Fault: 4, None: 7 } as const
+export type Ack = (typeof Ack)[keyof typeof Ack]
+
+export interface TwinSwd {
+  /** nRESET as the probe drives it: true is low. */
+  reset(asserted: boolean): void
+  /** So many bits that the host drives on SWDIO, LSB of the first byte first: line reset, JTAG-to-SWD, dormant, idle. */
+  sequence(bits: Uint8Array, count: number): void
+  /** One packet; `address` is A[3:2] as 0, 4, 8, C. AP reads are posted. None: nobody answers, or the line was not reset. */
+  read(isAp: boolean, address: number): { readonly ack: Ack; readonly value: number }
+  write(isAp: boolean, address: number, value: number): Ack
+}
+
+export interface SwdPortOptions {
+  /** E.g. 1BA0_1477. */
+  readonly dpidr: number
+  /** Of a DPv2. */
+  readonly targetId?: number
+  /** By their number, APSEL; further ones read as 0. */
+  readonly aps: readonly AccessPort[]
+  /** nRESET of the chip. */
+  readonly onReset?: (asserted: boolean) => void
+}
+
+/** CTRL/STAT. */
+const Stat = {
+  OrunDetect: 1 << 0,
+  StickyOrun: 1 << 1,
+  StickyCmp: 1 << 4,
+  StickyErr: 1 << 5,
+  ReadOk: 1 << 6,
+  WDataErr: 1 << 7,
+  DebugPowerRequest: 1 << 28,
+} as const
+const sticky = Stat.StickyOrun | Stat.StickyCmp | Stat.StickyErr | Stat.WDataErr
+/** ORUNDETECT, TRNMODE, MASKLANE, TRNCNT and the requests, whose acknowledges are one bit higher. */
+const statWritable = 0x54ff_ff0d
+const requests = 0x5400_0000
+
+/** What follows at least 50 ones, sent LSB first. */
+const JtagToSwd = 0xe79e
+const SwdToJtag = 0xe73c
+
+/** `reset`: only DPIDR may be read; `lockout`: a protocol error, until the next line reset. */
+type State = 'jtag' | 'lockout' | 'reset' | 'ready'
+
+export class SwdPort implements TwinSwd {
+  /** So many of the next accesses that an AP has to do with are answered with WAIT. */
+  waits = 0
+  readonly #options: SwdPortOptions
+  readonly #aps: readonly MemAp[]
+  #isPowered = true
+  #state: State = 'jtag'
+  #ones = 0
+  /** The bits since the ones ended. */
+  #after: { bits: number; count: number } | undefined
+  #stat = 0
+  #select = 0
+  /** The result of the last AP read, until the next read of RDBUFF or an AP takes it. */
+  #posted = 0
+  #resend = 0
+
+  constructor(options: SwdPortOptions) {
+    this.#options = options
+    this.#aps = options.aps.map((ap) => new MemAp(ap))
+  }
+
+  /** Without power, or not connected, nobody answers; switched on it starts as JTAG. */
+  power(isOn: boolean): void {
+    this.#isPowered = isOn
+    this.#state = 'jtag'
+    this.#stat = this.#select = this.#posted = this.#resend = 0
+    for (const ap of this.#aps) ap.reset()
+  }
+
+  reset(asserted: boolean): void {
+    this.#options.onReset?.(asserted)
+  }
+
+  sequence(bits: Uint8Array, count: number): void {
+    for (let i = 0; i < count; i++) this.#bit(((bits[i >> 3] ?? 0) >> (i & 7)) & 1)
+  }
+
+  read(isAp: boolean, address: number): { readonly ack: Ack; readonly value: number } {
+    const ack = this.#acknowledge(isAp, address, true)
+    if (ack !== Ack.Ok) return { ack, value: 0 }
+    return { ack, value: (isAp ? this.#readAp(address) : this.#readDp(address)) >>> 0 }
+  }
+
+  write(isAp: boolean, address: number, value: number): Ack {
+    const ack = this.#acknowledge(isAp, address, false)
+    if (ack !== Ack.Ok) return ack
+    if (isAp) this.#writeAp(address, value)
+    else this.#writeDp(address, value)
+    return ack
+  }
+
+  #bit(bit: number): void {
+    if (this.#after) {
+      this.#after.bits |= bit << this.#after.count++
+      this.#recognise(this.#after)
+    } else if (!bit && this.#ones >= 50) this.#after = { bits: 0, count: 1 }
+    this.#ones = bit ? this.#ones + 1 : 0
+  }
+
+  #recognise({ bits, count }: { bits: number; count: number }): void {
+    const isSwd = this.#state !== 'jtag'
+    // two idle cycles end a line reset
+    if (count === 2 && isSwd) this.#state = bits === 0 ? 'reset' : 'lockout'
+    if (count < 16) return
+    this.#after = undefined
+    if (bits === JtagToSwd) this.#state = 'lockout'
+    else if (bits === SwdToJtag) this.#state = 'jtag'
+  }
+
+  #acknowledge(isAp: boolean, address: number, isRead: boolean): Ack {
+    this.#ones = 0
+    this.#after = undefined
+    if (!this.#isPowered || this.#state === 'jtag' || this.#state === 'lockout') return Ack.None
+    if (this.#state === 'reset') {
+      const readsDpidr = !isAp && isRead && address === 0
+      this.#state = readsDpidr ? 'ready' : 'lockout'
+      if (!readsDpidr) return Ack.None
+    }
+    if (!isAp && (address === 0 || (address === 4 && isRead && this.#bank === 0))) return Ack.Ok
+    if (this.#stat & sticky) return this.#refuse(Ack.Fault)
+    if ((isAp || address === 0xc || !isRead) && this.#mustWait()) return this.#refuse(Ack.Wait)
+    if (isAp && !(this.#stat & Stat.DebugPowerRequest)) {
+      this.#stat |= Stat.StickyErr
+      return Ack.Fault
+    }
+    return Ack.Ok
+  }
+
+  /** With overrun detection on, what was not taken is remembered. */
+  #refuse(ack: Ack): Ack {
+    if (this.#stat & Stat.OrunDetect) this.#stat |= Stat.StickyOrun
+    return ack
+  }
+
+  #mustWait(): boolean {
+    if (this.waits > 0) {
+      this.waits--
+      return true
+    }
+    return this.#aps.some(({ isBusy }) => isBusy)
+  }
+
+  get #bank(): number {
+    return this.#select & 0xf
+  }
+
+  #readDp(address: number): number {
+    switch (address) {
+      case 0x0:
+        return this.#options.dpidr
+      case 0x4:
+        return this.#readBanked()
+      case 0x8:
+        return this.#resend
+      default:
+        this.#stat |= Stat.ReadOk
+        return (this.#resend = this.#posted)
+    }
+  }
+
+  #readBanked(): number {
+    if (this.#bank === 0) return this.#stat | ((this.#stat & requests) << 1)
+    // DLCR and EVENTSTAT read as 0
+    return this.#bank === 2 ? (this.#options.targetId ?? 0) : 0
+  }
+
+  #writeDp(address: number, value: number): void {
+    if (address === 0x0) this.#abort(value)
+    else if (address === 0x8) this.#select = value
+    else if (address === 0x4 && this.#bank === 0)
+      this.#stat = (this.#stat & ~statWritable) | (value & statWritable)
+  }
+
+  /** DAPABORT, STKCMPCLR, STKERRCLR, WDERRCLR, ORUNERRCLR. */
+  #abort(value: number): void {
+    if (value & 1) for (const ap of this.#aps) ap.abort()
+    const flags = [Stat.StickyCmp, Stat.StickyErr, Stat.WDataErr, Stat.StickyOrun]
+    for (const [i, flag] of flags.entries()) if (value & (2 << i)) this.#stat &= ~flag
+  }
+
+  #apRegister = (address: number): number => (this.#select & 0xf0) | address
+
+  #readAp(address: number): number {
+    const before = (this.#resend = this.#posted)
+    const ap = this.#aps[this.#select >>> 24]
+    const value = ap ? ap.read(this.#apRegister(address)) : 0
+    if (value === undefined) this.#stat = (this.#stat | Stat.StickyErr) & ~Stat.ReadOk
+    else {
+      this.#posted = value
+      this.#stat |= Stat.ReadOk
+    }
+    return before
+  }
+
+  #writeAp(address: number, value: number): void {
+    const ap = this.#aps[this.#select >>> 24]
+    if (ap && !ap.write(this.#apRegister(address), value >>> 0)) this.#stat |= Stat.StickyErr
+  }
+}
