@@ -8,6 +8,8 @@ export const jtagToSwd = fromHex('ff ff ff ff ff ff ff 9e e7 ff ff ff ff ff ff f
 /** CSW of single increments, by width. */
 const csw = { 1: 0x2300_0050, 2: 0x2300_0051, 4: 0x2300_0052 } as const
 
+export const Dhcsr = 0xe000_edf0
+
 /** Throws on anything but OK. */
 export class TestDebugger {
   readonly #swd: TwinSwd
@@ -64,6 +66,31 @@ export class TestDebugger {
 
   writeBytes(address: number, bytes: Uint8Array): void {
     for (const [i, byte] of bytes.entries()) this.write(address + i, byte, 1)
+  }
+
+  halt(): void {
+    this.write(Dhcsr, 0xa05f_0003)
+  }
+
+  /** As a debugger does that lets a loader run: interrupts masked. */
+  run(): void {
+    this.write(Dhcsr, 0xa05f_000b)
+    this.write(Dhcsr, 0xa05f_0009)
+  }
+
+  get isHalted(): boolean {
+    return (this.read(Dhcsr) & 0x2_0000) !== 0
+  }
+
+  /** By DCRSR's numbers. */
+  readRegister(index: number): number {
+    this.write(0xe000_edf4, index)
+    return this.read(0xe000_edf8)
+  }
+
+  writeRegister(index: number, value: number): void {
+    this.write(0xe000_edf8, value)
+    this.write(0xe000_edf4, 0x1_0000 | index)
   }
 
   #read(isAp: boolean, address: number): number {

@@ -41,10 +41,15 @@ export class ChipClock extends Clock {
   }
 }
 
+/** Core peripherals and debug components. */
+const privateSpace = 0xe000_0000
+
 export class ArmBus {
   readonly clock: ChipClock
   /** Called before the debugger's accesses, so that the core has done what it did until now. */
   catchUp: () => void = () => undefined
+  /** nRESET is low: the debugger reaches the private space, and nothing below it. */
+  isHeld = false
   readonly #regions: Region[]
   #last: Region | undefined
 
@@ -60,10 +65,12 @@ export class ArmBus {
   }
 
   read(address: number, width: Width, master: Master = 'core'): number | undefined {
+    if (this.isHeld && address < privateSpace) return undefined
     return this.#regionOf(address)?.read(address, width, master)
   }
 
   write(address: number, width: Width, value: number, master: Master = 'core'): boolean {
+    if (this.isHeld && address < privateSpace) return false
     return this.#regionOf(address)?.write(address, width, value, master) ?? false
   }
 

@@ -8,6 +8,7 @@ import { blank } from '#core/bytes.ts'
 import type { MemoryId } from '#core/programmer.ts'
 import type { Clock } from '#core/time.ts'
 import { ArmBus, ChipClock, ram, rom, StorageRegion } from './twin-arm-bus.ts'
+import { CortexM } from './twin-cortex-m.ts'
 import { factoryOptionBytes, Stm32f1Flash } from './twin-stm32f1-flash.ts'
 import { SwdPort } from './twin-swd.ts'
 import type { Dials, TwinPatient } from './twin.ts'
@@ -26,12 +27,15 @@ export interface TwinStm32f1Options {
 }
 
 const ramBytes = 20 * 1024
+/** HSI, which it runs on after reset. */
+const clockHz = 8_000_000
 /** Medium density, revision Y. */
 const idcode = 0x2003_6410
 
 export class TwinStm32f1 implements TwinPatient {
   readonly swd: SwdPort
   readonly bus: ArmBus
+  readonly cortex: CortexM
   onWork: (ms: number) => void = () => undefined
   readonly #clock = new ChipClock()
   readonly #flash: Stm32f1Flash
@@ -52,7 +56,7 @@ export class TwinStm32f1 implements TwinPatient {
       content: flash.subarray(0, dials.halfWritten ? flash.length >> 1 : kib * 1024),
       optionBytes,
       dials,
-      runsFromFlash: () => false,
+      runsFromFlash: () => isInFlash(this.cortex.core.pc, kib),
     })
     for (const memory of [this.#flash.flash, this.#flash.options])
       memory.onWork = (ms) => {
@@ -71,12 +75,28 @@ export class TwinStm32f1 implements TwinPatient {
       ...this.#peripherals,
       this.#dbgmcu,
     ])
+    this.cortex = new CortexM({
+      bus: this.bus,
+      clockHz,
+      identity: { cpuid: 0x411f_c231, designer: { bank: 0, id: 0x20 }, part: 0x410 },
+      resetChip: () => {
+        this.#hold()
+        if (!this.bus.isHeld) this.cortex.release()
+      },
+    })
+    this.bus.add(...this.cortex.regions)
+    this.bus.catchUp = () => {
+      this.cortex.catchUp()
+    }
     this.#isConnected = !dials.noTarget
     this.swd = new SwdPort({
       dpidr: 0x1ba0_1477,
       aps: [{ idr: 0x1477_0011, base: 0xe00f_f003, bus: this.bus }],
       onReset: (asserted) => {
-        if (asserted) this.#reset()
+        this.bus.catchUp()
+        this.bus.isHeld = asserted
+        if (asserted) this.#hold()
+        else this.cortex.release()
       },
     })
     this.swd.power(false)
@@ -90,11 +110,14 @@ export class TwinStm32f1 implements TwinPatient {
     for (let i = 0; i < ramBytes; i++) this.#ram[i] = (i * 0x9e37) >> 8
     this.swd.power(this.#isConnected)
     this.#dbgmcu.reset()
-    this.#reset()
+    this.cortex.powerOn()
+    this.#hold()
+    if (!this.bus.isHeld) this.cortex.release()
   }
 
   /** Power lost: what was being erased or programmed stays half done. */
   losePower(): void {
+    this.cortex.catchUp()
     this.#flash.losePower(this.#clock.now())
     this.#clock.source = undefined
     this.swd.power(false)
@@ -107,16 +130,21 @@ export class TwinStm32f1 implements TwinPatient {
   }
 
   memory(id: MemoryId): Uint8Array {
+    this.cortex.catchUp()
     if (id === 'flash') return this.#flash.flash.bytes
     return id === 'options' ? this.#flash.options.bytes : new Uint8Array()
   }
 
-  /** A system reset, which the debug port outlives. */
-  #reset(): void {
+  /** Into a system reset, which the debug port outlives. */
+  #hold(): void {
+    this.cortex.hold()
     this.#flash.reset()
     for (const one of this.#peripherals) one.reset()
   }
 }
+
+const isInFlash = (address: number, kib: number): boolean =>
+  address - (address < 0x0800_0000 ? 0 : 0x0800_0000) < kib * 1024
 
 /** IDCODE cannot be written, CR in the bits that medium density has. */
 const dbgmcuMasks = { 0xe0042000: 0, 0xe0042004: 0x7fe7 }
