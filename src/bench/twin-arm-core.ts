@@ -47,6 +47,8 @@ export class ArmCore {
   cycles = 0
   /** WFI: no interrupt is modelled, so it sleeps until it is reset or halted. */
   isAsleep = false
+  /** LDREX was, and nothing has used it up yet. */
+  isExclusive = false
   #control = 0
   /** The SP that is not in use. */
   #otherSp = 0
@@ -112,7 +114,7 @@ export class ArmCore {
     this.xpsr = (entry & 1) << 24
     this.pc = this.next = (entry & ~1) >>> 0
     this.primask = this.faultmask = this.basepri = 0
-    this.isAsleep = false
+    this.isAsleep = this.isExclusive = false
   }
 
   reg(index: number): number {

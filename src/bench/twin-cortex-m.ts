@@ -70,6 +70,7 @@ export class CortexM {
   #hasRetired = false
   /** Until when it has run, in ms. */
   #time = 0
+  #isCatchingUp = false
 
   constructor(options: CortexMOptions) {
     this.#options = options
@@ -124,11 +125,14 @@ export class CortexM {
 
   /** Runs what ran since the last time, on the chip's clock, which is on time again afterwards. */
   catchUp(): void {
+    if (this.#isCatchingUp) return
     const { clock } = this.#options.bus
     const now = clock.now()
     const msLeft = now - this.#time
     if (this.#isRunning && msLeft > 0) {
+      this.#isCatchingUp = true
       this.#run(this.#time, Math.min(msLeft / this.#msPerCycle, mostCycles))
+      this.#isCatchingUp = false
       clock.at = undefined
     }
     this.#time = Math.max(this.#time, now)

@@ -63,23 +63,30 @@ function dual(core: ArmCore, a: number, b: number): void {
   }
 }
 
-/** One core alone always gets exclusive access. */
+/** TBB, TBH, and exclusive access, which one core alone is only refused where it did not ask for it. */
 function exclusive(core: ArmCore, a: number, b: number): void {
   const loads = (a & 0x10) !== 0
   const rt = (b >> 12) & 0xf
   const rn = core.reg(a & 0xf)
   if (!(a & 0x80)) {
     const address = core.aligned(rn + (b & 0xff) * 4)
-    if (loads) return core.set(rt, core.load(address, 4))
-    core.store(address, 4, core.reg(rt))
-    return core.set((b >> 8) & 0xf, 0)
+    return loads ? loadExclusive(core, rt, address, 4) : storeExclusive(core, (b >> 8) & 0xf, rt, address, 4)
   }
   const kind = (b >> 4) & 0xf
   if (loads && kind < 2) return tableBranch(core, rn, core.reg(b & 0xf), kind)
   const width = kind === 4 ? 1 : kind === 5 ? 2 : fail('undefined')
-  if (loads) return core.set(rt, core.load(rn, width))
-  core.store(rn, width, core.reg(rt))
-  core.set(b & 0xf, 0)
+  return loads ? loadExclusive(core, rt, rn, width) : storeExclusive(core, b & 0xf, rt, rn, width)
+}
+
+function loadExclusive(core: ArmCore, rt: number, address: number, width: Width): void {
+  core.set(rt, core.load(address, width))
+  core.isExclusive = true
+}
+
+function storeExclusive(core: ArmCore, rd: number, rt: number, address: number, width: Width): void {
+  if (core.isExclusive) core.store(address, width, core.reg(rt))
+  core.set(rd, core.isExclusive ? 0 : 1)
+  core.isExclusive = false
 }
 
 /** TBB (0) and TBH (1). */
@@ -176,7 +183,8 @@ function control(core: ArmCore, a: number, b: number): void {
       if ((b & 0xff) === 0x03) core.isAsleep = true
       return
     case 0x3b:
-      return // CLREX, DSB, DMB, ISB
+      if ((b & 0xf0) === 0x20) core.isExclusive = false // CLREX; the others are barriers
+      return
     case 0x3e:
     case 0x3f:
       return core.set((b >> 8) & 0xf, readSpecial(core, b & 0xff))
