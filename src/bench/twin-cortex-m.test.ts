@@ -306,4 +306,15 @@ describe('a loader in RAM', () => {
     await clock.sleep(1)
     expect(debug.read(Dhcsr) & 0x8_0000).toBe(0x8_0000)
   })
+
+  test('while the program in the flash itself runs on, also after one in RAM was stopped', async () => {
+    const { clock, debug, load } = onWires({ flash: counter, dials: { locked: true } })
+    await clock.sleep(1)
+    expect(debug.read(ramAt)).toBeGreaterThan(1000)
+    load('00 68 00 be', [flashAt])
+    await clock.sleep(1)
+    debug.write(aircr, 0x05fa_0004)
+    await clock.sleep(1)
+    expect(debug.read(ramAt)).toBeGreaterThan(1000)
+  })
 })

@@ -117,6 +117,7 @@ export class CortexM {
     const { bus } = this.#options
     this.#isHeld = false
     this.#time = bus.clock.now()
+    this.core.pc = 0 // whose vectors these are
     this.core.reset(bus.read(0, 4) ?? 0xffff_ffff, bus.read(4, 4) ?? 0xffff_ffff)
     if (!(this.#control & Dh.DebugEn)) return
     if (this.#demcr & vcCoreReset) this.#halt(Df.VectorCatch)

@@ -7,6 +7,7 @@
 import { isBlank } from '#core/bytes.ts'
 import { lane, numberAt, type ChipClock, type Master, type Region } from './twin-arm-bus.ts'
 import { TwinFlash } from './twin-flash.ts'
+import { isInFlash, type FlashController } from './twin-stm32.ts'
 import type { Dials } from './twin.ts'
 
 const registersAt = 0x4002_2000
@@ -64,16 +65,15 @@ export interface Stm32f1FlashOptions {
   /** 16 bytes. */
   readonly optionBytes: Uint8Array
   readonly dials: Dials
-  /** Whether the core is executing from this flash: read protection keeps everybody else out. */
-  readonly runsFromFlash: () => boolean
 }
 
-export class Stm32f1Flash {
+export class Stm32f1Flash implements FlashController {
   readonly flash: TwinFlash
   readonly options: TwinFlash
   readonly regions: readonly Region[]
+  readonly isDebugOff = false
+  executingAt: () => number = () => 0
   readonly #clock: ChipClock
-  readonly #runsFromFlash: () => boolean
   readonly #key = new KeyHole()
   readonly #optionKey = new KeyHole()
   #busyUntil = 0
@@ -86,9 +86,8 @@ export class Stm32f1Flash {
   #obr = 0
   #wrpr = 0xffff_ffff
 
-  constructor({ clock, kib, content, optionBytes, dials, runsFromFlash }: Stm32f1FlashOptions) {
+  constructor({ clock, kib, content, optionBytes, dials }: Stm32f1FlashOptions) {
     this.#clock = clock
-    this.#runsFromFlash = runsFromFlash
     const times = { eraseMs: () => eraseMs, programMsPerKib: halfwordMs * 512 }
     const pages = Array.from({ length: kib }, (_, i) => ({
       address: flashAt + i * pageBytes,
@@ -158,7 +157,8 @@ export class Stm32f1Flash {
     }
   }
 
-  #isItsOwn = (master: Master): boolean => master === 'core' && this.#runsFromFlash()
+  #isItsOwn = (master: Master): boolean =>
+    master === 'core' && isInFlash(this.executingAt(), this.flash.bytes.length)
 
   /** A busy flash is not read, and takes nothing more. */
   #stall(): void {

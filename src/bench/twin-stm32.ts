@@ -1,0 +1,157 @@
+/**
+ * An STM32 as a target: what a probe's twin has behind its wires. Which one it is, its description says.
+ *
+ * It has the chip's memories, its flash controller, its core, and what debuggers ask for by name; of its other
+ * peripherals only the registers.
+ */
+import type { MemoryId } from '#core/programmer.ts'
+import type { Clock } from '#core/time.ts'
+import { ArmBus, ChipClock, StorageRegion, type Region } from './twin-arm-bus.ts'
+import { CortexM } from './twin-cortex-m.ts'
+import type { Identity } from './twin-cortex-m-components.ts'
+import type { TwinFlash } from './twin-flash.ts'
+import { SwdPort } from './twin-swd.ts'
+import type { Dials, TwinPatient } from './twin.ts'
+
+export interface FlashController {
+  readonly flash: TwinFlash
+  /** Option bytes as they are in their own memory. */
+  readonly options: TwinFlash
+  readonly regions: readonly Region[]
+  /** The option bytes that were loaded keep debuggers out altogether. */
+  readonly isDebugOff: boolean
+  /** Where the core is: read protection lets the program in the flash itself through. */
+  executingAt: () => number
+  /** Any reset. */
+  reset(): void
+  losePower(now: number): void
+}
+
+export interface Stm32Description {
+  readonly dpidr: number
+  readonly apIdr: number
+  readonly identity: Identity
+  /** Of the oscillator that it runs on after reset. */
+  readonly clockHz: number
+  /** DBGMCU_IDCODE. */
+  readonly idcode: number
+  /** What a system reset brings back to its beginning. */
+  readonly peripherals: readonly StorageRegion[]
+  /** RAM, whose content power-on does not bring about. */
+  readonly rams: readonly Uint8Array[]
+  readonly regions: readonly Region[]
+}
+
+/** Whether an address is in the main flash of so many bytes, or in its mirror at 0. */
+export const isInFlash = (address: number, bytes: number): boolean =>
+  address - (address < 0x0800_0000 ? 0 : 0x0800_0000) < bytes
+
+const dbgmcuAt = 0xe004_2000
+
+export class TwinStm32 implements TwinPatient {
+  readonly swd: SwdPort
+  readonly bus: ArmBus
+  readonly cortex: CortexM
+  onWork: (ms: number) => void = () => undefined
+  readonly #clock: ChipClock
+  readonly #description: Stm32Description
+  readonly #controller: FlashController
+  /** Outlives a system reset. */
+  readonly #dbgmcu: StorageRegion
+  readonly #isConnected: boolean
+
+  constructor(
+    clock: ChipClock,
+    description: Stm32Description,
+    controller: FlashController,
+    dials: Dials,
+    source?: Clock,
+  ) {
+    const { dpidr, apIdr, identity, clockHz, idcode, peripherals, regions } = description
+    this.#clock = clock
+    this.#description = description
+    this.#controller = controller
+    this.#isConnected = !dials.noTarget
+    for (const memory of [controller.flash, controller.options])
+      memory.onWork = (ms) => {
+        this.onWork(ms)
+      }
+    const dbgmcu = [{ [dbgmcuAt]: idcode }, { [dbgmcuAt]: 0, [dbgmcuAt + 4]: 0x7fe7 }] as const
+    this.#dbgmcu = new StorageRegion(dbgmcuAt, 0x400, ...dbgmcu)
+    this.bus = new ArmBus(clock, [...regions, ...controller.regions, ...peripherals, this.#dbgmcu])
+    this.cortex = new CortexM({
+      bus: this.bus,
+      clockHz,
+      identity,
+      resetChip: () => {
+        this.#hold()
+        this.#release()
+      },
+    })
+    controller.executingAt = () => this.cortex.core.pc
+    this.bus.add(...this.cortex.regions)
+    this.bus.catchUp = () => {
+      this.cortex.catchUp()
+    }
+    this.swd = new SwdPort({
+      dpidr,
+      aps: [{ idr: apIdr, base: 0xe00f_f003, bus: this.bus }],
+      onReset: (asserted) => {
+        this.bus.catchUp()
+        this.bus.isHeld = asserted
+        if (asserted) this.#hold()
+        else this.#release()
+      },
+    })
+    this.swd.power(false)
+    if (source) this.power(source)
+  }
+
+  /** Power-on. Without a clock the chip has no power and answers nothing. */
+  power(clock: Clock): void {
+    this.#clock.source = clock
+    for (const memory of this.#description.rams) scramble(memory)
+    this.#dbgmcu.reset()
+    this.cortex.powerOn()
+    this.#hold()
+    this.swd.power(this.#isConnected && !this.#controller.isDebugOff)
+    this.#release()
+  }
+
+  /** Power lost: what was being erased or programmed stays half done. */
+  losePower(): void {
+    this.cortex.catchUp()
+    this.#controller.losePower(this.#clock.now())
+    this.#clock.source = undefined
+    this.swd.power(false)
+  }
+
+  brownOut(): void {
+    const { source } = this.#clock
+    this.losePower()
+    if (source) this.power(source)
+  }
+
+  memory(id: MemoryId): Uint8Array {
+    this.cortex.catchUp()
+    if (id === 'flash') return this.#controller.flash.bytes
+    return id === 'options' ? this.#controller.options.bytes : new Uint8Array()
+  }
+
+  /** Into a system reset, which the debug port outlives. */
+  #hold(): void {
+    this.cortex.hold()
+    this.#controller.reset()
+    for (const one of this.#description.peripherals) one.reset()
+  }
+
+  /** Out of it, unless the pin holds it. */
+  #release(): void {
+    if (!this.bus.isHeld) this.cortex.release()
+  }
+}
+
+/** What a RAM holds at power-on is not known, but it is not zero. */
+function scramble(memory: Uint8Array): void {
+  for (let i = 0; i < memory.length; i++) memory[i] = (i * 0x9e37) >> 8
+}
