@@ -4,6 +4,7 @@
  * At the level of packets: parity and turnaround are the probe's, what is acknowledged, and when, is here. The wire
  * starts as JTAG, a line reset comes before everything, and a sticky error stays until it is cleared.
  */
+import { fromHex } from '#core/bytes.ts'
 import { MemAp, type AccessPort } from './twin-mem-ap.ts'
 
 /** Acknowledge as on the wire (ADIv5, B4.2). */
@@ -23,10 +24,12 @@ export interface TwinSwd {
 export interface SwdPortOptions {
   /** E.g. 1BA0_1477. */
   readonly dpidr: number
-  /** Of a DPv2. */
-  readonly targetId?: number
+  /** Of a DPv2 that shares its wires: TARGETID with its instance in 31:28. It starts dormant, and knows no JTAG. */
+  readonly targetSelect?: number
   /** By their number, APSEL; further ones read as 0. */
   readonly aps: readonly AccessPort[]
+  /** CDBGPWRUPREQ was set, or taken back. */
+  readonly onPowerRequest?: (isOn: boolean) => void
   /** nRESET of the chip. */
   readonly onReset?: (asserted: boolean) => void
 }
@@ -49,9 +52,25 @@ const requests = 0x5400_0000
 /** What follows at least 50 ones, sent LSB first. */
 const JtagToSwd = 0xe79e
 const SwdToJtag = 0xe73c
+const SwdToDormant = 0xe3bc
 
 /** `reset`: only DPIDR may be read; `lockout`: a protocol error, until the next line reset. */
-type State = 'jtag' | 'lockout' | 'reset' | 'ready'
+type State = 'jtag' | 'dormant' | 'lockout' | 'reset' | 'selected' | 'ready'
+
+/** What wakes a dormant port: the selection alert, four zeros, and the code for SWD (ADIv5.2, B5.3.4). */
+class WakeUp {
+  static readonly #bits = bitsOf(fromHex('92f30962 952d8586 e9afdde3 a20ebc19 a001')).slice(0, 140)
+  #heard = 0
+
+  /** Whether this bit was the last one. */
+  hears(bit: number): boolean {
+    const bits = WakeUp.#bits
+    this.#heard = bit === bits[this.#heard] ? this.#heard + 1 : bit === bits[0] ? 1 : 0
+    if (this.#heard < bits.length) return false
+    this.#heard = 0
+    return true
+  }
+}
 
 export class SwdPort implements TwinSwd {
   /** So many of the next accesses that an AP has to do with are answered with WAIT. */
@@ -59,7 +78,8 @@ export class SwdPort implements TwinSwd {
   readonly #options: SwdPortOptions
   readonly #aps: readonly MemAp[]
   #isPowered = true
-  #state: State = 'jtag'
+  #state: State
+  readonly #wakeUp = new WakeUp()
   #ones = 0
   /** The bits since the ones ended. */
   #after: { bits: number; count: number } | undefined
@@ -71,13 +91,18 @@ export class SwdPort implements TwinSwd {
 
   constructor(options: SwdPortOptions) {
     this.#options = options
+    this.#state = this.#initial
     this.#aps = options.aps.map((ap) => new MemAp(ap))
   }
 
-  /** Without power, or not connected, nobody answers; switched on it starts as JTAG. */
+  get #initial(): State {
+    return this.#options.targetSelect === undefined ? 'jtag' : 'dormant'
+  }
+
+  /** Without power, or not connected, nobody answers; switched on it starts as JTAG, or dormant. */
   power(isOn: boolean): void {
     this.#isPowered = isOn
-    this.#state = 'jtag'
+    this.#state = this.#initial
     this.#stat = this.#select = this.#posted = this.#resend = 0
     for (const ap of this.#aps) ap.reset()
   }
@@ -97,6 +122,7 @@ export class SwdPort implements TwinSwd {
   }
 
   write(isAp: boolean, address: number, value: number): Ack {
+    if (this.#state === 'reset' && !isAp && address === 0xc) return this.#selectTarget(value)
     const ack = this.#acknowledge(isAp, address, false)
     if (ack !== Ack.Ok) return ack
     if (isAp) this.#writeAp(address, value)
@@ -104,8 +130,18 @@ export class SwdPort implements TwinSwd {
     return ack
   }
 
+  /** TARGETSEL, which nobody acknowledges: who is not meant is silent until the next line reset. */
+  #selectTarget(value: number): Ack {
+    this.#ones = 0
+    this.#after = undefined
+    this.#state = value >>> 0 === this.#options.targetSelect ? 'selected' : 'lockout'
+    return Ack.None
+  }
+
   #bit(bit: number): void {
-    if (this.#after) {
+    if (this.#state === 'dormant') {
+      if (this.#wakeUp.hears(bit)) this.#state = 'lockout'
+    } else if (this.#after) {
       this.#after.bits |= bit << this.#after.count++
       this.#recognise(this.#after)
     } else if (!bit && this.#ones >= 50) this.#after = { bits: 0, count: 1 }
@@ -118,16 +154,20 @@ export class SwdPort implements TwinSwd {
     if (count === 2 && isSwd) this.#state = bits === 0 ? 'reset' : 'lockout'
     if (count < 16) return
     this.#after = undefined
-    if (bits === JtagToSwd) this.#state = 'lockout'
-    else if (bits === SwdToJtag) this.#state = 'jtag'
+    const knowsJtag = this.#options.targetSelect === undefined
+    if (knowsJtag && bits === JtagToSwd) this.#state = 'lockout'
+    else if (knowsJtag && bits === SwdToJtag) this.#state = 'jtag'
+    else if (!knowsJtag && bits === SwdToDormant) this.#state = 'dormant'
   }
 
   #acknowledge(isAp: boolean, address: number, isRead: boolean): Ack {
     this.#ones = 0
     this.#after = undefined
-    if (!this.#isPowered || this.#state === 'jtag' || this.#state === 'lockout') return Ack.None
-    if (this.#state === 'reset') {
-      const readsDpidr = !isAp && isRead && address === 0
+    const isDeaf = this.#state === 'jtag' || this.#state === 'dormant' || this.#state === 'lockout'
+    if (!this.#isPowered || isDeaf) return Ack.None
+    if (this.#state !== 'ready') {
+      const isSelected = this.#options.targetSelect === undefined || this.#state === 'selected'
+      const readsDpidr = !isAp && isRead && address === 0 && isSelected
       this.#state = readsDpidr ? 'ready' : 'lockout'
       if (!readsDpidr) return Ack.None
     }
@@ -175,15 +215,22 @@ export class SwdPort implements TwinSwd {
 
   #readBanked(): number {
     if (this.#bank === 0) return this.#stat | ((this.#stat & requests) << 1)
-    // DLCR and EVENTSTAT read as 0
-    return this.#bank === 2 ? (this.#options.targetId ?? 0) : 0
+    const { targetSelect = 0 } = this.#options
+    if (this.#bank === 2) return targetSelect & 0x0fff_ffff
+    // DLPIDR: the instance, and SWD protocol version 2; DLCR and EVENTSTAT read as 0
+    return this.#bank === 3 && targetSelect ? (targetSelect & 0xf000_0000) | 1 : 0
   }
 
   #writeDp(address: number, value: number): void {
     if (address === 0x0) this.#abort(value)
     else if (address === 0x8) this.#select = value
-    else if (address === 0x4 && this.#bank === 0)
-      this.#stat = (this.#stat & ~statWritable) | (value & statWritable)
+    else if (address === 0x4 && this.#bank === 0) this.#writeStat(value)
+  }
+
+  #writeStat(value: number): void {
+    const changes = (this.#stat ^ value) & Stat.DebugPowerRequest
+    this.#stat = (this.#stat & ~statWritable) | (value & statWritable)
+    if (changes) this.#options.onPowerRequest?.((value & Stat.DebugPowerRequest) !== 0)
   }
 
   /** DAPABORT, STKCMPCLR, STKERRCLR, WDERRCLR, ORUNERRCLR. */
@@ -211,4 +258,36 @@ export class SwdPort implements TwinSwd {
     const ap = this.#aps[this.#select >>> 24]
     if (ap && !ap.write(this.#apRegister(address), value >>> 0)) this.#stat |= Stat.StickyErr
   }
+}
+
+/** Several ports at the same wires (multi-drop): everybody hears, at most one answers. */
+export class SharedWires implements TwinSwd {
+  readonly #ports: readonly TwinSwd[]
+
+  constructor(ports: readonly TwinSwd[]) {
+    this.#ports = ports
+  }
+
+  reset(asserted: boolean): void {
+    for (const port of this.#ports) port.reset(asserted)
+  }
+
+  sequence(bits: Uint8Array, count: number): void {
+    for (const port of this.#ports) port.sequence(bits, count)
+  }
+
+  read(isAp: boolean, address: number): { readonly ack: Ack; readonly value: number } {
+    const answers = this.#ports.map((port) => port.read(isAp, address))
+    return answers.find(({ ack }) => ack !== Ack.None) ?? { ack: Ack.None, value: 0 }
+  }
+
+  write(isAp: boolean, address: number, value: number): Ack {
+    const acks = this.#ports.map((port) => port.write(isAp, address, value))
+    return acks.find((ack) => ack !== Ack.None) ?? Ack.None
+  }
+}
+
+/** LSB of the first byte first. */
+function bitsOf(bytes: Uint8Array): number[] {
+  return Array.from({ length: bytes.length * 8 }, (_, i) => ((bytes[i >> 3] ?? 0) >> (i & 7)) & 1)
 }
