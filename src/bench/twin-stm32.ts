@@ -46,6 +46,9 @@ export interface Stm32Description {
 export const isInFlash = (address: number, bytes: number): boolean =>
   address - (address < 0x0800_0000 ? 0 : 0x0800_0000) < bytes
 
+/** Of the AHB-AP in a Cortex-M3 or M4, as OpenOCD takes it, too; the specification promises 1 KiB. */
+const tarWrapBytes = 4096
+
 const dbgmcuAt = 0xe004_2000
 
 export class TwinStm32 implements TwinPatient {
@@ -95,7 +98,7 @@ export class TwinStm32 implements TwinPatient {
     }
     this.swd = new SwdPort({
       dpidr,
-      aps: [{ idr: apIdr, base: 0xe00f_f003, bus: this.bus }],
+      aps: [{ idr: apIdr, base: 0xe00f_f003, bus: this.bus, wrapBytes: tarWrapBytes }],
       onReset: (asserted) => {
         this.bus.catchUp()
         this.bus.isHeld = asserted

@@ -95,6 +95,17 @@ describe('what it is', () => {
     expect(isRefused(() => debug.read(flashAt + 0x1_0000))).toBe(true)
   })
 
+  test('its AP counts up within 4 KiB, which is more than is promised', () => {
+    const { debug } = onWires()
+    debug.writeAp(0x00, 0x2300_0052)
+    debug.writeAp(0x04, 0x2000_03fc)
+    debug.readAp(0x0c)
+    expect(debug.readAp(0x04)).toBe(0x2000_0400)
+    debug.writeAp(0x04, 0x2000_0ffc)
+    debug.readAp(0x0c)
+    expect(debug.readAp(0x04)).toBe(0x2000_0000)
+  })
+
   test('RCC_AHBENR keeps only its own bits: clones are told by the others', () => {
     const { debug } = onWires()
     debug.write(0x4002_1014, 0xffff_ffff)
