@@ -18,6 +18,8 @@ export interface Region {
   read(address: number, width: Width, master: Master): number | undefined
   /** False: a bus error. */
   write(address: number, width: Width, value: number, master: Master): boolean
+  /** When something in it first changes by itself after `since`, in ms; Infinity: nothing does. */
+  changesAt?(since: number): number
 }
 
 /** The chip's time: the bench's, except while its core catches up with it, or a master is kept waiting. */
@@ -52,6 +54,7 @@ export class ArmBus {
   isHeld = false
   readonly #regions: Region[]
   #last: Region | undefined
+  #code: Region | undefined
 
   /** Regions do not overlap. */
   constructor(clock: ChipClock, regions: readonly Region[] = []) {
@@ -72,6 +75,18 @@ export class ArmBus {
   write(address: number, width: Width, value: number, master: Master = 'core'): boolean {
     if (this.isHeld && address < privateSpace) return false
     return this.#regionOf(address)?.write(address, width, value, master) ?? false
+  }
+
+  /** Of an instruction: a half-word. */
+  fetch(address: number): number | undefined {
+    const region = this.#code && holds(this.#code, address) ? this.#code : this.#regionOf(address)
+    this.#code = region
+    return region?.read(address, 2, 'core')
+  }
+
+  /** When something on it first changes by itself after `since`, in ms. */
+  changesAt(since: number): number {
+    return Math.min(...this.#regions.map((region) => region.changesAt?.(since) ?? Infinity))
   }
 
   /** The debugger's access, and until when it was kept waiting. */
@@ -98,9 +113,11 @@ const holds = ({ address, length }: Region, at: number): boolean => at >= addres
 
 /** Reads a little-endian number; beyond the end there are zeros. */
 export function numberAt(bytes: Uint8Array, offset: number, width: Width): number {
-  let value = 0
-  for (let i = width - 1; i >= 0; i--) value = value * 0x100 + (bytes[offset + i] ?? 0)
-  return value
+  const first = bytes[offset] ?? 0
+  if (width === 1) return first
+  const half = first | ((bytes[offset + 1] ?? 0) << 8)
+  if (width === 2) return half
+  return (half | ((bytes[offset + 2] ?? 0) << 16) | ((bytes[offset + 3] ?? 0) << 24)) >>> 0
 }
 
 export function putNumber(bytes: Uint8Array, offset: number, width: Width, value: number): void {

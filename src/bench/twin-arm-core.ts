@@ -45,6 +45,8 @@ export class ArmCore {
   basepri = 0
   /** Since it last started, roughly: memory takes two, a taken branch three. */
   cycles = 0
+  /** How often it has written to memory. */
+  stores = 0
   /** WFI: no interrupt is modelled, so it sleeps until it is reset or halted. */
   isAsleep = false
   /** LDREX was, and nothing has used it up yet. */
@@ -248,6 +250,7 @@ export class ArmCore {
   store(address: number, width: Width, value: number): void {
     const at = address >>> 0
     this.cycles++
+    this.stores++
     if (at & (width - 1)) {
       for (let i = 0; i < width; i++) this.store(at + i, 1, (value >>> (8 * i)) & 0xff)
       return

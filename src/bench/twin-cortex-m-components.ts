@@ -96,3 +96,18 @@ function component(
   const fixed = Object.fromEntries(Object.keys(ids).map((offset) => [offset, 0]))
   return new StorageRegion(address, 0x1000, placed({ ...registers, ...ids }), placed({ ...masks, ...fixed }))
 }
+
+/** The breakpoints of an FPB of version 1, where FP_COMP says which half-word of its word; in Code alone. */
+export function breakpointsOf(fpb: StorageRegion): ReadonlySet<number> {
+  const control = fpb.read(fpbAt, 4)
+  const addresses = new Set<number>()
+  if (!(control & 1)) return addresses
+  for (let i = 0; i < ((control >> 4) & 0xf); i++) {
+    const comparator = fpb.read(fpbAt + 8 + 4 * i, 4)
+    if (!(comparator & 1)) continue
+    const address = comparator & 0x1fff_fffc
+    if (comparator & 0x4000_0000) addresses.add(address)
+    if (comparator & 0x8000_0000) addresses.add(address + 2)
+  }
+  return addresses
+}

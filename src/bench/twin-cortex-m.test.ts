@@ -109,6 +109,19 @@ describe('running', () => {
     expect(debug.read(ramAt)).toBeGreaterThan(1000)
   })
 
+  test('a loop that waits for the debugger waits as long as it takes, and goes on', async () => {
+    const { clock, debug, load } = onWires()
+    debug.write(ramAt + 0x100, 0)
+    // 1: ldr r0, [r1]; cmp r0, #0; beq 1b; bkpt
+    load('08 68 00 28 fc d0 00 be', [0, ramAt + 0x100])
+    await clock.sleep(3_600_000)
+    expect(debug.read(Dhcsr) & 0x102_0000).toBe(0x100_0000)
+    debug.write(ramAt + 0x100, 7)
+    await clock.sleep(0.01)
+    expect(debug.isHalted).toBe(true)
+    expect(debug.readRegister(0)).toBe(7)
+  })
+
   test('a step is one instruction', () => {
     const { debug } = onWires({ flash: counter })
     debug.write(demcr, 1)

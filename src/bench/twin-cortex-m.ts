@@ -6,7 +6,8 @@
  */
 import { StorageRegion, type ArmBus, type Region, type Width } from './twin-arm-bus.ts'
 import { ArmBreakpoint, ArmCore, ArmFault } from './twin-arm-core.ts'
-import { components, fpbAt, type Identity } from './twin-cortex-m-components.ts'
+import { breakpointsOf, components, fpbAt, type Identity } from './twin-cortex-m-components.ts'
+import { LoopWatch } from './twin-loop-watch.ts'
 import { step } from './twin-thumb.ts'
 
 export interface CortexMOptions {
@@ -146,6 +147,7 @@ export class CortexM {
   #run(from: number, cycles: number): void {
     const { core } = this
     const { clock } = this.#options.bus
+    const loop = new LoopWatch(core)
     core.cycles = 0
     while (this.#isRunning && core.cycles < cycles) {
       const now = from + core.cycles * this.#msPerCycle
@@ -153,8 +155,13 @@ export class CortexM {
       clock.at = now
       this.#stepOne()
       if (clock.at > now) core.cycles += (clock.at - now) / this.#msPerCycle
-      // `b .`: without interrupts it stays there
-      if (core.pc === pc) break
+      if (core.pc > pc) continue
+      const period = loop.periodSinceLast()
+      if (!period) continue
+      const since = from + (core.cycles - period) * this.#msPerCycle
+      const change = (this.#options.bus.changesAt(since) - from) / this.#msPerCycle
+      const idle = Math.min(change, cycles) - core.cycles
+      if (idle > period) core.cycles += Math.floor(idle / period) * period
     }
     this.#time = from + core.cycles * this.#msPerCycle
   }
@@ -289,21 +296,6 @@ export class CortexM {
 }
 
 const extent = ({ address, length }: Region) => ({ address, length })
-
-/** Of version 1, where FP_COMP says which half-word of its word; in Code alone. */
-function breakpointsOf(fpb: StorageRegion): ReadonlySet<number> {
-  const control = fpb.read(fpbAt, 4)
-  const addresses = new Set<number>()
-  if (!(control & 1)) return addresses
-  for (let i = 0; i < ((control >> 4) & 0xf); i++) {
-    const comparator = fpb.read(fpbAt + 8 + 4 * i, 4)
-    if (!(comparator & 1)) continue
-    const address = comparator & 0x1fff_fffc
-    if (comparator & 0x4000_0000) addresses.add(address)
-    if (comparator & 0x8000_0000) addresses.add(address + 2)
-  }
-  return addresses
-}
 
 /** By REGSEL of DCRSR; 15 is where it goes on, 20 holds CONTROL, FAULTMASK, BASEPRI and PRIMASK. */
 function readRegister(core: ArmCore, index: number): number {

@@ -99,6 +99,7 @@ export class Stm32f1Flash implements FlashController {
       {
         address: registersAt,
         length: 0x400,
+        changesAt: (since) => (this.#busyUntil > since ? this.#busyUntil : Infinity),
         read: (address, width) => lane(this.#readRegister((address & 0x3fc) >>> 0), address, width),
         write: (address, width, value) => width === 4 && this.#writeRegister(address & 0x3fc, value),
       },

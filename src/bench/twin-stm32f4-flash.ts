@@ -112,6 +112,7 @@ export class Stm32f4Flash implements FlashController {
       {
         address: registersAt,
         length: 0x400,
+        changesAt: (since) => (this.#busyUntil > since ? this.#busyUntil : Infinity),
         read: (address, width) => lane(this.#readRegister(address & 0x3fc), address, width),
         write: (address, width, value, master) =>
           width === 4 && this.#writeRegister(address & 0x3fc, value, master),

@@ -28,7 +28,7 @@ export function step(core: ArmCore): void {
 /** Beyond Code and SRAM nothing is executable that such a chip has. */
 function fetch(core: ArmCore, address: number): number {
   if (address >= 0x4000_0000) fail('bus')
-  return core.bus.read(address, 2) ?? fail('bus')
+  return core.bus.fetch(address) ?? fail('bus')
 }
 
 function execute16(core: ArmCore, op: number): void {
@@ -176,10 +176,12 @@ function loadLiteral(core: ArmCore, op: number): void {
 }
 
 /** STR, STRH, STRB, LDRSB, LDR, LDRH, LDRB, LDRSH. */
+const registerWidths = [4, 2, 1, 1, 4, 2, 1, 2] as const
+
 function transferRegister(core: ArmCore, op: number): void {
   const address = low(core, op >> 3) + low(core, op >> 6)
   const kind = (op >> 9) & 7
-  const width = ([4, 2, 1, 1, 4, 2, 1, 2] as const)[kind] ?? 4
+  const width = registerWidths[kind] ?? 4
   if (kind < 3) return core.store(address, width, low(core, op))
   const value = core.load(address, width)
   core.set(op & 7, kind === 3 || kind === 7 ? signExtend(value, 8 * width) : value)
