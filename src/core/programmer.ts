@@ -20,7 +20,15 @@ export interface SeenUsb {
   readonly manufacturer: string | undefined
   readonly product: string | undefined
   readonly serial: string | undefined
-  readonly interfaces: readonly { number: number; classCode: number; subclass: number; protocol: number }[]
+  readonly interfaces: readonly SeenInterface[]
+}
+
+export interface SeenInterface {
+  readonly number: number
+  readonly classCode: number
+  readonly subclass: number
+  readonly protocol: number
+  readonly name?: string
 }
 
 export interface SeenSerial {
@@ -69,6 +77,8 @@ export interface Identity {
    * report keeps them.
    */
   readonly marks?: readonly string[]
+  /** So many bytes of every answer are the programmer's own words: a bug report keeps them. */
+  readonly answerHead?: number
   readonly proven: Proven
 }
 
@@ -107,6 +117,8 @@ export type FactName =
   | 'baud'
   | 'bootloader'
   | 'protocol'
+  | 'core'
+  | 'debug-port'
 
 /** Something the user should know; text in `ui/text`. `values` fill the text's gaps. */
 export interface Notice {
@@ -274,7 +286,7 @@ export interface Programmer extends AsyncDisposable {
 export interface Way {
   readonly to: 'itself' | 'target'
   /** How, for wiring pictures and texts. */
-  readonly by: 'isp' | 'bootloader'
+  readonly by: 'isp' | 'swd' | 'bootloader'
   /** Speeds that can be asked for, in Hz, fastest first; empty: no choice. */
   readonly speedsHz: readonly number[]
   /** Finds out what is there. `speedHz` undefined: automatic, slowing down until it answers. */

@@ -99,7 +99,7 @@ export class Connection implements AsyncDisposable {
   /** @throws `wrong-device` when the way that was gone before does not begin here */
   #withItsWay(ends: ConnectOptions['ends']): this {
     if (this.way >= 0) return this
-    const expected = ends?.by === 'isp' ? 'Programmer (ISP)' : 'Bootloader'
+    const expected = ends && ends.by !== 'bootloader' ? `Programmer (${ends.by.toUpperCase()})` : 'Bootloader'
     throw new FlashError('wrong-device', { expected, found: this.model })
   }
 

@@ -20,6 +20,7 @@ import type {
 import { within } from '#core/time.ts'
 import type { Attached } from '#transport/devices.ts'
 import type { SerialPortHandle, UsbLink } from '#transport/links.ts'
+import type { OwnWords } from '#transport/without-contents.ts'
 
 type AnyDriver = Driver<UsbLink> & Driver<SerialPortHandle>
 
@@ -37,7 +38,10 @@ const rescueFiles = import.meta.glob<Rescues>('../../protocols/*/rescue.ts', { i
 export const identities: readonly Identity[] = Object.values(identityFiles)
 
 /** What a bug report keeps of what was read. */
-export const marks = identities.flatMap(({ marks = [] }) => marks)
+export const ownWords: OwnWords = {
+  marks: identities.flatMap(({ marks = [] }) => marks),
+  headOf: (seen) => candidates(seen)[0]?.identity.answerHead ?? 0,
+}
 
 /** What this rescue sheet is about, where a second programmer brings it back. */
 export async function findRescue(sheet: string): Promise<Rescue | undefined> {

@@ -54,7 +54,7 @@ export interface ProgrammerView {
 /** The patient as the screen sees it: no methods. */
 export interface PatientView {
   readonly to: 'itself' | 'target'
-  readonly by: 'isp' | 'bootloader'
+  readonly by: Way['by']
   readonly kind: string
   readonly chip: string
   /** At which it was met; undefined: as the programmer chose. */

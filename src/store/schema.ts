@@ -23,6 +23,8 @@ const factNames: Record<FactName, true> = {
   baud: true,
   bootloader: true,
   protocol: true,
+  core: true,
+  'debug-port': true,
 }
 
 export const text = z.string().check(z.maxLength(4000))

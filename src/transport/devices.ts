@@ -162,12 +162,13 @@ function seenUsb(device: USBDevice): SeenUsb {
     manufacturer: manufacturerName ?? undefined,
     product: productName ?? undefined,
     serial: serialNumber ?? undefined,
-    interfaces: ((device.configuration ?? first)?.interfaces ?? []).map(
-      ({ interfaceNumber, alternate: { interfaceClass, interfaceSubclass, interfaceProtocol } }) => ({
-        number: interfaceNumber,
-        ...{ classCode: interfaceClass, subclass: interfaceSubclass, protocol: interfaceProtocol },
-      }),
-    ),
+    interfaces: ((device.configuration ?? first)?.interfaces ?? []).map(({ interfaceNumber, alternate }) => ({
+      number: interfaceNumber,
+      classCode: alternate.interfaceClass,
+      subclass: alternate.interfaceSubclass,
+      protocol: alternate.interfaceProtocol,
+      ...(alternate.interfaceName && { name: alternate.interfaceName }),
+    })),
   }
 }
 

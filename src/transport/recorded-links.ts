@@ -15,7 +15,7 @@ import {
 import { reportOf, type Around, type Report } from './report.ts'
 import { openSerial } from './serial-link.ts'
 import { openUsb } from './usb-link.ts'
-import { withoutContents } from './without-contents.ts'
+import { withoutContents, type OwnWords } from './without-contents.ts'
 
 export class RecordedLinks {
   readonly #recorder: Recorder
@@ -45,8 +45,8 @@ export class RecordedLinks {
   }
 
   /** They as a bug report. */
-  report(around: Around, marks: readonly string[]): Report {
-    return reportOf(this.#recorder.recorded, around, marks)
+  report(around: Around, ownWords: OwnWords): Report {
+    return reportOf(this.#recorder.recorded, around, ownWords)
   }
 }
 

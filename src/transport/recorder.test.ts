@@ -100,10 +100,11 @@ describe('without contents', () => {
     ...line,
     ...{ kind: 'received', length: bytes.length, bytes },
   })
-  const heard = (pieces: readonly Uint8Array[], marks?: readonly string[]) =>
-    withoutContents({ wires: [], events: pieces.map(received), dropped: 0 }, marks).events.flatMap((one) =>
-      'bytes' in one ? [[...one.bytes]] : [],
-    )
+  const heard = (pieces: readonly Uint8Array[], marks: readonly string[] = []) =>
+    withoutContents(
+      { wires: [], events: pieces.map(received), dropped: 0 },
+      { marks, headOf: () => 0 },
+    ).events.flatMap((one) => ('bytes' in one ? [[...one.bytes]] : []))
 
   test('what is received byte by byte is one long transfer, emptied from where it is long, but for its end', () => {
     const pieces = Array.from({ length: 12 }, (_, i) => Uint8Array.of(i + 1))

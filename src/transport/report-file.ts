@@ -36,7 +36,7 @@ const seen = z.discriminatedUnion('link', [
     deviceVersion: z.tuple([u8, u8, u8]),
     ...{ manufacturer: optionalText, product: optionalText, serial: optionalText },
     interfaces: z
-      .array(z.object({ number: u8, classCode: u8, subclass: u8, protocol: u8 }))
+      .array(z.object({ number: u8, classCode: u8, subclass: u8, protocol: u8, name: optionalText }))
       .check(z.maxLength(most.interfaces)),
   }),
   z.object({ link: z.literal('serial'), vendorId: z.optional(u16), productId: z.optional(u16) }),

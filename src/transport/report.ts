@@ -4,7 +4,7 @@
  */
 import { hexBytes } from '#core/bytes.ts'
 import type { Recorded, RecordedWire, WireEvent } from './recorder.ts'
-import { withoutContents } from './without-contents.ts'
+import { withoutContents, type OwnWords } from './without-contents.ts'
 
 /** In an event of a report its bytes are hex text. */
 type Written<E> = E extends { bytes: Uint8Array } ? Omit<E, 'bytes'> & { readonly bytes: string } : E
@@ -29,10 +29,8 @@ export interface Report {
 /** What a report says beside what was recorded. */
 export type Around = Pick<Report, 'build' | 'browser' | 'contents' | 'log'>
 
-/** `marks`: see `withoutContents`. */
-
-export function reportOf(recorded: Recorded, around: Around, marks: readonly string[] = []): Report {
-  const { wires, events, dropped } = around.contents ? recorded : withoutContents(recorded, marks)
+export function reportOf(recorded: Recorded, around: Around, ownWords?: OwnWords): Report {
+  const { wires, events, dropped } = around.contents ? recorded : withoutContents(recorded, ownWords)
   const serials = recorded.wires.flatMap(({ seen }) => ('serial' in seen && seen.serial ? [seen.serial] : []))
   const nameless = (line: string) =>
     serials

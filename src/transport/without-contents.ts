@@ -18,14 +18,20 @@ const stringDescriptor = 3
 
 type Said = Extract<WireEvent, { bytes: Uint8Array }>
 
-/**
- * `marks`: words of published firmware, and serial numbers that are none, by which drivers tell who is there; one that
- * two transfers share is lost.
- */
+/** By which drivers tell who is there. */
+export interface OwnWords {
+  /** Words of published firmware, and serial numbers that are none; one that two transfers share is lost. */
+  readonly marks: readonly string[]
+  /** How many bytes of each answer are the device's own words. */
+  headOf(seen: Seen): number
+}
+const nothing: OwnWords = { marks: [], headOf: () => 0 }
+
 export function withoutContents(
   { wires, events, dropped }: Recorded,
-  marks: readonly string[] = [],
+  { marks, headOf }: OwnWords = nothing,
 ): Recorded {
+  const heads = new Map(wires.map(({ wire, seen }) => [wire, headOf(seen)]))
   const ownSerial = (seen: Seen) =>
     'serial' in seen && !marks.includes(seen.serial ?? '') ? seen.serial : undefined
   const serialOf = new Map(wires.map(({ wire, seen }) => [wire, ownSerial(seen)]))
@@ -49,13 +55,15 @@ export function withoutContents(
       seen: ownSerial(seen) === undefined ? seen : { ...seen, serial: undefined },
     })),
     events: events.map((event) =>
-      'bytes' in event && isOwn(event) ? { ...event, bytes: emptied(event, ends.has(event), marks) } : event,
+      'bytes' in event && isOwn(event)
+        ? { ...event, bytes: emptied(event, ends.has(event), marks, heads.get(event.wire) ?? 0) }
+        : event,
     ),
   }
 }
 
-/** `isEnd`: its last byte is not of what was asked for. */
-function emptied(event: Said, isEnd: boolean, marks: readonly string[]): Uint8Array {
+/** `isEnd`: its last byte is not of what was asked for. `head`: so many bytes of it are not either. */
+function emptied(event: Said, isEnd: boolean, marks: readonly string[], head: number): Uint8Array {
   const { bytes } = event
   const left = new Uint8Array(bytes.length)
   if (event.kind === 'sent' || (event.kind === 'usb' && event.direction === 'out')) {
@@ -65,6 +73,7 @@ function emptied(event: Said, isEnd: boolean, marks: readonly string[]): Uint8Ar
   const content = isEnd ? bytes.subarray(0, -1) : bytes
   if (isBlank(content)) return bytes
   if (isEnd) left.set(bytes.subarray(-1), content.length)
+  left.set(content.subarray(0, head))
   const text = new TextDecoder('latin1').decode(content)
   for (const mark of marks)
     for (let at = text.indexOf(mark); at >= 0; at = text.indexOf(mark, at + 1))

@@ -12,7 +12,7 @@ import { toFlashError, type ErrorCode } from '#core/errors.ts'
 import type { Fact, Programmer } from '#core/programmer.ts'
 import type { ProgressEvent } from '#core/progress.ts'
 import { readContents } from '#jobs/backup.ts'
-import { candidateFor, identities, marks, openProgrammer } from '#jobs/identify.ts'
+import { candidateFor, identities, openProgrammer, ownWords } from '#jobs/identify.ts'
 import { openDatabase, type Database } from '#store/db.ts'
 import { replayed } from '#transport/replay.ts'
 import { parseReport } from '#transport/report-file.ts'
@@ -109,7 +109,7 @@ describe.each(patients)('$id, $name', { timeout: 60_000 }, ({ id, has }) => {
     }
     const then = await using(openFirst(rig, ctx), look)
     const around = { build: 'test', browser: 'test', contents, log: [] }
-    const json = JSON.stringify(rig.devices.recording?.report(around, marks))
+    const json = JSON.stringify(rig.devices.recording?.report(around, ownWords))
     await rig.plugged.unplug()
 
     const attached = replayed(parseReport(new TextEncoder().encode(json)), rig.clock).at(-1)

@@ -12,6 +12,9 @@ import { distinctPlaces } from './places.ts'
 import { setUp } from './rig.ts'
 import { smallestOfEachKind } from './variants.ts'
 
+/** Of a USB device; in a longer job, too, only the places where it differs are tried. */
+const mostTransfers = 1000
+
 const smallest = await smallestOfEachKind()
 
 export function sweep(some: readonly Fault[]): void {
@@ -34,7 +37,9 @@ export function sweep(some: readonly Fault[]): void {
         const { planned, kinds } = await undisturbed(rig)
         const all = Array.from(kinds, (_, i) => i + 1)
         const isMine = (_: number, i: number) => i % faults.length === faults.indexOf(fault)
-        const places = rig.plugged.link === 'usb' ? all : distinctPlaces(kinds).filter(isMine)
+        const isLong = all.length > mostTransfers
+        const distinct = distinctPlaces(kinds)
+        const places = rig.plugged.link === 'usb' ? (isLong ? distinct : all) : distinct.filter(isMine)
         let felt = 0
         for (const at of places) {
           const ending = await recovers(await setUp(id, db, dials), fault, at, planned)
