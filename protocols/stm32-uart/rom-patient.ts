@@ -20,8 +20,8 @@ import type {
   Unreadable,
 } from '#core/programmer.ts'
 import { checkCortexM } from '#chips/cortex-m-check.ts'
-import { dfuseKind, sizesText } from '#chips/flash-sectors.ts'
-import { findStm32Part, flashStart, sectorsOf, type Stm32Part } from '#chips/stm32-parts.ts'
+import { sizesText } from '#chips/flash-sectors.ts'
+import { findStm32Part, flashStart, sectorsOf, stm32Kind, type Stm32Part } from '#chips/stm32-parts.ts'
 import { Command, mostBytes } from './packets.ts'
 import { isRefused, type RomSession } from './session.ts'
 
@@ -31,8 +31,6 @@ const kibibyteMs = 40
 const unprotectionMs = 20_000
 /** stm32flash waits as long. */
 const mostUnprotectionMs = 35_000
-/** As the ROM's DfuSe shows itself on USB. */
-const dfuIds = '0483:df11'
 
 /**
  * @throws `target-unknown` when nobody knows how much flash it has
@@ -107,10 +105,7 @@ export class RomPatient implements Patient {
     this.#session = session
     this.#sectors = session.canErase ? sectorsOf(part, kib) : []
     this.#flash = { address: flashStart, length: kib * 1024 }
-    // By DfuSe its sectors are all that is known of it.
-    this.kind = part.hasDfu
-      ? dfuseKind('cortex-m', dfuIds, sectorsOf(part, kib))
-      : `cortex-m:stm32:${part.id.toString(16)}`
+    this.kind = stm32Kind(part, kib)
     // a protected one does not say how much it has: as much as any with its id, until it is open
     this.chip = isProtected ? part.name : `${part.name} (${String(kib)} KiB)`
     const isWritable = this.#sectors.length > 0

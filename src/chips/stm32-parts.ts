@@ -8,6 +8,7 @@
  * erased.
  */
 import type { Range } from '#core/programmer.ts'
+import { dfuseKind } from './flash-sectors.ts'
 
 export interface Stm32Part {
   /** As Get ID says it. */
@@ -117,6 +118,13 @@ const parts: readonly Stm32Part[] = [
 ]
 
 export const findStm32Part = (id: number): Stm32Part | undefined => parts.find((one) => one.id === id)
+
+/** As the ROM's DfuSe shows itself on USB. */
+const dfuIds = '0483:df11'
+
+/** `Patient.kind`, whichever way leads there. By DfuSe its sectors are all that is known of it. */
+export const stm32Kind = (part: Stm32Part, kib: number): string =>
+  part.hasDfu ? dfuseKind('cortex-m', dfuIds, sectorsOf(part, kib)) : `cortex-m:stm32:${part.id.toString(16)}`
 
 /** Its pages or sectors, as they are numbered for erasing; the chip may have fewer KiB than others with its id. */
 export function sectorsOf({ pagesKib = [] }: Stm32Part, kib: number): readonly Range[] {

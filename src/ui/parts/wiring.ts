@@ -16,6 +16,7 @@ export type Diagram =
   | 'stm32-boot'
   | 'pico-bootsel'
   | 'stm32-uart'
+  | 'swd'
 
 export type Signal = 'MOSI' | 'MISO' | 'SCK' | 'RST' | 'VCC' | 'GND'
 
@@ -72,6 +73,7 @@ export const connections: Readonly<Record<Diagram, readonly Connection[]>> = {
   'stm32-boot': [],
   'pico-bootsel': [],
   'stm32-uart': [],
+  swd: [],
 }
 
 export type Point = readonly [x: number, y: number]

@@ -33,6 +33,8 @@ const facts: Record<FactName, Term> = {
   baud: { name: m.fact_baud, help: m.fact_help_baud },
   bootloader: { name: m.fact_bootloader, help: m.fact_help_bootloader },
   protocol: { name: m.fact_protocol, help: m.fact_help_protocol },
+  core: { name: m.fact_core, help: m.fact_help_core },
+  'debug-port': { name: m.fact_debug_port, help: m.fact_help_debug_port },
 }
 
 const memories: Record<MemoryId, Term> = {

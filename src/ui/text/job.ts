@@ -142,6 +142,8 @@ export function jobSteps(view: JobView, atHand: StepName, order: readonly StepNa
 const ways: Record<`${WayView['to']} by ${WayView['by']}`, () => string> = {
   'target by isp': m.way_target_isp,
   'itself by isp': m.way_itself_isp,
+  'target by swd': m.way_target_swd,
+  'itself by swd': m.way_itself_swd,
   'itself by bootloader': m.way_itself_bootloader,
   'target by bootloader': m.way_target_bootloader,
 }

@@ -26,6 +26,7 @@ const others: Readonly<Record<string, () => string>> = {
   'usbasp:atmega8': m.practice_usbasp_atmega8,
   'usbasp:attiny85': m.practice_usbasp_attiny85,
   'usbasp:attiny13': m.practice_usbasp_attiny13,
+  'cmsis-dap:stm32f103': m.practice_debug_probe,
   'dfu:stm32f072': m.practice_stm32f072,
   'dfu:stm32f405': m.practice_stm32f405,
   'stm32-uart:stm32f103': m.practice_stm32f103_uart,

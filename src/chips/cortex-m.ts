@@ -1,0 +1,158 @@
+/**
+ * The core of a Cortex-M under a debugger: stopped, started, reset, and made to run a routine in its RAM. Sources: Armv7-M
+ * and Armv6-M Architecture Reference Manuals, C1 ("Debug"), and B3.2.6 (AIRCR).
+ */
+import { hex } from '#core/bytes.ts'
+import type { Context } from '#core/context.ts'
+import { FlashError } from '#core/errors.ts'
+import { readWord, type TargetMemory } from './target-memory.ts'
+
+const Register = {
+  Cpuid: 0xe000_ed00,
+  Aircr: 0xe000_ed0c,
+  Dhcsr: 0xe000_edf0,
+  Dcrsr: 0xe000_edf4,
+  Dcrdr: 0xe000_edf8,
+  Demcr: 0xe000_edfc,
+} as const
+
+/** Written words are unsigned: bit 31 is set. */
+const debugKey = 0xa05f_0000
+const Debug = { Enable: 1, Halt: 2, MaskInterrupts: 8 } as const
+const Status = { Halted: 1 << 17, Lockup: 1 << 19 } as const
+const resetKey = 0x05fa_0004
+/** VC_CORERESET: it stops before its first instruction. */
+const catchReset = 1
+const traceEnable = 0x0100_0000
+const thumb = 0x0100_0000
+const writeRegister = 0x1_0000
+const Core = { StackPointer: 13, ProgramCounter: 15, Status: 16 } as const
+
+const haltMs = 1000
+const resetMs = 1000
+const pollMs = 1
+const mostPollMs = 5
+
+/** What a routine begins with; r0 is the first of `arguments`. */
+export interface Routine {
+  readonly entry: number
+  readonly stack: number
+  readonly arguments: readonly number[]
+  /** It takes no longer. */
+  readonly timeoutMs: number
+}
+
+export class CortexM {
+  readonly #memory: TargetMemory
+
+  constructor(memory: TargetMemory) {
+    this.#memory = memory
+  }
+
+  readCpuid(ctx: Context): Promise<number> {
+    return readWord(this.#memory, Register.Cpuid, ctx)
+  }
+
+  async isHalted(ctx: Context): Promise<boolean> {
+    return ((await this.#status(ctx)) & Status.Halted) !== 0
+  }
+
+  async halt(ctx: Context): Promise<void> {
+    await this.#control(Debug.Enable | Debug.Halt, ctx)
+    await this.#untilHalted('stopping its core', haltMs, ctx)
+  }
+
+  /** While it is held in reset: let go, it stops before its first instruction. */
+  async catchReset(ctx: Context): Promise<void> {
+    await this.#memory.writeWords([[Register.Demcr, traceEnable | catchReset]], ctx)
+    await this.#control(Debug.Enable | Debug.Halt, ctx)
+  }
+
+  /** It stands before its first instruction afterwards. */
+  async resetAndHalt(ctx: Context): Promise<void> {
+    await this.catchReset(ctx)
+    await this.#reset(ctx)
+    await this.#untilHalted('resetting its core', resetMs, ctx)
+    await this.#memory.writeWords([[Register.Demcr, traceEnable]], ctx)
+  }
+
+  /** As after power-on, without a debugger. */
+  async resetAndRun(ctx: Context): Promise<void> {
+    await this.#memory.writeWords(
+      [
+        [Register.Demcr, 0],
+        [Register.Dhcsr, debugKey],
+      ],
+      ctx,
+    )
+    await this.#reset(ctx)
+  }
+
+  /** On from where it was stopped, without a debugger. */
+  async run(ctx: Context): Promise<void> {
+    await this.#memory.writeWords(
+      [
+        [Register.Demcr, 0],
+        [Register.Dhcsr, debugKey | Debug.Enable],
+        [Register.Dhcsr, debugKey],
+      ],
+      ctx,
+    )
+  }
+
+  /**
+   * Runs it until its breakpoint, interrupts masked; the core was halted. What it says then is in its registers.
+   * @throws `timeout` · `device-refused` when it went astray
+   */
+  async call({ entry, stack, arguments: given, timeoutMs }: Routine, ctx: Context): Promise<void> {
+    const registers: (readonly [number, number])[] = [
+      ...given.map((value, i) => [i, value] as const),
+      [Core.StackPointer, stack],
+      [Core.ProgramCounter, entry],
+      [Core.Status, thumb],
+    ]
+    await this.#memory.writeWords(
+      [
+        // the mask takes effect while it stands
+        [Register.Dhcsr, debugKey | Debug.Enable | Debug.Halt | Debug.MaskInterrupts],
+        ...registers.flatMap(([index, value]): [number, number][] => [
+          [Register.Dcrdr, value],
+          [Register.Dcrsr, writeRegister | index],
+        ]),
+        [Register.Dhcsr, debugKey | Debug.Enable | Debug.MaskInterrupts],
+      ],
+      ctx,
+    )
+    await this.#untilHalted('running a routine', timeoutMs, ctx)
+  }
+
+  async readRegister(index: number, ctx: Context): Promise<number> {
+    await this.#memory.writeWords([[Register.Dcrsr, index]], ctx)
+    return readWord(this.#memory, Register.Dcrdr, ctx)
+  }
+
+  #status(ctx: Context): Promise<number> {
+    return readWord(this.#memory, Register.Dhcsr, ctx)
+  }
+
+  #control(bits: number, ctx: Context): Promise<void> {
+    return this.#memory.writeWords([[Register.Dhcsr, (debugKey | bits) >>> 0]], ctx)
+  }
+
+  /** The debug port may be away for a moment while the chip resets. */
+  async #reset(ctx: Context): Promise<void> {
+    await this.#memory.writeWords([[Register.Aircr, resetKey]], ctx)
+  }
+
+  async #untilHalted(during: string, timeoutMs: number, ctx: Context): Promise<void> {
+    const until = ctx.clock.now() + timeoutMs
+    for (let waitMs: number = pollMs; ; waitMs = Math.min(waitMs * 2, mostPollMs)) {
+      const status = await this.#status(ctx)
+      if ((status & Status.Halted) !== 0) return
+      if ((status & Status.Lockup) !== 0)
+        throw new FlashError('device-refused', { during, status: `lockup ${hex(status, 8)}` })
+      if (ctx.clock.now() >= until) throw new FlashError('timeout', { during, timeoutMs })
+      await ctx.sleep(waitMs)
+    }
+  }
+}

@@ -1,0 +1,178 @@
+/**
+ * The flash of an STM32F1 and of its clones through its controller (FPEC): pages erased and programmed by a routine in
+ * RAM, which takes halfwords as fast as the flash does. Source: ST, PM0075 ("STM32F10xxx Flash programming").
+ */
+import { hex, isBlank, lengthBeforeBlank } from '#core/bytes.ts'
+import type { Context } from '#core/context.ts'
+import { FlashError } from '#core/errors.ts'
+import type { CortexM } from './cortex-m.ts'
+import { readWord, type TargetMemory } from './target-memory.ts'
+
+const fpec = 0x4002_2000
+const Register = {
+  Key: fpec + 0x04,
+  OptionKey: fpec + 0x08,
+  Status: fpec + 0x0c,
+  Control: fpec + 0x10,
+  Address: fpec + 0x14,
+  Options: fpec + 0x1c,
+} as const
+const Control = {
+  Program: 0x01,
+  PageErase: 0x02,
+  OptionProgram: 0x10,
+  OptionErase: 0x20,
+  Start: 0x40,
+  Lock: 0x80,
+  OptionsOpen: 0x200,
+} as const
+const Status = { Busy: 1, NotErased: 4, WriteProtected: 0x10, Errors: 0x14, Clear: 0x34 } as const
+const keys = [0x4567_0123, 0xcdef_89ab] as const
+const readProtected = 2
+
+export const optionBytes = { address: 0x1fff_f800, length: 16 } as const
+/** RDP off, and its complement. */
+const unprotected = Uint8Array.of(0xa5, 0x5a)
+
+const ram = 0x2000_0000
+/** Behind the routine. */
+const buffer = ram + 0x100
+/** The smallest of these chips have 4 KiB. */
+const stack = ram + 0x1000
+/** PM0075, table 4 is typical; data sheets give 40 ms at most for an erase, 70 µs for a halfword. */
+const eraseMs = 100
+const halfwordMs = 0.2
+
+/**
+ * r0 source, r1 destination, r2 how many halfwords, r3 the controller, with PG set. Ends at its breakpoint: r2 is 0, or so
+ * many are left; r4 is the status register then.
+ *
+ *     next: ldrh r4, [r0]; strh r4, [r1]; adds r0, #2; adds r1, #2
+ *     busy: ldr r4, [r3, #12]; movs r5, #1; tst r4, r5; bne busy
+ *           movs r5, #0x14; tst r4, r5; bne end; subs r2, #1; bne next
+ *     end:  bkpt
+ */
+const routine = Uint8Array.from([
+  ...[0x04, 0x88, 0x0c, 0x80, 0x02, 0x30, 0x02, 0x31],
+  ...[0xdc, 0x68, 0x01, 0x25, 0x2c, 0x42, 0xfb, 0xd1],
+  ...[0x14, 0x25, 0x2c, 0x42, 0x01, 0xd1, 0x01, 0x3a, 0xf2, 0xd1],
+  ...[0x00, 0xbe],
+])
+
+export class Stm32f1Flash {
+  readonly #memory: TargetMemory
+  readonly #core: CortexM
+  #isRoutineThere = false
+  /** Whether anything of the chip was changed, its RAM included. */
+  hasChanged = false
+
+  constructor(memory: TargetMemory, core: CortexM) {
+    this.#memory = memory
+    this.#core = core
+  }
+
+  async isReadProtected(ctx: Context): Promise<boolean> {
+    return ((await readWord(this.#memory, Register.Options, ctx)) & readProtected) !== 0
+  }
+
+  /**
+   * A whole page: erased, and programmed where it is not to be blank. The core is halted.
+   * @throws `write-protected` · `device-refused` with the status register
+   */
+  async replacePage(address: number, bytes: Uint8Array, ctx: Context): Promise<void> {
+    this.hasChanged = true
+    await this.#unlock(ctx)
+    await this.#memory.writeWords(
+      [
+        [Register.Status, Status.Clear],
+        [Register.Control, Control.PageErase],
+        [Register.Address, address],
+        [Register.Control, Control.PageErase | Control.Start],
+      ],
+      ctx,
+    )
+    const count = (lengthBeforeBlank(bytes) + 1) >> 1
+    if (!isBlank(bytes)) await this.#bring(bytes.subarray(0, count * 2), ctx) // while it erases
+    await this.#untilReady(`erasing ${hex(address, 8)}`, ctx)
+    if (count > 0) await this.#program(address, count, ctx)
+    await this.#memory.writeWords([[Register.Control, Control.Lock]], ctx)
+  }
+
+  /** It erases all of the flash, and takes effect with a reset, which is done. The core is halted afterwards. */
+  async liftReadProtection(ctx: Context): Promise<void> {
+    this.hasChanged = true
+    await this.#unlock(ctx)
+    await this.#memory.writeWords(
+      [
+        [Register.OptionKey, keys[0]],
+        [Register.OptionKey, keys[1]],
+        [Register.Control, Control.OptionErase | Control.OptionsOpen],
+        [Register.Control, Control.OptionErase | Control.OptionsOpen | Control.Start],
+      ],
+      ctx,
+    )
+    await this.#untilReady('erasing its option bytes', ctx)
+    await this.#memory.writeWords([[Register.Control, Control.OptionProgram | Control.OptionsOpen]], ctx)
+    await this.#memory.write(optionBytes.address, unprotected, ctx, 2)
+    await this.#untilReady('lifting its read protection', ctx)
+    await this.#core.resetAndHalt(ctx)
+  }
+
+  async #program(address: number, count: number, ctx: Context): Promise<void> {
+    await this.#memory.writeWords([[Register.Control, Control.Program]], ctx)
+    await this.#core.call(
+      {
+        entry: ram,
+        stack,
+        arguments: [buffer, address, count, fpec],
+        timeoutMs: eraseMs + count * halfwordMs,
+      },
+      ctx,
+    )
+    if ((await this.#core.readRegister(2, ctx)) === 0) return
+    this.#isRoutineThere = false
+    const status = await this.#core.readRegister(4, ctx)
+    await this.#memory.writeWords([[Register.Control, Control.Lock]], ctx)
+    this.#refuse(`programming ${hex(address, 8)}`, status)
+  }
+
+  /** The bytes into RAM, and the routine, if it is not there yet. */
+  async #bring(bytes: Uint8Array, ctx: Context): Promise<void> {
+    try {
+      if (!this.#isRoutineThere) await this.#memory.write(ram, routine, ctx)
+      this.#isRoutineThere = true
+      const words = new Uint8Array((bytes.length + 3) & ~3)
+      words.set(bytes)
+      await this.#memory.write(buffer, words, ctx)
+    } catch (error) {
+      this.#isRoutineThere = false
+      throw error
+    }
+  }
+
+  async #unlock(ctx: Context): Promise<void> {
+    if (((await readWord(this.#memory, Register.Control, ctx)) & Control.Lock) === 0) return
+    const unlocking = keys.map((key) => [Register.Key, key] as const)
+    await this.#memory.writeWords(unlocking, ctx)
+    const control = await readWord(this.#memory, Register.Control, ctx)
+    if ((control & Control.Lock) !== 0)
+      throw new FlashError('device-refused', { during: 'unlocking its flash', status: hex(control, 8) })
+  }
+
+  async #untilReady(during: string, ctx: Context): Promise<void> {
+    for (const until = ctx.clock.now() + eraseMs; ;) {
+      const status = await readWord(this.#memory, Register.Status, ctx)
+      if ((status & Status.Busy) === 0) {
+        if ((status & Status.Errors) !== 0) this.#refuse(during, status)
+        return
+      }
+      if (ctx.clock.now() >= until) throw new FlashError('timeout', { during, timeoutMs: eraseMs })
+      await ctx.sleep(1)
+    }
+  }
+
+  #refuse(during: string, status: number): never {
+    if ((status & Status.WriteProtected) !== 0) throw new FlashError('write-protected', { memory: 'flash' })
+    throw new FlashError('device-refused', { during, status: `FLASH_SR ${hex(status, 8)}` })
+  }
+}
