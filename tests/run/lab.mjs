@@ -25,6 +25,7 @@ const needed = {
   'dfu-util': '/usr/bin/dfu-util',
   'dfu-programmer': '/usr/bin/dfu-programmer',
   stm32flash: '/usr/bin/stm32flash',
+  openocd: '/usr/bin/openocd',
   binutils: '/usr/bin/objcopy',
   procps: '/usr/bin/pgrep',
   xvfb: '/usr/bin/Xvfb',

@@ -1,0 +1,54 @@
+/**
+ * Probes that speak CMSIS-DAP v2: any interface of the vendor's own class that is called so, whoever made it. Source:
+ * ARM-software/CMSIS-DAP, `dap_firmware.md` ("USB interfaces").
+ */
+import { usbId, versionText } from '#core/bytes.ts'
+import type { Fact, Identity, Recognition, SeenInterface, SeenUsb } from '#core/programmer.ts'
+
+const vendorClass = 0xff
+const name = /CMSIS-DAP/i
+
+/** The interface that commands go to; undefined: there is none. */
+export const dapInterface = ({ interfaces, product = '' }: SeenUsb): SeenInterface | undefined => {
+  const own = interfaces.filter(({ classCode }) => classCode === vendorClass)
+  return own.find((one) => name.test(one.name ?? '')) ?? (name.test(product) ? own[0] : undefined)
+}
+
+const models: Readonly<Record<string, string>> = {
+  '0d28:0204': 'DAPLink',
+  '2e8a:000c': 'Raspberry Pi Debug Probe',
+}
+
+export default {
+  id: 'cmsis-dap',
+  name: 'CMSIS-DAP',
+  link: 'usb',
+  filters: [
+    ...Object.keys(models).map((id) => {
+      const [vendorId = 0, productId = 0] = id.split(':').map((part) => parseInt(part, 16))
+      return { vendorId, productId }
+    }),
+    { classCode: vendorClass, subclassCode: 0 },
+  ],
+  toTarget: ['swd'],
+  answerHead: 4, // id, count, acknowledge
+  recognise(seen): Recognition | undefined {
+    if (seen.link !== 'usb' || !dapInterface(seen)) return undefined
+    const id = usbId(seen.vendorId, seen.productId)
+    const model = models[id] ?? seen.product ?? 'CMSIS-DAP'
+    const facts: readonly [Fact['name'], string | undefined, string][] = [
+      ['model', model, 'idVendor, idProduct, iProduct'],
+      ['mode', 'application', 'iInterface'],
+      ['usb-id', id, 'idVendor, idProduct'],
+      ['firmware-version', versionText(seen.deviceVersion), 'bcdDevice'],
+      ['manufacturer', seen.manufacturer, 'iManufacturer'],
+      ['product', seen.product, 'iProduct'],
+      ['serial', seen.serial, 'iSerialNumber'],
+    ]
+    return {
+      ...{ model, mode: 'application', confidence: 'certain', usable: true, notices: [] },
+      facts: facts.flatMap(([name, value, source]) => (value ? [{ name, value, source }] : [])),
+    }
+  },
+  proven: { identify: ['twin'], backup: ['twin'], flash: ['twin'], verify: ['twin'] },
+} satisfies Identity
