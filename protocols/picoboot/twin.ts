@@ -84,7 +84,7 @@ export default {
   }),
   'pico-running': board({
     name: 'Raspberry Pi Pico running a program of the SDK',
-    ...{ chip: 'RP2040', kib: 512, program: small, isRunning: true },
+    ...{ chip: 'RP2040', kib: 256, program: small, isRunning: true },
   }),
   rp2350: board({
     name: 'RP2350 with 256 KiB of flash, BOOTSEL held',
