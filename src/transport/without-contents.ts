@@ -23,7 +23,7 @@ export interface OwnWords {
   /** Words of published firmware, and serial numbers that are none; one that two transfers share is lost. */
   readonly marks: readonly string[]
   /** How many bytes of each answer are the device's own words. */
-  headOf(seen: Seen): number
+  readonly headOf: (seen: Seen) => number
 }
 const nothing: OwnWords = { marks: [], headOf: () => 0 }
 
