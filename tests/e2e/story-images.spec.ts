@@ -1,5 +1,5 @@
 /** Somebody has a firmware file and wants to know what it is, without a device, or has an archive of some. */
-import { expect } from '@playwright/test'
+import { expect, type Page } from '@playwright/test'
 import { zipSync } from 'fflate'
 import { parseSRecord } from '../../src/firmware/s-record.ts'
 import { formatUf2 } from '../../src/firmware/uf2.format.ts'
@@ -25,6 +25,46 @@ test('a file for several chips asks which one is meant', async ({ page, story })
   await story.reads('UF2')
   const hash = sha256(new Uint8Array(512).fill(0xa5))
   await story.reads(new RegExp(`${hash.slice(0, 4)} ${hash.slice(4, 8)}`))
+})
+
+/** The drive of a boot loader, as a folder of the browser's own; it has no picker for that. */
+async function showDrive(page: Page, info: string | undefined): Promise<void> {
+  await page.evaluate(async (info) => {
+    const folder = await navigator.storage.getDirectory()
+    if (info !== undefined) {
+      const file = await folder.getFileHandle('Info_UF2.txt', { create: true })
+      const writable = await file.createWritable()
+      await writable.write(info)
+      await writable.close()
+    }
+    Object.assign(globalThis, { showDirectoryPicker: () => Promise.resolve(folder) })
+  }, info)
+}
+
+test('a UF2 is copied onto the drive of a board that it is for, and no other', async ({ page, story }) => {
+  await page.goto('./#/images')
+  const file = formatUf2([{ address: 0x1000_0000, bytes: new Uint8Array(4096).fill(0x5a) }], {
+    family: 0xe48bff56,
+  })
+  await story.bring('pico.uf2', file, en.image_drop)
+  await expect(story.heading('pico.uf2')).toBeVisible()
+  await showDrive(page, undefined)
+  await story.button(en.drive_copy).click()
+  await story.reads(like(en.drive_none, { file: 'INFO_UF2.TXT' }))
+
+  await showDrive(page, 'Model: Raspberry Pi RP2350\nBoard-ID: RP2350\n')
+  await story.button(en.drive_copy).click()
+  await story.reads(like(en.drive_other_chip, { model: 'Raspberry Pi RP2350', chip: 'RP2040' }))
+
+  await showDrive(page, 'Model: Raspberry Pi RP2\nBoard-ID: RPI-RP2\n')
+  await story.button(en.drive_copy).click()
+  await story.reads(like(en.drive_copied, { model: 'Raspberry Pi RP2' }))
+  const copied = await page.evaluate(async () => {
+    const folder = await navigator.storage.getDirectory()
+    const file = await (await folder.getFileHandle('pico.uf2')).getFile()
+    return [...new Uint8Array(await file.arrayBuffer())]
+  })
+  expect(Buffer.from(copied).equals(Buffer.from(file))).toBe(true)
 })
 
 const bytes = practiceBytes('USBasp 1.10 practice image for ATmega8')
