@@ -17,6 +17,8 @@ const jobs = [
   'dfu:stm32f072',
   'dfu:stm32f405',
   'picoboot:pico',
+  'stm32-uart:stm32f030',
+  'cmsis-dap:stm32f103',
 ]
 
 /** As large as a USBasp's firmware. */
