@@ -30,7 +30,7 @@ describe('listing', () => {
         ...{ link: 'usb', vendorId: 0xcafe, productId: 0xbeef, deviceClass: 0xff, deviceVersion: [1, 0, 4] },
         ...{ manufacturer: 'Echoes', product: 'Echo', serial: '42' },
         interfaces: [
-          { number: 0, classCode: 0xff, subclass: 1, protocol: 2 },
+          { number: 0, classCode: 0xff, subclass: 1, protocol: 2, name: 'Bulk' },
           { number: 1, classCode: 3, subclass: 0, protocol: 0 },
           { number: 2, classCode: 10, subclass: 0, protocol: 0 },
         ],
