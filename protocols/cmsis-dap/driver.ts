@@ -44,9 +44,9 @@ const configurationType = 2
 const headBytes = 9
 const mostConfigurationBytes = 4096
 
-/** Short wires take more, long ones less; a full-speed probe gains nothing beyond a MHz. */
 const speedsHz = [10_000_000, 4_000_000, 2_000_000, 1_000_000, 400_000, 100_000]
-const ownChoiceHz = 1_000_000
+/** Tried in this order; a full-speed probe gains nothing beyond a MHz. */
+const ownChoicesHz = [1_000_000, 400_000, 100_000]
 /** As dapjs has it. */
 const waits = 100
 const mostBits = 256
@@ -117,18 +117,19 @@ interface Packet {
 
 class DapPort implements DebugPort {
   readonly speedsHz = speedsHz
+  readonly ownChoicesHz = ownChoicesHz
   readonly #session: DapSession
 
   constructor(session: DapSession) {
     this.#session = session
   }
 
-  async attach(speedHz: number | undefined): Promise<void> {
+  async attach(speedHz: number): Promise<void> {
     const session = this.#session
     const [, port] = await session.exchange(connect(Port.Swd))
     if (port !== Port.Swd)
       throw new FlashError('device-refused', { during: 'taking the SWD lines', status: String(port) })
-    await session.tell(swjClock(speedHz ?? ownChoiceHz), 'setting the speed')
+    await session.tell(swjClock(speedHz), 'setting the speed')
     await session.tell(transferConfigure(waits), 'setting its patience')
     await session.tell(swdConfigure, 'setting its turnaround')
     await session.tell(hostStatus(true), 'switching its light on')
@@ -143,14 +144,15 @@ class DapPort implements DebugPort {
   }
 
   async transfer(row: readonly Access[]): Promise<Transferred> {
-    const packets = packed(row, this.#session.packetBytes)
-    const answers = await this.#session.exchangeAll(packets.map(({ command }) => command))
     const words: number[] = []
-    for (const [i, { kind, accesses, reads }] of packets.entries()) {
-      const answer = parseTransfer(answers[i] ?? new Uint8Array(), kind, reads, accesses)
-      words.push(...answer.words)
-      if (answer.count < accesses || answer.ack !== Ack.Ok)
-        return { ack: ackOf(answer.ack), words: Uint32Array.from(words) }
+    for (const together of inTurns(packed(row, this.#session.packetBytes))) {
+      const answers = await this.#session.exchangeAll(together.map(({ command }) => command))
+      for (const [i, { kind, accesses, reads }] of together.entries()) {
+        const answer = parseTransfer(answers[i] ?? new Uint8Array(), kind, reads, accesses)
+        words.push(...answer.words)
+        if (answer.count < accesses || answer.ack !== Ack.Ok)
+          return { ack: ackOf(answer.ack), words: Uint32Array.from(words) }
+      }
     }
     return { ack: 'ok', words: Uint32Array.from(words) }
   }
@@ -166,6 +168,21 @@ class DapPort implements DebugPort {
 }
 
 const ackOf = (ack: number): RowAck => (ack === Ack.Wait ? 'wait' : ack === Ack.Fault ? 'fault' : 'none')
+
+/**
+ * Blocks of one register may be under way together. Other accesses wait for those before: what follows one that was
+ * refused must not be done.
+ */
+function inTurns(packets: readonly Packet[]): Packet[][] {
+  const turns: Packet[][] = []
+  for (const packet of packets) {
+    const last = turns.at(-1)
+    const isBlock = packet.kind === Command.TransferBlock
+    if (isBlock && last?.at(-1)?.kind === packet.kind) last.push(packet)
+    else turns.push([packet])
+  }
+  return turns
+}
 
 /** Single accesses together, rows of one register as blocks. */
 function packed(row: readonly Access[], packetBytes: number): Packet[] {

@@ -1,54 +1,10 @@
 /** The debug port's side of an Arm chip, against the emulated one, without a probe in between. */
 import { expect, test } from 'vitest'
-import { Ack, type TwinSwd } from '#bench/twin-swd.ts'
 import { TwinStm32f1 } from '#bench/twin-stm32f1.ts'
 import { VirtualClock } from '#bench/virtual-clock.ts'
 import { Context } from '#core/context.ts'
 import { viaDebugPort } from './adiv5.ts'
-import type { Access, DebugPort, Transferred } from './debug-port.ts'
-
-const acks: Readonly<Record<number, Transferred['ack']>> = {
-  [Ack.Ok]: 'ok',
-  [Ack.Wait]: 'wait',
-  [Ack.Fault]: 'fault',
-}
-
-/** Access after access, with the value of a posted read fetched by itself. */
-function directly(swd: TwinSwd): DebugPort & { readonly rows: (readonly Access[])[] } {
-  const rows: (readonly Access[])[] = []
-  const done = <T>(value: T) => Promise.resolve(value)
-  return {
-    rows,
-    speedsHz: [],
-    attach: () => done(undefined),
-    sequence: (bits, count) => done(swd.sequence(bits, count)),
-    reset: (asserted) => done(swd.reset(asserted)),
-    detach: () => done(undefined),
-    transfer(row) {
-      rows.push(row)
-      const words: number[] = []
-      for (const access of row) {
-        const { isAp, address } = access
-        const writes =
-          'write' in access
-            ? [access.write].flatMap((one) => (typeof one === 'number' ? [one] : [...one]))
-            : []
-        let ack: Ack = Ack.Ok
-        for (const word of writes) if (ack === Ack.Ok) ack = swd.write(isAp, address, word)
-        const reads = 'read' in access ? access.read : 0
-        for (let left = reads; left > 0 && ack === Ack.Ok; left--) {
-          let answer = swd.read(isAp, address)
-          if (isAp && answer.ack === Ack.Ok) answer = swd.read(false, 0xc)
-          ack = answer.ack
-          if (ack === Ack.Ok) words.push(answer.value)
-        }
-        if (ack === Ack.Ok && isAp && writes.length > 0) ack = swd.read(false, 0xc).ack // whether it was done
-        if (ack !== Ack.Ok) return done({ ack: acks[ack] ?? 'none', words: Uint32Array.from(words) })
-      }
-      return done({ ack: 'ok' as const, words: Uint32Array.from(words) })
-    },
-  }
-}
+import { directly } from './test-debug-port.ts'
 
 function entered(noTarget = false) {
   const clock = new VirtualClock()
@@ -60,7 +16,7 @@ function entered(noTarget = false) {
   })
   const port = directly(chip.swd)
   const ctx = new Context({ clock })
-  const enter = () => viaDebugPort(port).enter(undefined, ctx)
+  const enter = () => viaDebugPort(port).enter(1_000_000, ctx)
   return { chip, port, ctx, enter }
 }
 
@@ -99,7 +55,10 @@ test('one that has to wait for too long is told, and the transfer is given up', 
   const { chip, ctx, enter } = entered()
   const memory = await enter()
   chip.swd.waits = 1
-  await expect(memory.read(0x2000_0000, 4, ctx)).rejects.toMatchObject({ detail: { status: 'SWD WAIT' } })
+  await expect(memory.read(0x2000_0000, 4, ctx)).rejects.toMatchObject({
+    code: 'unexpected-answer',
+    detail: { found: 'SWD WAIT' },
+  })
   chip.swd.waits = 0
   await expect(memory.read(0x2000_0000, 4, ctx)).resolves.toHaveLength(4)
 })

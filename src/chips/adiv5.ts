@@ -12,6 +12,8 @@ const Dp = { Idr: 0, Abort: 0, ControlStatus: 4, Select: 8 } as const
 const Ap = { ControlStatus: 0x0, Address: 0x4, Data: 0xc } as const
 /** The sticky errors' flags, all of them. */
 const clearErrors = 0x1e
+/** DAPABORT. */
+const abortTransfer = 1
 /** CDBGPWRUPREQ and CSYSPWRUPREQ; their answers are each the next bit. */
 const powerUp = 0x5000_0000
 const poweredUp = 0xa000_0000
@@ -38,7 +40,7 @@ const ap = (address: number, write: number | Uint32Array): Access => ({ isAp: tr
 
 /** A probe whose commands are accesses to the debug port. */
 export const viaDebugPort = (port: DebugPort): ArmProbe => ({
-  speedsHz: port.speedsHz,
+  ownChoicesHz: port.ownChoicesHz,
   async enter(speedHz, ctx) {
     await port.attach(speedHz, ctx)
     return MemAp.connect(port, ctx)
@@ -59,10 +61,8 @@ class MemAp implements TargetMemory {
   }
 
   static async connect(port: DebugPort, ctx: Context): Promise<MemAp> {
-    await port.sequence(jtagToSwd, jtagToSwd.length * 8, ctx)
-    const { ack, words } = await port.transfer([{ isAp: false, address: Dp.Idr, read: 1 }], ctx)
-    const [idcode] = words
-    if (ack !== 'ok' || idcode === undefined) throw new FlashError('target-missing', { tried: ['SWD'] })
+    const idcode = await findDebugPort(port, ctx)
+    if (idcode === undefined) throw new FlashError('target-missing', { tried: ['SWD'] })
     const memory = new MemAp(port, idcode)
     await memory.#run('waking its debug port', [dp(Dp.Abort, clearErrors), dp(Dp.Select, 0)], ctx)
     await memory.#power(ctx)
@@ -134,15 +134,24 @@ class MemAp implements TargetMemory {
     try {
       const { ack, words } = await this.#port.transfer(row, ctx)
       if (ack === 'ok') return words
-      this.#csw = undefined
-      if (ack === 'none') throw new FlashError('target-missing', { tried: ['SWD'] })
-      await this.#port.transfer([dp(Dp.Abort, clearErrors | (ack === 'wait' ? 1 : 0))], ctx)
-      throw new FlashError('device-refused', { during, status: `SWD ${ack.toUpperCase()}` })
+      const isThere = ack !== 'none' || (await findDebugPort(this.#port, ctx)) !== undefined
+      if (!isThere) throw new FlashError('target-missing', { tried: ['SWD'] })
+      await this.#port.transfer([dp(Dp.Abort, clearErrors | (ack === 'wait' ? abortTransfer : 0))], ctx)
+      const status = `SWD ${ack.toUpperCase()}`
+      if (ack === 'fault') throw new FlashError('device-refused', { during, status })
+      throw new FlashError('unexpected-answer', { during, found: status }) // once more it may be another one
     } catch (error) {
       this.#csw = undefined
       throw error
     }
   }
+}
+
+/** From whatever the lines were before. Undefined: nobody answers. */
+async function findDebugPort(port: DebugPort, ctx: Context): Promise<number | undefined> {
+  await port.sequence(jtagToSwd, jtagToSwd.length * 8, ctx)
+  const { ack, words } = await port.transfer([{ isAp: false, address: Dp.Idr, read: 1 }], ctx)
+  return ack === 'ok' ? words[0] : undefined
 }
 
 /** Where the bits of a narrow access are in the data register. */

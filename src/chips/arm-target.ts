@@ -37,41 +37,42 @@ const unprotectionMs = 100
 
 /**
  * Goes to the chip behind a probe: as it is, or held in reset where its program has turned the debug lines off. It stands
- * still until it is let go.
+ * still until it is let go. Without `speedHz` slower and slower, until it answers.
  * @throws `target-missing` · `target-unknown`
  */
 export async function connectArm(probe: ArmProbe, ctx: Context, speedHz?: number): Promise<Patient> {
+  let met: Met | undefined
   try {
-    const { memory, isInReset } = await enter(probe, speedHz, ctx)
-    const core = new CortexM(memory)
-    const wasRunning = isInReset || !(await core.isHalted(ctx))
-    await core.halt(ctx)
-    const forLeaving = new Context({ clock: ctx.clock, log: ctx.log })
-    return await ArmTarget.meet({ probe, memory, core, wasRunning, ctx: forLeaving }, ctx)
+    met = await enter(probe, speedHz === undefined ? probe.ownChoicesHz : [speedHz], ctx)
+    return await ArmTarget.meet(met, ctx)
   } catch (error) {
-    await probe.leave(ctx).catch((failure: unknown) => {
+    const leaving = met ? letGo(met) : probe.leave(ctx)
+    await leaving.catch((failure: unknown) => {
       ctx.log(`letting the target go failed: ${String(failure)}`) // the first error says more
     })
     throw error
   }
 }
 
-async function enter(
-  probe: ArmProbe,
-  speedHz: number | undefined,
-  ctx: Context,
-): Promise<{ memory: TargetMemory; isInReset: boolean }> {
-  try {
-    return { memory: await probe.enter(speedHz, ctx), isInReset: false }
-  } catch (error) {
-    if (!isFlashError(error, 'target-missing')) throw error
-    ctx.log('nobody answers: once more in reset')
+async function enter(probe: ArmProbe, speeds: readonly number[], ctx: Context): Promise<Met> {
+  const forLeaving = new Context({ clock: ctx.clock, log: ctx.log })
+  const metAt = async (speedHz: number) => {
+    const memory = await probe.enter(speedHz, ctx)
+    return { probe, memory, core: new CortexM(memory), speedHz, ctx: forLeaving }
   }
+  for (const speedHz of speeds)
+    try {
+      const met = await metAt(speedHz)
+      return { ...met, wasRunning: !(await met.core.isHalted(ctx)) }
+    } catch (error) {
+      if (!isFlashError(error, 'target-missing')) throw error
+      ctx.log(`nobody answers at ${String(speedHz)} Hz`)
+    }
   await probe.reset(true, ctx)
   try {
-    const memory = await probe.enter(speedHz, ctx)
-    await new CortexM(memory).catchReset(ctx)
-    return { memory, isInReset: true }
+    const met = await metAt(speeds.at(-1) ?? 0)
+    await met.core.catchReset(ctx)
+    return { ...met, wasRunning: true }
   } finally {
     await probe.reset(false, ctx)
   }
@@ -81,9 +82,27 @@ interface Met {
   readonly probe: ArmProbe
   readonly memory: TargetMemory
   readonly core: CortexM
+  readonly speedHz: number
   readonly wasRunning: boolean
   /** For letting it go, which no cancel may stop. */
   readonly ctx: Context
+}
+
+/** What was changed begins anew; what was only looked at goes on. `control`: of DBGMCU, as it was. */
+async function letGo(
+  { probe, core, memory, wasRunning, ctx }: Met,
+  { hasChanged = false, control }: { readonly hasChanged?: boolean; readonly control?: number } = {},
+): Promise<void> {
+  try {
+    if (control !== undefined)
+      await memory.writeWords([[dbgmcu.control, control]], ctx).catch((failure: unknown) => {
+        ctx.log(`its watchdogs stay stopped under a debugger: ${String(failure)}`) // until it has no power
+      })
+    if (hasChanged) await core.resetAndRun(ctx)
+    else if (wasRunning) await core.run(ctx)
+  } finally {
+    await probe.leave(ctx)
+  }
 }
 
 interface Known {
@@ -92,12 +111,15 @@ interface Known {
   readonly uniqueId: string
   readonly cpuid: number
   readonly isProtected: boolean
+  /** Pages that its option bytes let nobody write. */
+  readonly writeProtected: readonly Range[]
   readonly control: number
 }
 
 class ArmTarget implements Patient {
   readonly kind: string
   readonly chip: string
+  readonly speedHz: number
   readonly notices = []
   readonly facts: readonly Fact[]
   readonly memories: readonly Memory[]
@@ -111,6 +133,7 @@ class ArmTarget implements Patient {
     this.#met = met
     this.#flash = flash
     this.#known = known
+    this.speedHz = met.speedHz
     const { part, kib, uniqueId, cpuid, isProtected } = known
     this.kind = stm32Kind(part, kib)
     this.chip = `${part.name} (${String(kib)} KiB)`
@@ -130,6 +153,7 @@ class ArmTarget implements Patient {
       }
   }
 
+  /** It runs until it is known. */
   static async meet(met: Met, ctx: Context): Promise<ArmTarget> {
     const { memory, core } = met
     const cpuid = await core.readCpuid(ctx)
@@ -140,20 +164,34 @@ class ArmTarget implements Patient {
       throw new FlashError('target-unknown', {
         signature: [memory.idcode, cpuid, idcode].map((word) => hex(word, 8)).join(', '),
       })
-    const control = await readWord(memory, dbgmcu.control, ctx)
-    await memory.writeWords([[dbgmcu.control, control | watchdogsStop]], ctx)
-    const flash = new Stm32f1Flash(memory, core)
     const kib = (await readWord(memory, part.sizeAt, ctx)) & 0xffff
     if (kib === 0 || kib > part.mostKib)
       throw new FlashError('unexpected-answer', { during: 'asking for its flash size', found: String(kib) })
     const uniqueId = hexBytes(await memory.read(uniqueIdAt, uniqueIdBytes, ctx), '')
+    const flash = new Stm32f1Flash(memory, core)
     const isProtected = await flash.isReadProtected(ctx)
-    return new ArmTarget(met, flash, { part, kib, uniqueId, cpuid, isProtected, control })
+    const writeProtected = await flash.writeProtected(kib * 1024, ctx)
+    const control = await readWord(memory, dbgmcu.control, ctx)
+    await core.halt(ctx)
+    await memory.writeWords([[dbgmcu.control, control | watchdogsStop]], ctx)
+    return new ArmTarget(met, flash, { part, kib, uniqueId, cpuid, isProtected, writeProtected, control })
   }
 
   check(wanted: Contents, present: Contents): readonly Check[] {
-    const flash = { address: flashStart, length: this.#known.kib * 1024 }
-    return checkCortexM({ flash, wanted, present })
+    const { kib, writeProtected, isProtected } = this.#known
+    const flash = { address: flashStart, length: kib * 1024 }
+    const checks = checkCortexM({ flash, wanted, present })
+    // lifting the read protection takes this one away, too
+    const hit = isProtected
+      ? undefined
+      : writeProtected.find((range) => differsWithin(range, wanted, present))
+    if (!hit) return checks
+    const values = { from: hex(hit.address, 8), to: hex(hit.address + hit.length - 1, 8) }
+    return [...checks, { code: 'write-protection', result: 'refused', values }]
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await letGo(this.#met, { hasChanged: this.#flash.hasChanged, control: this.#known.control })
   }
 
   #flashMemory(): Memory {
@@ -196,16 +234,21 @@ class ArmTarget implements Patient {
     }
     return bytes
   }
+}
 
-  /** What was changed begins anew; what was only looked at goes on. */
-  async [Symbol.asyncDispose](): Promise<void> {
-    const { probe, core, memory, wasRunning, ctx } = this.#met
-    try {
-      await memory.writeWords([[dbgmcu.control, this.#known.control]], ctx)
-      if (this.#flash.hasChanged) await core.resetAndRun(ctx)
-      else if (wasRunning) await core.run(ctx)
-    } finally {
-      await probe.leave(ctx)
-    }
+/** Whether what is wanted in these pages is not there yet. */
+function differsWithin({ address, length }: Range, wanted: Contents, present: Contents): boolean {
+  const byteAt = (contents: Contents, at: number): number | undefined => {
+    const segment = contents
+      .get('flash')
+      ?.find((one) => at >= one.address && at < one.address + one.bytes.length)
+    return segment?.bytes[at - segment.address]
   }
+  return (wanted.get('flash') ?? []).some((segment) => {
+    const from = Math.max(address, segment.address)
+    const to = Math.min(address + length, segment.address + segment.bytes.length)
+    for (let at = from; at < to; at++)
+      if (byteAt(present, at) !== segment.bytes[at - segment.address]) return true
+    return false
+  })
 }

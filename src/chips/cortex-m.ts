@@ -4,7 +4,7 @@
  */
 import { hex } from '#core/bytes.ts'
 import type { Context } from '#core/context.ts'
-import { FlashError } from '#core/errors.ts'
+import { FlashError, isFlashError } from '#core/errors.ts'
 import { readWord, type TargetMemory } from './target-memory.ts'
 
 const Register = {
@@ -19,7 +19,7 @@ const Register = {
 /** Written words are unsigned: bit 31 is set. */
 const debugKey = 0xa05f_0000
 const Debug = { Enable: 1, Halt: 2, MaskInterrupts: 8 } as const
-const Status = { Halted: 1 << 17, Lockup: 1 << 19 } as const
+const Status = { RegisterReady: 1 << 16, Halted: 1 << 17, Lockup: 1 << 19, WasReset: 1 << 25 } as const
 const resetKey = 0x05fa_0004
 /** VC_CORERESET: it stops before its first instruction. */
 const catchReset = 1
@@ -30,6 +30,7 @@ const Core = { StackPointer: 13, ProgramCounter: 15, Status: 16 } as const
 
 const haltMs = 1000
 const resetMs = 1000
+const registerMs = 100
 const pollMs = 1
 const mostPollMs = 5
 
@@ -59,7 +60,7 @@ export class CortexM {
 
   async halt(ctx: Context): Promise<void> {
     await this.#control(Debug.Enable | Debug.Halt, ctx)
-    await this.#untilHalted('stopping its core', haltMs, ctx)
+    await this.#until(Status.Halted, 'stopping its core', haltMs, ctx)
   }
 
   /** While it is held in reset: let go, it stops before its first instruction. */
@@ -71,8 +72,10 @@ export class CortexM {
   /** It stands before its first instruction afterwards. */
   async resetAndHalt(ctx: Context): Promise<void> {
     await this.catchReset(ctx)
+    await this.#status(ctx) // which forgets earlier resets
     await this.#reset(ctx)
-    await this.#untilHalted('resetting its core', resetMs, ctx)
+    await this.#until(Status.WasReset, 'resetting its core', resetMs, ctx)
+    await this.#until(Status.Halted, 'resetting its core', resetMs, ctx)
     await this.#memory.writeWords([[Register.Demcr, traceEnable]], ctx)
   }
 
@@ -119,15 +122,24 @@ export class CortexM {
           [Register.Dcrdr, value],
           [Register.Dcrsr, writeRegister | index],
         ]),
-        [Register.Dhcsr, debugKey | Debug.Enable | Debug.MaskInterrupts],
       ],
       ctx,
     )
-    await this.#untilHalted('running a routine', timeoutMs, ctx)
+    // by itself: what was refused before must not run
+    await this.#until(Status.RegisterReady, 'setting its registers', registerMs, ctx)
+    await this.#control(Debug.Enable | Debug.MaskInterrupts, ctx)
+    try {
+      await this.#until(Status.Halted, 'running a routine', timeoutMs, ctx)
+    } catch (error) {
+      if (isFlashError(error, 'timeout', 'device-refused'))
+        await this.#control(Debug.Enable | Debug.Halt, ctx)
+      throw error
+    }
   }
 
   async readRegister(index: number, ctx: Context): Promise<number> {
     await this.#memory.writeWords([[Register.Dcrsr, index]], ctx)
+    await this.#until(Status.RegisterReady, 'reading its registers', registerMs, ctx)
     return readWord(this.#memory, Register.Dcrdr, ctx)
   }
 
@@ -139,19 +151,20 @@ export class CortexM {
     return this.#memory.writeWords([[Register.Dhcsr, (debugKey | bits) >>> 0]], ctx)
   }
 
-  /** The debug port may be away for a moment while the chip resets. */
   async #reset(ctx: Context): Promise<void> {
     await this.#memory.writeWords([[Register.Aircr, resetKey]], ctx)
   }
 
-  async #untilHalted(during: string, timeoutMs: number, ctx: Context): Promise<void> {
+  /** A lockup ends when the core is stopped, if anything ends it. */
+  async #until(flag: number, during: string, timeoutMs: number, ctx: Context): Promise<void> {
     const until = ctx.clock.now() + timeoutMs
     for (let waitMs: number = pollMs; ; waitMs = Math.min(waitMs * 2, mostPollMs)) {
       const status = await this.#status(ctx)
-      if ((status & Status.Halted) !== 0) return
-      if ((status & Status.Lockup) !== 0)
+      if ((status & flag) !== 0) return
+      if (ctx.clock.now() >= until) {
+        if ((status & Status.Lockup) === 0) throw new FlashError('timeout', { during, timeoutMs })
         throw new FlashError('device-refused', { during, status: `lockup ${hex(status, 8)}` })
-      if (ctx.clock.now() >= until) throw new FlashError('timeout', { during, timeoutMs })
+      }
       await ctx.sleep(waitMs)
     }
   }

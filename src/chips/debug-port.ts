@@ -22,8 +22,10 @@ export interface Transferred {
 export interface DebugPort {
   /** Speeds that can be asked for, in Hz, fastest first; empty: no choice. */
   readonly speedsHz: readonly number[]
-  /** Takes the lines over, at `speedHz` or at the probe's own choice. Nothing is said on them yet. */
-  attach(speedHz: number | undefined, ctx: Context): Promise<void>
+  /** What it tries by itself, in this order. */
+  readonly ownChoicesHz: readonly number[]
+  /** Takes the lines over. Nothing is said on them yet. */
+  attach(speedHz: number, ctx: Context): Promise<void>
   /** So many bits on SWDIO, the lowest of the first byte first. */
   sequence(bits: Uint8Array, count: number, ctx: Context): Promise<void>
   /** In order, up to the first that is not done. Calls `ctx.checkpoint` nowhere: a row is done whole. */

@@ -4,8 +4,10 @@
  */
 import { hex, isBlank, lengthBeforeBlank } from '#core/bytes.ts'
 import type { Context } from '#core/context.ts'
+import type { Range } from '#core/programmer.ts'
 import { FlashError } from '#core/errors.ts'
 import type { CortexM } from './cortex-m.ts'
+import { flashStart } from './stm32-parts.ts'
 import { readWord, type TargetMemory } from './target-memory.ts'
 
 const fpec = 0x4002_2000
@@ -16,6 +18,7 @@ const Register = {
   Control: fpec + 0x10,
   Address: fpec + 0x14,
   Options: fpec + 0x1c,
+  WriteProtection: fpec + 0x20,
 } as const
 const Control = {
   Program: 0x01,
@@ -31,17 +34,20 @@ const keys = [0x4567_0123, 0xcdef_89ab] as const
 const readProtected = 2
 
 export const optionBytes = { address: 0x1fff_f800, length: 16 } as const
-/** RDP off, and its complement. */
-const unprotected = Uint8Array.of(0xa5, 0x5a)
+/** RDP that protects nothing. */
+const unprotected = 0xa5
+/** A bit of WRPR stands for this many bytes, the last one for all that follow. */
+const wrprBytes = 4096
+const wrprBits = 32
 
 const ram = 0x2000_0000
 /** Behind the routine. */
 const buffer = ram + 0x100
 /** The smallest of these chips have 4 KiB. */
 const stack = ram + 0x1000
-/** PM0075, table 4 is typical; data sheets give 40 ms at most for an erase, 70 µs for a halfword. */
-const eraseMs = 100
-const halfwordMs = 0.2
+/** Time limits: data sheets give 40 ms at most for an erase, 70 µs for a halfword; a busy page asks late. */
+const eraseMs = 1000
+const halfwordMs = 1
 
 /**
  * r0 source, r1 destination, r2 how many halfwords, r3 the controller, with PG set. Ends at its breakpoint: r2 is 0, or so
@@ -75,6 +81,17 @@ export class Stm32f1Flash {
     return ((await readWord(this.#memory, Register.Options, ctx)) & readProtected) !== 0
   }
 
+  /** The pages that are never written, whoever asks, until its option bytes are changed. */
+  async writeProtected(flashBytes: number, ctx: Context): Promise<Range[]> {
+    const open = await readWord(this.#memory, Register.WriteProtection, ctx)
+    return Array.from({ length: Math.min(wrprBits, Math.ceil(flashBytes / wrprBytes)) }, (_, bit) => bit)
+      .filter((bit) => ((open >>> bit) & 1) === 0)
+      .map((bit) => {
+        const length = bit === wrprBits - 1 ? flashBytes - bit * wrprBytes : wrprBytes
+        return { address: flashStart + bit * wrprBytes, length }
+      })
+  }
+
   /**
    * A whole page: erased, and programmed where it is not to be blank. The core is halted.
    * @throws `write-protected` · `device-refused` with the status register
@@ -98,9 +115,15 @@ export class Stm32f1Flash {
     await this.#memory.writeWords([[Register.Control, Control.Lock]], ctx)
   }
 
-  /** It erases all of the flash, and takes effect with a reset, which is done. The core is halted afterwards. */
+  /**
+   * It erases all of the flash, and takes effect with a reset, which is done. The core is halted afterwards. The user's
+   * own option bytes are written again; what protected pages from being written is gone with it.
+   */
   async liftReadProtection(ctx: Context): Promise<void> {
     this.hasChanged = true
+    const now = await readWord(this.#memory, Register.Options, ctx)
+    // OBR has only those bits of USER that there are
+    const kept = [unprotected, ((now >>> 2) & 0x07) | 0xf8, (now >>> 10) & 0xff, (now >>> 18) & 0xff]
     await this.#unlock(ctx)
     await this.#memory.writeWords(
       [
@@ -113,8 +136,10 @@ export class Stm32f1Flash {
     )
     await this.#untilReady('erasing its option bytes', ctx)
     await this.#memory.writeWords([[Register.Control, Control.OptionProgram | Control.OptionsOpen]], ctx)
-    await this.#memory.write(optionBytes.address, unprotected, ctx, 2)
-    await this.#untilReady('lifting its read protection', ctx)
+    for (const [i, byte] of kept.entries()) {
+      await this.#memory.write(optionBytes.address + i * 2, Uint8Array.of(byte, ~byte), ctx, 2)
+      await this.#untilReady('writing its option bytes', ctx)
+    }
     await this.#core.resetAndHalt(ctx)
   }
 

@@ -25,9 +25,10 @@ export async function readWord(memory: TargetMemory, address: number, ctx: Conte
 
 /** What leads to a chip: a probe that has its lines. */
 export interface ArmProbe {
-  readonly speedsHz: readonly number[]
+  /** What it tries by itself, in this order. */
+  readonly ownChoicesHz: readonly number[]
   /** Meets the chip as it is, running or not. @throws `target-missing` */
-  enter(speedHz: number | undefined, ctx: Context): Promise<TargetMemory>
+  enter(speedHz: number, ctx: Context): Promise<TargetMemory>
   /** Drives nRESET low, or lets it go; not everybody wires it. */
   reset(asserted: boolean, ctx: Context): Promise<void>
   /** Lets go of the chip, which goes on as it is. */

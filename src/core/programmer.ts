@@ -251,6 +251,7 @@ export type CheckCode =
   | 'bootloader-overlap'
   | 'vector-table'
   | 'lock-bits'
+  | 'write-protection' // pages that option bytes protect; values: from, to
   | 'fuses-fit'
   | 'fuse-danger' // values: fuse, bit, meaning
   | 'version' // older, same, newer

@@ -186,6 +186,14 @@ const checks: Record<CheckCode, Texts> = {
       'needs-erase': m.check_lock_erase,
     },
   },
+  'write-protection': {
+    title: m.check_write_protection,
+    says: {
+      passed: m.check_write_protection_none,
+      warning: m.check_write_protection_pages,
+      refused: m.check_write_protection_pages,
+    },
+  },
   'fuses-fit': {
     title: m.check_fit,
     says: {

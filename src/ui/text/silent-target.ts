@@ -41,6 +41,8 @@ interface SilentTarget {
 interface ToolHelp {
   readonly wires: () => string
   readonly power: () => string
+  /** What a target may need to be reached at all. */
+  readonly jumper: () => string
   readonly slow: () => string
   /** For a target that was slowed down by its new fuses. */
   readonly slowed: () => string
@@ -49,6 +51,7 @@ interface ToolHelp {
 const usbaspHelp: ToolHelp = {
   wires: m.error_target_missing_now_cable,
   power: m.error_target_missing_now_power,
+  jumper: m.error_target_missing_now_usbasp,
   slow: m.error_target_missing_now_slow,
   slowed: m.error_target_fuses_now_slow,
 }
@@ -57,8 +60,16 @@ const toolHelp: Readonly<Record<string, ToolHelp>> = {
   stk500: {
     wires: m.error_target_missing_now_wires,
     power: m.error_target_missing_now_power_uno,
+    jumper: m.error_target_missing_now_usbasp,
     slow: m.error_target_missing_now_sketch,
     slowed: m.error_target_fuses_now_sketch,
+  },
+  'cmsis-dap': {
+    wires: m.error_target_missing_now_swd,
+    power: m.error_target_missing_now_power_swd,
+    jumper: m.error_target_missing_now_boot0,
+    slow: m.error_target_missing_now_slow_swd,
+    slowed: m.error_target_missing_now_slow_swd, // it has no fuses
   },
 }
 export const toolOf = ({ tool = '' }: TargetSituation): ToolHelp => toolHelp[tool] ?? usbaspHelp
@@ -69,14 +80,11 @@ export function silentTarget(situation: TargetSituation, happened: string): Sile
 }
 
 function missingTarget(situation: TargetSituation): Pick<SilentTarget, 'now' | 'sheet'> {
-  const { wires, power, slow } = toolOf(situation)
+  const { wires, power, jumper, slow } = toolOf(situation)
   const { tool, backupAt, rescuing } = situation
   const isAlone = tool === 'usbasp' && backupAt === undefined && !rescuing
   return {
-    now: [
-      ...(isAlone ? [m.error_target_missing_now_itself()] : []),
-      ...[wires(), power(), m.error_target_missing_now_usbasp(), slow()],
-    ],
+    now: [...(isAlone ? [m.error_target_missing_now_itself()] : []), ...[wires(), power(), jumper(), slow()]],
     sheet: isAlone ? 'usbasp' : undefined,
   }
 }

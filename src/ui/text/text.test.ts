@@ -683,7 +683,14 @@ describe('a check', () => {
       'bootloader-overlap': true,
       'vector-table': true,
     },
-    ...{ 'lock-bits': true, 'fuses-fit': true, 'fuse-danger': true, version: true, 'known-bad': true },
+    ...{
+      'lock-bits': true,
+      'write-protection': true,
+      'fuses-fit': true,
+      'fuse-danger': true,
+      version: true,
+      'known-bad': true,
+    },
     ...{ 'same-device': true, 'image-matches-hash': true, 'host-battery': true, 'other-tab': true },
     ...{ 'storage-room': true, 'backup-proven': true, 'nothing-to-do': true },
   }
