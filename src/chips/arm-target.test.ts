@@ -110,7 +110,7 @@ test('slower and slower until it answers, then in reset, where its program has t
   const { chip, port, connect } = f103()
   const tried: number[] = []
   let isInReset = false
-  const { sequence, reset } = port
+  const [sequence, reset] = [port.sequence.bind(port), port.reset.bind(port)]
   port.attach = (speedHz) => Promise.resolve(void tried.push(speedHz))
   port.sequence = (bits, count, ctx) => (isInReset ? sequence(bits, count, ctx) : Promise.resolve())
   port.reset = (asserted, ctx) => ((isInReset = asserted), reset(asserted, ctx))
