@@ -14,6 +14,9 @@ export const dapInterface = ({ interfaces, product = '' }: SeenUsb): SeenInterfa
   return own.find((one) => name.test(one.name ?? '')) ?? (name.test(product) ? own[0] : undefined)
 }
 
+/** Whose own firmware is changed in the boot loader of their ROM. */
+const bootsel: Readonly<Record<string, true>> = { '2e8a:000c': true }
+
 const models: Readonly<Record<string, string>> = {
   '0d28:0204': 'DAPLink',
   '2e8a:000c': 'Raspberry Pi Debug Probe',
@@ -46,7 +49,8 @@ export default {
       ['serial', seen.serial, 'iSerialNumber'],
     ]
     return {
-      ...{ model, mode: 'application', confidence: 'certain', usable: true, notices: [] },
+      ...{ model, mode: 'application', confidence: 'certain', usable: true },
+      notices: id in bootsel ? [{ code: 'hold-bootsel', level: 'info' }] : [],
       facts: facts.flatMap(([name, value, source]) => (value ? [{ name, value, source }] : [])),
     }
   },

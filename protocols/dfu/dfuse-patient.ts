@@ -143,6 +143,7 @@ export class DfusePatient implements Patient {
     const { vendorId, productId } = link.seen
     return {
       erases: ['flash'],
+      lifts: 'read-protection',
       ms: unprotectionMs,
       restarts: { link: 'usb', as: [{ vendorId, productId }] },
       async run(ctx) {

@@ -19,6 +19,10 @@ function modeOf({ interfaces }: SeenUsb): Mode | undefined {
   return dfu && modes[dfu.protocol]
 }
 
+/** Of Atmel's loaders it is a version, of some chips their part number: the same in all. */
+const isOwn = ({ vendorId, serial = '' }: SeenUsb): boolean =>
+  vendorId !== atmel && !partNumbers.includes(serial)
+
 function facts(seen: SeenUsb, model: string, mode: Mode): Fact[] {
   const saysVersion = findDevice(seen.vendorId, seen.productId)?.saysVersion
   const version = saysVersion ? parseProduct(seen.product ?? '')?.version : versionText(seen.deviceVersion)
@@ -29,8 +33,7 @@ function facts(seen: SeenUsb, model: string, mode: Mode): Fact[] {
     ['firmware-version', version, saysVersion ? 'iProduct' : 'bcdDevice'],
     ['manufacturer', seen.manufacturer, 'iManufacturer'],
     ['product', seen.product, 'iProduct'],
-    // of Atmel's loaders it is a version, the same in all
-    ['serial', seen.vendorId === atmel ? undefined : seen.serial, 'iSerialNumber'],
+    ['serial', isOwn(seen) ? seen.serial : undefined, 'iSerialNumber'],
   ]
   return known.flatMap(([name, value, source]) => (value ? [{ name, value, source }] : []))
 }

@@ -143,6 +143,7 @@ export class RomPatient implements Patient {
     const as = vendorId === undefined || productId === undefined ? [] : [{ vendorId, productId }]
     return {
       erases: ['flash'],
+      lifts: 'read-protection',
       ms: unprotectionMs,
       restarts: { link: 'serial', as, stays: true },
       run: (ctx) => session.unprotect(mostUnprotectionMs, ctx),

@@ -148,6 +148,7 @@ class ArmTarget implements Patient {
     if (isProtected)
       this.eraseChip = {
         erases: ['flash'],
+        lifts: 'read-protection',
         ms: unprotectionMs,
         run: (ctx) => flash.liftReadProtection(ctx),
       }

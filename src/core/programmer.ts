@@ -195,6 +195,8 @@ export interface ChipErase {
   /** Memories that are blank afterwards, in this chip's present state (EESAVE keeps the EEPROM). */
   readonly erases: readonly MemoryId[]
   readonly ms: number
+  /** It is the price of lifting this, for good: whoever has the chip can read it from then on. */
+  readonly lifts?: 'read-protection'
   /** It starts anew afterwards, as this: what follows is for another connection. */
   readonly restarts?: Comeback
   run(ctx: Context): Promise<void>

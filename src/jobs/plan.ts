@@ -7,7 +7,16 @@
  */
 import { blank, equal, hex, isBlank } from '#core/bytes.ts'
 import { FlashError } from '#core/errors.ts'
-import type { Check, Contents, Memory, MemoryId, Patient, Range, Unreadable } from '#core/programmer.ts'
+import type {
+  Check,
+  ChipErase,
+  Contents,
+  Memory,
+  MemoryId,
+  Patient,
+  Range,
+  Unreadable,
+} from '#core/programmer.ts'
 
 /** A memory without its abilities, but with what they were. */
 export type MemoryLayout = Omit<Memory, 'read' | 'program'> & {
@@ -20,7 +29,7 @@ export interface PatientLayout {
   readonly kind: string
   readonly memories: readonly MemoryLayout[]
   readonly unreadable: readonly Unreadable[]
-  readonly chipErase: { readonly erases: readonly MemoryId[]; readonly ms: number } | undefined
+  readonly chipErase: Pick<ChipErase, 'erases' | 'ms' | 'lifts'> | undefined
 }
 
 /** What the user may decide about a plan. */
@@ -73,6 +82,7 @@ export interface Consequence {
     | 'no-backup' // a memory could not be read and will be lost
     | 'fuse-danger'
     | 'lock-bits' // can only be cleared by a chip erase
+    | 'protection-lifted' // from then on the chip can be read by anybody
     | 'bootloader-replaced'
     | 'other-device' // a backup of another device
     | 'maybe-other-device' // a backup that nothing ties to this one of its kind
@@ -99,7 +109,10 @@ export function layoutOf(patient: Patient): PatientLayout {
   return {
     kind,
     unreadable,
-    chipErase: eraseChip && { erases: eraseChip.erases, ms: eraseChip.ms },
+    chipErase: eraseChip && {
+      ...{ erases: eraseChip.erases, ms: eraseChip.ms },
+      ...(eraseChip.lifts && { lifts: eraseChip.lifts }),
+    },
     memories: memories.map((memory) => {
       const { id, address, length, pageBytes, sectors, pageMs, write, reserved, guard } = memory
       return {
@@ -153,7 +166,10 @@ export function planFlash(request: PlanRequest): Plan {
   return {
     ...plan,
     estimateMs: estimate(plan, request),
-    consequences: consequencesOf(lost, ranges, wanted, rule, request.checks ?? []),
+    consequences: [
+      ...consequencesOf(lost, ranges, wanted, rule, request.checks ?? []),
+      ...(plan.erase === 'chip' && request.layout.chipErase?.lifts ? [protectionLifted] : []),
+    ],
   }
 }
 
@@ -370,6 +386,10 @@ export function untoldWarnings(
 
 /** What a tick is enough for: it can be undone, or is unlikely. */
 const ticked: ReadonlySet<Consequence['code']> = new Set(['bootloader-replaced', 'maybe-other-device'])
+
+const protectionLifted: Consequence = {
+  ...{ id: 'protection-lifted', code: 'protection-lifted', typed: false, values: {} },
+}
 
 function consequencesOf(
   lost: readonly MemoryId[],

@@ -251,7 +251,7 @@ test.each(['goes on', 'is reopened'])(
     await job.choose(await programOf('STM32 (128 KiB)'))
     expect(job.view.plan).toMatchObject({
       erase: 'chip',
-      consequences: [{ id: 'no-backup:flash', typed: true }],
+      consequences: [{ id: 'no-backup:flash', typed: true }, { id: 'protection-lifted' }],
     })
     const written = job.view.plan?.programBytes
     await job.write(consents(job))
@@ -289,7 +289,10 @@ test('another protected one that nothing tells from it is asked about, not erase
   expect(job.view).toMatchObject({
     next: 'write',
     error: undefined,
-    plan: { erase: 'chip', consequences: [{ id: 'no-backup:flash', typed: true }] },
+    plan: {
+      erase: 'chip',
+      consequences: [{ id: 'no-backup:flash', typed: true }, { id: 'protection-lifted' }],
+    },
   })
 })
 

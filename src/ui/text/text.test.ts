@@ -507,7 +507,7 @@ describe('a certificate', () => {
       return proofText({ ...of({ kind: 'read-again' }), after: { memories } }).what
     }
     expect(told('flash', 'lock')).toBe(
-      'After a reset the chip was found again and read. As planned: Flash, Lock bits. What is running was not asked.',
+      'The chip was met anew and read. As planned: Flash, Lock bits. What is running was not asked.',
     )
     expect(told('flash', 'eeprom')).toContain(
       'As planned: Flash. EEPROM: compared when it was written, not again, because what runs may change it.',
@@ -809,6 +809,7 @@ describe('a check', () => {
         ...{ bit: 'SPIEN', from: 'on', to: 'off', danger: 'lost', before: '0xd9', after: '0xf9' },
       },
       'lock-bits': {},
+      'protection-lifted': {},
       'bootloader-replaced': { address: '0x7e00' },
       'other-device': {},
       'maybe-other-device': {},
