@@ -16,6 +16,7 @@ const updated: LabCase = {
   twins: [{ id: 'avr109:leonardo' }],
   clockSpeed: 0.1, // a person chooses within 8 s
   opensSite: true,
+  onDemand: true,
   timeoutMs: 1_200_000,
   async run({ guest, site, twins: [twin], setClockSpeed }) {
     assert(twin)

@@ -51,6 +51,7 @@ const restarted: LabCase = {
   name: 'Chromium, picoboot:pico-running: starts BOOTSEL mode, and is backed up there',
   twins: [{ id: 'picoboot:pico-running' }],
   opensSite: true,
+  onDemand: true,
   timeoutMs: 900_000,
   async run({ guest, site, twins: [twin] }) {
     assert(twin)

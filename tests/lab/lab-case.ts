@@ -14,6 +14,8 @@ interface AnyCase {
   readonly name: string
   /** Default: 400 s. */
   readonly timeoutMs?: number
+  /** It takes long, and runs with `--all` or by its name. */
+  readonly onDemand?: true
 }
 
 export interface GuestCase extends AnyCase {

@@ -1,6 +1,6 @@
 /**
- * `npm run lab [-- --only TEXT] [--seed N] [--json FILE] [--trace FILE] [--record] [--keep] [--list]`: unmodified tools and Chromium
- * against our twins, through a real Linux kernel. Installs what it needs and ends with `N passed, N failed`.
+ * `npm run lab [-- --all] [--only TEXT] [--seed N] [--json FILE] [--trace FILE] [--record] [--keep] [--list]`: unmodified tools and
+ * Chromium against our twins, through a real Linux kernel. Installs what it needs and ends with `N passed, N failed`.
  */
 import { randomInt } from 'node:crypto'
 import { readdirSync, rmSync, writeFileSync } from 'node:fs'
@@ -10,7 +10,7 @@ import { createInterface } from 'node:readline/promises'
 import { parseArgs } from 'node:util'
 import { given, installChromium, installMissing, installPackages, tool, typescript } from './machine.mjs'
 
-const usage = `Usage: npm run lab -- [--only TEXT] [--seed N] [--json FILE] [--trace FILE.pcapng] [--record] [--keep] [--list]`
+const usage = `Usage: npm run lab -- [--all] [--only TEXT] [--seed N] [--json FILE] [--trace FILE.pcapng] [--record] [--keep] [--list]`
 
 const values = understood()
 
@@ -51,8 +51,8 @@ try {
   const all = []
   for (const file of files) all.push(...(await server.ssrLoadModule(`/tests/lab/${file}`)).default)
   const isNamed = ({ name }) => name.toLowerCase().includes((values.only ?? '').toLowerCase())
-  /** What those that are recorded show, other cases show as well, and `npm test` replays what they said. */
-  const isAsked = ({ recordAs }) => !recordAs || values.record || values.only !== undefined || values.list
+  const isAsked = ({ onDemand, recordAs }) =>
+    values.all || values.only !== undefined || values.list || (recordAs ? values.record : !onDemand)
   const cases = all.filter((one) => isNamed(one) && isAsked(one))
   if (cases.length === 0) throw new Error(`no case has "${values.only}" in its name; --list names them`)
   if (values.list) {
@@ -114,6 +114,7 @@ function understood() {
   try {
     const { values } = parseArgs({
       options: {
+        all: { type: 'boolean' },
         only: { type: 'string' },
         seed: { type: 'string' },
         json: { type: 'string' },
