@@ -4,6 +4,7 @@
  */
 import { hex, isBlank } from '#core/bytes.ts'
 import type { Check, CheckCode, Contents, Range, Segment } from '#core/programmer.ts'
+import { checkUnknownSize, type UnknownSize } from '#chips/unknown-size.ts'
 import { boot2Bytes, hasBlock, hasBoot2, sectorBytes, type Chip } from './chips.ts'
 
 export interface Rp2CheckInput {
@@ -14,6 +15,8 @@ export interface Rp2CheckInput {
   readonly wanted: Contents
   readonly present: Contents
   readonly claimedChip?: string | undefined
+  /** `flash` is all that can be addressed. */
+  readonly unknownSize?: UnknownSize | undefined
 }
 
 export function checkRp2(input: Rp2CheckInput): readonly Check[] {
@@ -43,11 +46,13 @@ function checkFamily({ chip, claimedChip }: Rp2CheckInput): Check[] {
 const isWithin = ({ address, bytes }: Segment, range: Range): boolean =>
   address >= range.address && address + bytes.length <= range.address + range.length
 
-function checkSize({ chip, flash }: Rp2CheckInput, segments: readonly Segment[]): Check {
+function checkSize({ chip, flash, unknownSize }: Rp2CheckInput, segments: readonly Segment[]): Check {
   const end = segments.reduce((last, { address, bytes }) => Math.max(last, address + bytes.length), 0)
   const flashEnd = flash.address + flash.length
   const values = { memory: 'flash', available: String(flash.length), last: address(Math.max(0, end - 1)) }
-  if (segments.every((segment) => isWithin(segment, flash))) return check('size-fits', 'passed', values)
+  const fits = segments.every((segment) => isWithin(segment, flash))
+  if (fits && unknownSize) return checkUnknownSize(flash, end, unknownSize)
+  if (fits) return check('size-fits', 'passed', values)
   const inRam = segments.find((segment) => chip.ram.some((range) => isWithin(segment, range)))
   if (inRam)
     return check('size-fits', 'refused', { ...values, why: 'for-ram', start: address(inRam.address) })

@@ -10,7 +10,7 @@ import type { Check, Contents, Fact, Memory, Notice, Patient, Range } from '#cor
 import { checkRp2 } from './check.ts'
 import { flashAddress, mostFlashBytes, pageBytes, sectorBytes, type Chip } from './chips.ts'
 import type { PicobootSession } from './session.ts'
-import { flashSize, markIn, sizeBy } from './size.ts'
+import { flashSize, leastOnBoards, markIn, sizeBy, sizesKib } from './size.ts'
 
 export interface PicobootDevice {
   readonly session: PicobootSession
@@ -30,6 +30,7 @@ const sectorMs = 60
 export class PicobootPatient implements Patient {
   readonly unreadable = []
   readonly kind: string
+  readonly mayBe: readonly string[]
   readonly chip: string
   readonly notices: readonly Notice[]
   readonly memories: readonly Memory[]
@@ -37,6 +38,7 @@ export class PicobootPatient implements Patient {
   readonly #flash: Memory
   /** What can be addressed of it. */
   readonly #limit: number
+  readonly #isSizeUnknown: boolean
 
   private constructor(device: PicobootDevice, limit: number) {
     const { chip, flashBytes } = device
@@ -44,7 +46,11 @@ export class PicobootPatient implements Patient {
     this.#device = device
     this.#limit = limit
     this.chip = chip.name
-    this.kind = `${chip.name === 'RP2040' ? 'cortex-m:' : ''}${chip.name.toLowerCase()}:${String(length / 1024)}`
+    const kindOf = (kib: number | 'unknown') =>
+      `${chip.name === 'RP2040' ? 'cortex-m:' : ''}${chip.name.toLowerCase()}:${String(kib)}`
+    this.#isSizeUnknown = flashBytes === undefined
+    this.kind = kindOf(flashBytes === undefined ? 'unknown' : length / 1024)
+    this.mayBe = flashBytes === undefined ? sizesKib(limit).map(kindOf) : [kindOf('unknown')]
     this.notices = flashBytes === undefined ? [{ code: 'flash-size-unknown', level: 'info' }] : []
     this.#flash = {
       ...{ id: 'flash', address: flashAddress, length, pageBytes: sectorBytes, pageMs: sectorMs },
@@ -85,7 +91,10 @@ export class PicobootPatient implements Patient {
 
   check(wanted: Contents, present: Contents, claimedChip?: string): readonly Check[] {
     const { chip, hasTable = false } = this.#device
-    return checkRp2({ chip, hasTable, flash: this.#flash, wanted, present, claimedChip })
+    const unknownSize = this.#isSizeUnknown
+      ? ({ least: leastOnBoards, why: 'size-blank' } as const)
+      : undefined
+    return checkRp2({ chip, hasTable, flash: this.#flash, wanted, present, claimedChip, unknownSize })
   }
 
   /** Others may write again. */

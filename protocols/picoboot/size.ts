@@ -12,6 +12,8 @@ import { pageBytes, sectorBytes } from './chips.ts'
 export type ReadAt = (offset: number, length: number) => Promise<Uint8Array>
 
 const leastBytes = 64 * 1024
+/** Of what boards are made with: those of pico-sdk, `boards`, have 1 MiB at least, some own designs half of that. */
+export const leastOnBoards = 512 * 1024
 /** Of a page; so few that a report without contents keeps them. */
 const glimpseBytes = 8
 const pieceBytes = 64 * 1024
@@ -20,6 +22,13 @@ const pieceBytes = 64 * 1024
 interface Mark {
   readonly offset: number
   readonly bytes: Uint8Array
+}
+
+/** All that it can be, in KiB. */
+export function sizesKib(limit: number): readonly number[] {
+  const sizes: number[] = []
+  for (let size = leastBytes; size < limit; size *= 2) sizes.push(size / 1024)
+  return [...sizes, limit / 1024]
 }
 
 /** Undefined: it is blank all over. `limit`: what can be addressed. */

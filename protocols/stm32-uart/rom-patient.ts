@@ -21,7 +21,17 @@ import type {
 } from '#core/programmer.ts'
 import { checkCortexM } from '#chips/cortex-m-check.ts'
 import { sizesText } from '#chips/flash-sectors.ts'
-import { findStm32Part, flashStart, sectorsOf, stm32Kind, type Stm32Part } from '#chips/stm32-parts.ts'
+import {
+  findStm32Part,
+  flashStart,
+  leastStm32Kib,
+  sectorsOf,
+  stm32Kind,
+  stm32SizesKib,
+  unsizedStm32Kind,
+  type Stm32Part,
+} from '#chips/stm32-parts.ts'
+import type { UnknownSize } from '#chips/unknown-size.ts'
 import { Command, mostBytes } from './packets.ts'
 import { isRefused, type RomSession } from './session.ts'
 
@@ -91,6 +101,7 @@ interface State {
 
 export class RomPatient implements Patient {
   readonly kind: string
+  readonly mayBe: readonly string[]
   readonly chip: string
   readonly facts: readonly Fact[]
   readonly notices: readonly Notice[]
@@ -100,13 +111,17 @@ export class RomPatient implements Patient {
   readonly #session: RomSession
   readonly #sectors: readonly Range[]
   readonly #flash: Range
+  readonly #unknownSize: UnknownSize | undefined
 
   constructor(session: RomSession, part: Stm32Part, kib: number, { isProtected, hasOptions }: State) {
     this.#session = session
     this.#sectors = session.canErase ? sectorsOf(part, kib) : []
     this.#flash = { address: flashStart, length: kib * 1024 }
-    this.kind = stm32Kind(part, kib)
     // a protected one does not say how much it has: as much as any with its id, until it is open
+    const unsized = unsizedStm32Kind(part)
+    this.kind = isProtected ? unsized : stm32Kind(part, kib)
+    this.mayBe = isProtected ? stm32SizesKib(part).map((size) => stm32Kind(part, size)) : [unsized]
+    this.#unknownSize = isProtected ? { least: leastStm32Kib * 1024, why: 'size-protected' } : undefined
     this.chip = isProtected ? part.name : `${part.name} (${String(kib)} KiB)`
     const isWritable = this.#sectors.length > 0
     this.facts = [
@@ -123,8 +138,12 @@ export class RomPatient implements Patient {
     ]
   }
 
-  check(wanted: Contents, present: Contents): readonly Check[] {
-    return checkCortexM({ flash: this.#flash, wanted, present })
+  check(wanted: Contents, present: Contents, claimedChip?: string): readonly Check[] {
+    const isSized = this.#unknownSize && claimedChip?.startsWith(`${this.chip} (`)
+    const values = { expected: this.chip, found: claimedChip ?? '' }
+    const ofChip: readonly Check[] = isSized ? [{ code: 'chip-matches', result: 'passed', values }] : []
+    const flash = this.#flash
+    return [...ofChip, ...checkCortexM({ flash, wanted, present, unknownSize: this.#unknownSize })]
   }
 
   /** It stays in its boot loader, as long as its pins say so. */

@@ -5,17 +5,20 @@
  */
 import { hex } from '#core/bytes.ts'
 import type { Check, CheckCode, Contents, Range, Segment } from '#core/programmer.ts'
+import { checkUnknownSize, type UnknownSize } from './unknown-size.ts'
 
 export interface CortexMCheckInput {
   /** Where its flash is. */
   readonly flash: Range
   readonly wanted: Contents
   readonly present: Contents
+  /** `flash` is as large as that of any of its kind. */
+  readonly unknownSize?: UnknownSize | undefined
 }
 
-export function checkCortexM({ flash, wanted }: CortexMCheckInput): readonly Check[] {
+export function checkCortexM({ flash, wanted, unknownSize }: CortexMCheckInput): readonly Check[] {
   const segments = wanted.get('flash')
-  return segments ? [checkSize(flash, segments), checkVectors(flash, segments)] : []
+  return segments ? [checkSize(flash, segments, unknownSize), checkVectors(flash, segments)] : []
 }
 
 const check = (code: CheckCode, result: Check['result'], values: Check['values']): Check => ({
@@ -23,11 +26,13 @@ const check = (code: CheckCode, result: Check['result'], values: Check['values']
 })
 const address = (value: number): string => hex(value, 8)
 
-function checkSize(flash: Range, segments: readonly Segment[]): Check {
+function checkSize(flash: Range, segments: readonly Segment[], unknownSize?: UnknownSize): Check {
   const [end, flashEnd] = [endOf(segments), flash.address + flash.length]
   const values = { memory: 'flash', available: String(flash.length), last: address(Math.max(0, end - 1)) }
   const isBelow = segments.some((segment) => segment.address < flash.address)
-  if (end <= flashEnd && !isBelow) return check('size-fits', 'passed', values)
+  const fits = end <= flashEnd && !isBelow
+  if (fits && unknownSize) return checkUnknownSize(flash, end, unknownSize)
+  if (fits) return check('size-fits', 'passed', values)
   const excess = isBelow ? flash.address - (segments[0]?.address ?? 0) : end - flashEnd
   const beyond = isBelow ? flash.address : flashEnd
   return check('size-fits', 'refused', { ...values, beyond: address(beyond), excess: String(excess) })

@@ -126,6 +126,21 @@ const dfuIds = '0483:df11'
 export const stm32Kind = (part: Stm32Part, kib: number): string =>
   part.hasDfu ? dfuseKind('cortex-m', dfuIds, sectorsOf(part, kib)) : `cortex-m:stm32:${part.id.toString(16)}`
 
+/** The same as long as nobody knows how many KiB it has. */
+export const unsizedStm32Kind = (part: Stm32Part): string =>
+  `cortex-m:stm32:${part.id.toString(16)}${part.hasDfu ? ':unknown' : ''}`
+
+/** The smallest of all of them; which ids begin with more is not told here. */
+export const leastStm32Kib = 16
+
+/** All that chips with this id can have: powers of two, and what is halfway to the next. */
+export function stm32SizesKib({ mostKib }: Stm32Part): readonly number[] {
+  const sizes: number[] = []
+  for (let kib = leastStm32Kib; kib < mostKib; kib *= 2)
+    sizes.push(kib, ...(kib * 1.5 < mostKib ? [kib * 1.5] : []))
+  return [...sizes, mostKib]
+}
+
 /** Its pages or sectors, as they are numbered for erasing; the chip may have fewer KiB than others with its id. */
 export function sectorsOf({ pagesKib = [] }: Stm32Part, kib: number): readonly Range[] {
   const sectors: Range[] = []

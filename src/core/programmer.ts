@@ -206,6 +206,8 @@ export interface ChipErase {
 export interface Patient extends AsyncDisposable {
   /** What it is, for matching backups: `avr:1e930f`. Two units of one chip share it. */
   readonly kind: string
+  /** Kinds that it may turn out to be, or was taken for, as long as it does not say all of that: how large it is. */
+  readonly mayBe?: readonly string[]
   /** The chip's name, e.g. `ATmega328P`. */
   readonly chip: string
   /** At which it answers; absent: the programmer chose. */

@@ -13,9 +13,10 @@ import type { Backup } from '#store/backups.ts'
 import type { Wanted } from '#store/journal.ts'
 import { checkContent, checkUsb, type ConnectedUsb } from './check-content.ts'
 import { planFlash, type Memories, type PatientLayout, type PlanRule } from './plan.ts'
+import { isOfKind } from './same-unit.ts'
 
 export interface CheckRequest {
-  readonly patient: Pick<Patient, 'kind' | 'chip' | 'check'>
+  readonly patient: Pick<Patient, 'kind' | 'mayBe' | 'chip' | 'check'>
   readonly layout: PatientLayout
   readonly wanted: Wanted
   readonly rule: PlanRule
@@ -201,7 +202,7 @@ function checkHash({ source: { sha256, promisedSha256 } }: Wanted): Check[] {
  * Is a backup restored to the unit it came from? A serial number decides, or that nothing has changed since;
  * without them, different factory calibration bytes say no, and equal ones leave it open.
  */
-function checkOrigin({ restored, backup, own }: CheckRequest): Check[] {
+function checkOrigin({ patient, restored, backup, own }: CheckRequest): Check[] {
   if (!restored) return []
   const [from, to] = [restored.origin.patient, backup.origin.patient]
   const say = (result: Check['result'], why: string, values = {}) => [
@@ -212,7 +213,7 @@ function checkOrigin({ restored, backup, own }: CheckRequest): Check[] {
       ...values,
     }),
   ]
-  if (from.kind !== to.kind) return say('refused', 'other-kind')
+  if (from.kind !== to.kind && !isOfKind(patient, from.kind)) return say('refused', 'other-kind')
   if ((restored.origin.practice ?? false) !== (backup.origin.practice ?? false))
     return say('refused', 'practice')
   if (own.has(restored.id)) return say('passed', 'this-job')

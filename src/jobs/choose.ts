@@ -3,6 +3,7 @@
  * into what is wanted. A promise of size or hash is kept before anything else looks at the bytes.
  */
 import type { ImageReason } from '#catalogue/schema.ts'
+import { lengthBeforeBlank } from '#core/bytes.ts'
 import { FlashError } from '#core/errors.ts'
 import type { Contents, KnownFirmware, MemoryId, Segment } from '#core/programmer.ts'
 import { totalBytes } from '#firmware/image.ts'
@@ -126,10 +127,14 @@ export function wantedFromBackup(backup: Backup, memories = restorableMemories(b
   }
 }
 
-/** Of a backup that was read another way, what this one can write; nothing of that: as it was, to be refused. */
-export function asWritable(wanted: Wanted, { memories }: Pick<PatientLayout, 'memories'>): Wanted {
-  const { source, firmware } = wanted
-  if (source.kind !== 'backup') return wanted
+/**
+ * Of a backup that was read another way, or before it was known how much there is, what this one can write; nothing of
+ * that: as it was, to be refused.
+ */
+export function asWritable(whole: Wanted, { memories }: Pick<PatientLayout, 'memories'>): Wanted {
+  const { source, firmware } = whole
+  if (source.kind !== 'backup') return whole
+  const wanted = { ...whole, contents: withoutBlankEnds(whole.contents, memories) }
   const isWritable = ([id]: [MemoryId, unknown]) => memories.some((one) => one.id === id && one.writable)
   const contents: Contents = new Map([...wanted.contents].filter(isWritable))
   if (contents.size === 0 || contents.size === wanted.contents.size) return wanted
@@ -139,6 +144,20 @@ export function asWritable(wanted: Wanted, { memories }: Pick<PatientLayout, 'me
     firmware: contents.has('flash') ? firmware : undefined,
     source: { ...source, sizeBytes },
   }
+}
+
+/** Where a memory ends before its backup does, which is blank from there on. */
+function withoutBlankEnds(contents: Contents, memories: PatientLayout['memories']): Contents {
+  const within = ([id, segments]: [MemoryId, readonly Segment[]]): [MemoryId, readonly Segment[]] => {
+    const { address: base = 0, length = Infinity } = memories.find((one) => one.id === id) ?? {}
+    const cut = segments.map((segment) => {
+      const room = base + length - segment.address
+      const isBlankFrom = room >= 0 && lengthBeforeBlank(segment.bytes) <= room
+      return isBlankFrom ? { ...segment, bytes: segment.bytes.subarray(0, room) } : segment
+    })
+    return [id, cut]
+  }
+  return new Map([...contents].map(within))
 }
 
 /**

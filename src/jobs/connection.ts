@@ -20,6 +20,7 @@ import type { Origin } from '#store/backups.ts'
 import type { Attached } from '#transport/devices.ts'
 import { candidateFor, openProgrammer, type Candidate } from './identify.ts'
 import { layoutOf } from './plan.ts'
+import { isOfKind } from './same-unit.ts'
 import type { PatientView, ProgrammerView, Surroundings } from './view.ts'
 
 export interface ConnectOptions {
@@ -169,14 +170,15 @@ export function patientView(
   rescue?: Rescue,
   firmware?: KnownFirmware,
 ): PatientView {
-  const { kind, chip, speedHz, facts, unreadable } = patient
+  const { chip, speedHz, facts, unreadable } = patient
+  const { kind, mayBe, memories } = layoutOf(patient)
   const { to, by } = connection?.ends ?? { to: 'target', by: 'isp' }
   const notices = [
     ...(rescue ? [isMeant(chip, rescue)] : []),
     ...patient.notices,
     ...(to === 'target' && firmware ? recognised(firmware) : []),
   ]
-  return { to, by, kind, chip, speedHz, facts, notices, unreadable, memories: layoutOf(patient).memories }
+  return { to, by, kind, ...(mayBe && { mayBe }), chip, speedHz, facts, notices, unreadable, memories }
 }
 
 /** Whether the chip that was found is one that it has. */
@@ -213,7 +215,8 @@ export function originOf(patient: Patient, connection: Connection | undefined, p
  */
 export function refuseOther(patient: Patient, { kind, serial }: Origin['patient']): void {
   const found = valueOf(patient, 'serial')
-  if (patient.kind !== kind) throw new FlashError('target-changed', { expected: kind, found: patient.kind })
+  if (!isOfKind(patient, kind))
+    throw new FlashError('target-changed', { expected: kind, found: patient.kind })
   if (serial !== undefined && found !== undefined && found !== serial)
     throw new FlashError('target-changed', { expected: serial, found })
 }

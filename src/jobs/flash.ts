@@ -18,6 +18,7 @@ import type { Receipt } from '#store/backups.ts'
 import type { NoBackup } from './backup.ts'
 import { hasWork, isWritten, unitsIn, unitsOf, type Plan } from './plan.ts'
 import { isReadable } from './reading.ts'
+import { isOfKind } from './same-unit.ts'
 import { verifyMemory } from './verify.ts'
 
 /** Goes the way to the patient anew. */
@@ -101,7 +102,7 @@ export async function release(patient: Patient, { log }: Context): Promise<void>
 /** The types ask for a receipt; this asks whether it is for all that this plan can lose. */
 function refuseUnlessSafe(plan: Plan, safety: Receipt | NoBackup): void {
   const { receipt, acknowledged } = 'acknowledged' in safety ? safety : { receipt: safety, acknowledged: [] }
-  if (receipt.patientKind !== plan.patientKind)
+  if (!isOfKind({ ...plan, kind: plan.patientKind }, receipt.patientKind))
     throw new FlashError('target-changed', { expected: receipt.patientKind, found: plan.patientKind })
   const isSafe = (id: MemoryId) =>
     receipt.memories.includes(id) || acknowledged.some(({ memory }) => memory === id)

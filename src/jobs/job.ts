@@ -56,6 +56,7 @@ import {
   withNewEeprom,
   type Unfinished,
 } from './resume.ts'
+import { fitted } from './same-unit.ts'
 import { nothingYet, notYet, Runner, unnamed } from './runner.ts'
 import { slowerHz } from './slower.ts'
 import { verifyRead } from './verify.ts'
@@ -468,7 +469,7 @@ export class Job {
       own: this.#own,
       layout: layoutOf(patient),
       present: this.#present,
-      kept: this.#kept,
+      kept: this.#keptOf(patient),
       presentFirmware: firmware,
       way: this.#device.connection?.ends.to ?? 'target',
       family: this.#device.connection?.family,
@@ -488,11 +489,13 @@ export class Job {
     const patient = this.#device.patient
     if (!wanted || !patient) throw new FlashError('bug', { during: 'planning without an image' })
     return planFlash({
-      ...{ rule, checks, wanted: wanted.contents, present, kept: this.#kept },
+      ...{ rule, checks, wanted: wanted.contents, present, kept: this.#keptOf(patient) },
       layout: layoutOf(patient),
       readBytesPerSecond: this.#bytesPerSecond,
     })
   }
+
+  readonly #keptOf = (patient: Patient): Memories => fitted(this.#kept, layoutOf(patient))
 
   /** True: the plan is another one now, and is to be asked for. */
   #renewChecks(computer: Computer): boolean {
@@ -562,7 +565,8 @@ export class Job {
     }
     const { plan: written = plan, backup: kept = backup } = this.view
     this.#present = new Map([...this.#present, ...written.expected])
-    const whole = halfWritten ? this.#planFrom(this.#kept) : written
+    const patient = this.#device.patient
+    const whole = halfWritten && patient ? this.#planFrom(this.#keptOf(patient)) : written
     // of a rest, what was right already when it was read again is told as well
     const all = { ...written, expected: new Map([...whole.expected, ...written.expected]) }
     // the backup itself, put back over a write that was broken off, is no work for what the backup tells; and of a
@@ -639,7 +643,8 @@ export class Job {
       if (await this.#isRefused()) {
         const { backup } = this.view
         if (backup) await this.#services.backups.receiptFor(backup.id, backup.sha256) // says what is wrong with it
-        throw new FlashError('bug', { during: 'going on with what is refused' })
+        this.#runner.set({ checks: undefined, plan: undefined })
+        return this.#askAgain(ctx) // for what it turned out to be, now that it says so
       }
       const plan = this.#plan()
       // What cannot be read may be another unit's: the consent was to losing what the first one held.

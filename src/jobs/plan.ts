@@ -27,6 +27,7 @@ export type MemoryLayout = Omit<Memory, 'read' | 'program'> & {
 /** A patient without its abilities: what a plan is made from. */
 export interface PatientLayout {
   readonly kind: string
+  readonly mayBe?: readonly string[]
   readonly memories: readonly MemoryLayout[]
   readonly unreadable: readonly Unreadable[]
   readonly chipErase: Pick<ChipErase, 'erases' | 'ms' | 'lifts'> | undefined
@@ -57,6 +58,8 @@ export interface PlannedRange extends Range {
 export interface Plan {
   /** `Patient.kind` that this was planned for. */
   readonly patientKind: string
+  /** `Patient.mayBe`. */
+  readonly mayBe?: readonly string[]
   /** What was in the patient when it was planned, whole memories; absent: could not be read. */
   readonly before: Memories
   /** 'chip': a chip erase comes first. 'none': only bits are cleared, or pages overwrite. */
@@ -105,9 +108,10 @@ export interface PlanRequest {
 }
 
 export function layoutOf(patient: Patient): PatientLayout {
-  const { kind, memories, unreadable, eraseChip } = patient
+  const { kind, mayBe, memories, unreadable, eraseChip } = patient
   return {
     kind,
+    ...(mayBe && { mayBe }),
     unreadable,
     chipErase: eraseChip && {
       ...{ erases: eraseChip.erases, ms: eraseChip.ms },
@@ -155,6 +159,7 @@ export function planFlash(request: PlanRequest): Plan {
   const lost = concerned.map(({ goal }) => goal.memory.id).filter((id) => !kept.has(id))
   const plan = {
     patientKind: layout.kind,
+    ...(layout.mayBe && { mayBe: layout.mayBe }),
     before: present,
     erase: mustErase ? ('chip' as const) : ('none' as const),
     ranges,

@@ -18,6 +18,7 @@ import { candidates, openProgrammer, recogniseFirmware } from './identify.ts'
 import type { Connect } from './flash.ts'
 import type { Memories } from './plan.ts'
 import { isReadable, mismatch, readWhole } from './reading.ts'
+import { isOfKind, ofLength } from './same-unit.ts'
 import { likelyCause } from './verify.ts'
 
 export type ProofWanted = 'plug-in-by-itself' | 'read-again'
@@ -202,7 +203,8 @@ export async function proveByReading(
   const compared = comparedAgain([...expected.keys()])
   const steps = ctx.progress.steps({ reach: 1, read: 4 })
   await using patient = await connect(ctx.under(steps.reach))
-  if (patient.kind !== kind) throw new FlashError('target-changed', { expected: kind, found: patient.kind })
+  if (!isOfKind(patient, kind))
+    throw new FlashError('target-changed', { expected: kind, found: patient.kind })
   steps.reach.finish()
 
   const reads = steps.read.steps(
@@ -212,8 +214,9 @@ export async function proveByReading(
   for (const id of compared) {
     const memory = patient.memories.find((one) => one.id === id)
     if (!memory || !isReadable(memory)) throw new FlashError('read-protected', { memory: id })
-    const bytes = await readWhole(memory, ctx.under(reads[id].expect(memory.length)))
+    const read = await readWhole(memory, ctx.under(reads[id].expect(memory.length)))
     const wanted = expected.get(id) ?? new Uint8Array()
+    const bytes = ofLength(read, wanted.length) ?? read // its size may be known only since
     const wrong = mismatch(id, memory.address, wanted, bytes)
     const likely = likelyCause(wanted, bytes)
     if (wrong) throw new FlashError('verify-mismatch', { ...wrong, ...(likely && { likely }) })

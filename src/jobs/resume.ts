@@ -5,13 +5,13 @@
 import { equal } from '#core/bytes.ts'
 import type { Context } from '#core/context.ts'
 import { FlashError } from '#core/errors.ts'
-import type { MemoryId, Patient } from '#core/programmer.ts'
+import type { Contents, MemoryId, Patient } from '#core/programmer.ts'
 import type { Backup, BackupDraft } from '#store/backups.ts'
 import type { DoneStep, JournalEntry, Wanted } from '#store/journal.ts'
 import { readOnce, readTwice, refuseSilence } from './backup.ts'
-import { layoutOf, planFlash, type Memories, type PlanRule } from './plan.ts'
+import { layoutOf, planFlash, type Memories, type PatientLayout, type PlanRule } from './plan.ts'
 import { isReadable } from './reading.ts'
-import { refuseStranger } from './same-unit.ts'
+import { fitted, refuseStranger } from './same-unit.ts'
 import { stepNames, type JobView, type StepName } from './view.ts'
 
 /** What a write that was not seen to end may have left in the patient. */
@@ -81,11 +81,27 @@ export async function readHalfWritten(
   ctx: Context,
 ): Promise<Present> {
   const memories = await read(patient, ctx)
-  const { wanted, rule, before, wrong } = unfinished
+  const { wanted, rule, wrong } = unfinished
   const layout = layoutOf(patient)
-  const { expected } = planFlash({ layout, wanted: wanted.contents, present: kept, kept, rule })
-  const hasNewEeprom = refuseStranger(memories, [kept, expected, before], wrong, expected.get('flash'))
+  const [before, present] = [fitted(unfinished.before, layout), fitted(kept, layout)]
+  const contents = withinLayout(wanted.contents, layout)
+  const { expected } = planFlash({ layout, wanted: contents, present, kept: present, rule })
+  const hasNewEeprom = refuseStranger(memories, [present, expected, before], wrong, expected.get('flash'))
   return { memories, hasNewEeprom }
+}
+
+/** What can have been written of an image that turned out too long. */
+function withinLayout(contents: Contents, { memories }: PatientLayout): Contents {
+  return new Map(
+    [...contents].map(([id, segments]) => {
+      const memory = memories.find((one) => one.id === id)
+      const end = memory ? memory.address + memory.length : 0
+      const within = segments
+        .filter(({ address }) => address < end)
+        .map(({ address, bytes }) => ({ address, bytes: bytes.subarray(0, end - address) }))
+      return [id, within]
+    }),
+  )
 }
 
 /** Whether a patient that nothing was written to is as it was kept, but for an EEPROM that its program may write. */

@@ -2,10 +2,42 @@
  * Whether a half-written patient is the one that was being written: everything in it comes from its backup or
  * from what was being written, or is on the way to it. Then going on loses nothing. Pure.
  */
-import { equal, hex, hexBytes } from '#core/bytes.ts'
+import { blank, equal, hex, hexBytes, lengthBeforeBlank } from '#core/bytes.ts'
 import { FlashError } from '#core/errors.ts'
-import type { MemoryId } from '#core/programmer.ts'
-import type { Memories } from './plan.ts'
+import type { MemoryId, Patient } from '#core/programmer.ts'
+import type { Memories, PatientLayout } from './plan.ts'
+
+/** Whether it is of that kind, or may be, where one of the two does not say how large it is. */
+export const isOfKind = (
+  { kind, mayBe = [] }: { kind: string; mayBe?: Patient['mayBe'] },
+  other: string,
+): boolean => kind === other || mayBe.includes(other)
+
+/**
+ * Memories of a flash that did not say how large it is, or does not now, for its layout: as much as it has. Behind its
+ * end, nothing is there, which reads as blank.
+ * @throws `target-changed` when it has less than there is in them
+ */
+export function fitted(memories: Memories, { memories: layout }: Pick<PatientLayout, 'memories'>): Memories {
+  return new Map(
+    [...memories].map(([id, bytes]): [MemoryId, Uint8Array] => {
+      const length = layout.find((memory) => memory.id === id)?.length ?? bytes.length
+      const sized = ofLength(bytes, length)
+      if (sized) return [id, sized]
+      const expected = `${id} ${String(lengthBeforeBlank(bytes))} B`
+      throw new FlashError('target-changed', { expected, found: `${id} ${String(length)} B` })
+    }),
+  )
+}
+
+/** Filled up, or without what is blank at its end; undefined: there is more in it. */
+export function ofLength(bytes: Uint8Array, length: number): Uint8Array | undefined {
+  if (bytes.length === length) return bytes
+  if (lengthBeforeBlank(bytes) > length) return undefined
+  const sized = blank(length)
+  sized.set(bytes.subarray(0, length))
+  return sized
+}
 
 /** Bits that never came up again: a worn cell, which the verify tells. Another unit differs in more. */
 const stuckBits = 2

@@ -7,6 +7,7 @@ import type {
   Fact,
   KnownFirmware,
   Notice,
+  Patient,
   Rescue,
   Seen,
   Unreadable,
@@ -56,6 +57,7 @@ export interface PatientView {
   readonly to: 'itself' | 'target'
   readonly by: Way['by']
   readonly kind: string
+  readonly mayBe?: Patient['mayBe']
   readonly chip: string
   /** At which it was met; undefined: as the programmer chose. */
   readonly speedHz: number | undefined

@@ -4,12 +4,13 @@ import type { KnownFirmware, Rescue } from '#core/programmer.ts'
 import { compareVersions } from '#core/versions.ts'
 import { practiceImages, type PracticeImage } from '#bench/practice-images.ts'
 import { findImage, imagesFor, type CatalogueEntry } from '#catalogue/catalogue.ts'
+import { isOfKind } from '#jobs/same-unit.ts'
 import type { PatientView } from '#jobs/view.ts'
 import type { Backup, BackupEntry, BackupMemory } from '#store/backups.ts'
 
 /** For whom it is. */
 export interface OfferedTo {
-  readonly patient: Pick<PatientView, 'to' | 'kind' | 'chip' | 'memories'>
+  readonly patient: Pick<PatientView, 'to' | 'kind' | 'mayBe' | 'chip' | 'memories'>
   readonly rescue: Rescue | undefined
   readonly firmware: KnownFirmware | undefined
   /** As it was just read; undefined: what is in the chip is not what was read. */
@@ -70,7 +71,7 @@ export async function offersFor(
     ({ address = 0, withLoader }) => !isKept(address) && !(withLoader && keepsLoader),
   )
   // The one just made changes nothing, except back what was begun.
-  const ofKind = kept.filter(({ id, origin }) => origin.patient.kind === patient.kind && id !== backup?.id)
+  const ofKind = kept.filter(({ id, origin }) => isOfKind(patient, origin.patient.kind) && id !== backup?.id)
   const isOwn = (one: BackupEntry) => rescue !== undefined && one.firmware?.family === rescue.family
   const ownBackups = ofKind.filter(isOwn)
 

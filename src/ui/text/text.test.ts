@@ -650,13 +650,21 @@ describe('a check', () => {
       found: 'ATmega88',
     },
     ...{ from: '1.02', hash: 'ab'.repeat(32), last: '0x125b', level: '40 %', lock: '0xff', memory: 'flash' },
-    ...{ start: '0x0000', target: '0x0026', to: '1.04', vectors: '19 × 2', word: '0x2411' },
+    ...{
+      least: '512',
+      needed: '4700',
+      start: '0x0000',
+      target: '0x0026',
+      to: '1.04',
+      vectors: '19 × 2',
+      word: '0x2411',
+    },
   }
   const whys: Partial<Record<CheckCode, readonly string[]>> = {
     'chip-matches': ['unknown-chip'],
     'device-matches': ['unknown', 'itself', 'target'],
     'usb-matches': ['unknown'],
-    'size-fits': ['for-ram'],
+    'size-fits': ['for-ram', 'size-smallest', 'size-protected', 'size-blank'],
     'bootloader-overlap': ['none', 'untouched', 'same', 'protected', 'erased', 'replaced'],
     'vector-table': [
       ...['missing', 'blank', 'no-jump', 'beyond-flash', 'target-empty', 'bootloader', 'jump', 'count'],
@@ -697,7 +705,6 @@ describe('a check', () => {
 
   /** Results that a check never has. */
   const never: Partial<Record<CheckCode, readonly Check['result'][]>> = {
-    'size-fits': ['warning'],
     'known-bad': ['refused'],
     'image-matches-hash': ['warning'],
     'other-tab': ['warning', 'refused'],
