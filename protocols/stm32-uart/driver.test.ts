@@ -1,15 +1,18 @@
 /** The boot loader and its driver where things are not as they should be. */
 import { describe, expect, test } from 'vitest'
 import { PracticeBench, take } from '#bench/bench.ts'
-import type { SerialTwin, TwinSetup } from '#bench/twin.ts'
+import type { Dials, SerialTwin, TwinSetup } from '#bench/twin.ts'
 import { TwinSerialBus } from '#bench/twin-serial.ts'
 import { VirtualClock } from '#bench/virtual-clock.ts'
 import { equal, isBlank } from '#core/bytes.ts'
 import { Context } from '#core/context.ts'
+import { FlashError } from '#core/errors.ts'
 import type { Patient } from '#core/programmer.ts'
 import { candidateFor, candidates, openProgrammer } from '#jobs/identify.ts'
 import { Devices } from '#transport/devices.ts'
 import { Command, command, pages } from './packets.ts'
+import { connectRom } from './rom-patient.ts'
+import { RomSession } from './session.ts'
 import { stm32 } from './twin.ts'
 import type { RomTwin } from './twin-rom.ts'
 
@@ -147,6 +150,36 @@ test('a protected chip is erased by lifting that, starts anew, and is open then'
   expect(isBlank(setup.memory('flash'))).toBe(true)
   const ids = await withPatient(({ memories }) => Promise.resolve(memories.map(({ id }) => id)))
   expect(ids).toEqual(['flash', 'options'])
+})
+
+test('a protected chip is met no later than an open one', async () => {
+  const timeFor = async (dials: Dials) => {
+    const { clock, withPatient } = await shelved('stm32-uart:stm32f103', dials)
+    const from = clock.now()
+    await withPatient(() => Promise.resolve())
+    return clock.now() - from
+  }
+  expect(await timeFor({ locked: true })).toBeLessThanOrEqual(await timeFor({}))
+})
+
+test('a chip that is open, but was refused once, is not called protected', async () => {
+  const { clock, port, setup } = await shelved('stm32-uart:stm32f103')
+  await clock.sleep(20)
+  const session = new RomSession(await port.open(115_200, { parity: 'even' }))
+  const ctx = new Context({ clock })
+  await session.synchronise(ctx)
+  await session.look(ctx)
+  const read = session.read.bind(session)
+  let isFirst = true
+  session.read = async (...of) => {
+    if (!isFirst) return read(...of)
+    isFirst = false
+    throw new FlashError('device-refused', { during: 'Read Memory', status: 'NACK' })
+  }
+  const patient = await connectRom(session, ctx)
+  expect(patient.unreadable).toEqual([])
+  expect(setup.memory('flash').length).toBe(flashOf(patient)?.length)
+  await session.link[Symbol.asyncDispose]()
 })
 
 test('what it has started does not answer any more', async () => {

@@ -53,17 +53,25 @@ export async function connectRom(session: RomSession, ctx: Context): Promise<Rom
     })
   const read = (address: number, count: number) =>
     session.patiently(ctx, () => session.read(address, count, ctx))
-  try {
-    await read(flashStart, 4)
-  } catch (error) {
-    if (!isRefused(error, Command.ReadMemory)) throw error
+  if (await session.patiently(ctx, () => isReadProtected(session, ctx)))
     return new RomPatient(session, part, part.mostKib, { isProtected: true, hasOptions: false })
-  }
   const kib = await sizeOf(part, read, ctx)
   return new RomPatient(session, part, kib, {
     isProtected: false,
     hasOptions: part.options !== undefined && (await isReadable(part.options, read)),
   })
+}
+
+/** A byte that came broken is refused, too: that does not happen twice in a row. */
+async function isReadProtected(session: RomSession, ctx: Context): Promise<boolean> {
+  for (let refusals = 0; refusals < 2; refusals++)
+    try {
+      await session.read(flashStart, 4, ctx)
+      return false
+    } catch (error) {
+      if (!isRefused(error, Command.ReadMemory)) throw error
+    }
+  return true
 }
 
 type Read = (address: number, count: number) => Promise<Uint8Array>
