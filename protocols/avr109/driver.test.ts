@@ -101,6 +101,18 @@ test('a loader that waits for the rest of a block is filled up, and answers agai
   expect(page.slice(2).every((byte) => byte === 0xff)).toBe(true)
 })
 
+test('left, it starts its sketch; without one it stays, and that is told', async () => {
+  const { programmer, patient, plugged } = await connected()
+  await expect(patient.leave?.(ctx)).rejects.toMatchObject({
+    code: 'device-refused',
+    detail: { during: 'starting its sketch', status: 'still there' },
+  })
+  expect(programmer.gone.aborted).toBe(false)
+  plugged.memory('flash').set([0x0c, 0x94]) // as if it had a sketch
+  await patient.leave?.(ctx)
+  expect(programmer.gone.aborted).toBe(true)
+})
+
 test('as long as it is open it is kept awake, for an hour', async () => {
   const { programmer, plugged } = await connected()
   plugged.memory('flash').set([0x0c, 0x94]) // as if it had a sketch

@@ -6,11 +6,12 @@
 import type { Context } from '#core/context.ts'
 import { FlashError } from '#core/errors.ts'
 import type { Driver, Fact, Programmer, Recognition, Restart } from '#core/programmer.ts'
+import { isAbortedWithin } from '#core/time.ts'
 import type { SerialLink, SerialPortHandle } from '#transport/links.ts'
 import { findBoard } from './boards.ts'
 import { LoaderPatient, type Loader } from './loader-patient.ts'
 import { blockSupport, Reply, softwareVersion } from './packets.ts'
-import { gone, Session } from './session.ts'
+import { Session } from './session.ts'
 
 /** There is no line that it would matter on; anything but 1200. */
 const baud = 57_600
@@ -53,7 +54,7 @@ function sketch(link: SerialLink, { facts, notices }: Recognition): Programmer {
 async function touch(link: SerialLink, ctx: Context): Promise<void> {
   await link.setBaud(touchBaud)
   await link.signals({ dtr: false, rts: false })
-  if (await gone(link, touchMs, ctx)) return
+  if (await isAbortedWithin(link.gone, touchMs, ctx.clock)) return
   throw new FlashError('device-refused', { during: 'touching it at 1200 baud', status: 'no reset' })
 }
 

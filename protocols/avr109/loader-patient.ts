@@ -10,6 +10,7 @@ import { concat, hex, hexBytes } from '#core/bytes.ts'
 import type { Context } from '#core/context.ts'
 import { FlashError } from '#core/errors.ts'
 import type { Check, Contents, Fact, Memory, Notice, Patient, Range } from '#core/programmer.ts'
+import { isAbortedWithin } from '#core/time.ts'
 import { checkAvr } from '#chips/avr-check.ts'
 import { bootSection } from '#chips/avr-fuses.ts'
 import { findAvrPart, type AvrPart } from '#chips/avr-parts.ts'
@@ -107,11 +108,12 @@ export class LoaderPatient implements Patient {
     return checkAvr({ part: this.#part, fuses: this.#fuses, wanted, present, claimedChip, bootBytes })
   }
 
-  /** Half a second later; a chip without a sketch stays. */
+  /** Half a second later. @throws `device-refused` when it stays, as a chip without a sketch does */
   async leave(ctx: Context): Promise<void> {
     const { session } = this.#loader
     await session.patiently(ctx, () => session.tell(exit))
-    await session.gone(leavesMs, ctx)
+    if (!(await isAbortedWithin(session.link.gone, leavesMs, ctx.clock)))
+      throw new FlashError('device-refused', { during: 'starting its sketch', status: 'still there' })
   }
 
   /** It stays in its boot loader: leaving it would end the job. */

@@ -132,11 +132,6 @@ export class Session {
     return bytes
   }
 
-  /** After what makes it go. */
-  async gone(withinMs: number, ctx: Context): Promise<void> {
-    if (!(await gone(this.link, withinMs, ctx))) ctx.log('avr109: it is still there')
-  }
-
   /** Until it is disposed; what goes wrong meanwhile shows when it is asked the next time. */
   keepAwake({ clock, log }: Context): void {
     const until = clock.now() + longestAwakeMs
@@ -162,10 +157,4 @@ export class Session {
     this.#last = turn.catch(() => undefined) // its caller hears of it
     return turn
   }
-}
-
-/** Whether it goes within this time. */
-export async function gone({ gone }: SerialLink, withinMs: number, ctx: Context): Promise<boolean> {
-  await ctx.clock.sleep(withinMs, gone).catch(() => undefined) // rejects when it is gone
-  return gone.aborted
 }

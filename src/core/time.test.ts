@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest'
-import { systemClock, within } from './time.ts'
+import { VirtualClock } from '#bench/virtual-clock.ts'
+import { isAbortedWithin, systemClock, within } from './time.ts'
 
 test('an answer that came while the page stood still is not a timeout', async () => {
   const { port1, port2 } = new MessageChannel()
@@ -22,4 +23,19 @@ test('no answer is a timeout that names what was under way', async () => {
     code: 'timeout',
     detail: { during: 'asking', timeoutMs: 5 },
   })
+})
+
+test('what is aborted is heard of at once, what is not when the time is over', async () => {
+  const clock = new VirtualClock()
+  const is = async (signal: AbortSignal) => {
+    const from = clock.now()
+    return [await isAbortedWithin(signal, 100, clock), clock.now() - from]
+  }
+  const soon = new AbortController()
+  clock.after(40, () => {
+    soon.abort()
+  })
+  expect(await is(soon.signal)).toEqual([true, 40])
+  expect(await is(soon.signal)).toEqual([true, 0])
+  expect(await is(new AbortController().signal)).toEqual([false, 100])
 })

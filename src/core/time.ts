@@ -42,6 +42,12 @@ class SystemClock extends Clock {
 
 export const systemClock: Clock = new SystemClock()
 
+/** Whether a signal is aborted already, or is before `ms` are over. */
+export async function isAbortedWithin(signal: AbortSignal, ms: number, clock: Clock): Promise<boolean> {
+  await clock.sleep(ms, signal).catch(() => undefined) // rejects when it is; that is looked at here
+  return signal.aborted
+}
+
 /**
  * `work`, or a `timeout` error after `timeoutMs`, or the reason of the first `signal` that aborts.
  * The work itself goes on (WebUSB cannot cancel a transfer); whoever owns it must treat it as spent.
