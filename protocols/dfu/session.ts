@@ -6,6 +6,7 @@
 import { exactly } from '#core/bytes.ts'
 import type { Context } from '#core/context.ts'
 import { FlashError, isFlashError } from '#core/errors.ts'
+import { isAbortedWithin } from '#core/time.ts'
 import type { UsbLink } from '#transport/links.ts'
 import { parseStatus, Request, State, statusBytes, statusText, type Status } from './packets.ts'
 
@@ -199,10 +200,8 @@ export class DfuSession {
     throw trouble ?? new FlashError('device-refused', { during, status: 'still there' })
   }
 
-  async #isGoneSoon({ clock }: Context): Promise<boolean> {
-    const { gone } = this.#link
-    await clock.sleep(goneWithinMs, gone).catch(() => undefined) // whether it went is looked at here
-    return gone.aborted
+  #isGoneSoon({ clock }: Context): Promise<boolean> {
+    return isAbortedWithin(this.#link.gone, goneWithinMs, clock)
   }
 
   /** Waits while it is busy, for what the device says and no longer than is of use. `status`: undefined as in `#statusIfTold`. */

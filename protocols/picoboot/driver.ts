@@ -5,15 +5,13 @@
 import type { Context } from '#core/context.ts'
 import { FlashError } from '#core/errors.ts'
 import type { Driver, Fact, Programmer, Recognition, Restart } from '#core/programmer.ts'
+import { isAbortedWithin } from '#core/time.ts'
 import type { UsbLink } from '#transport/links.ts'
 import { chipOf, chips, raspberryPi } from './chips.ts'
 import { resetInterfaceOf } from './identity.ts'
 import { ResetRequest } from './packets.ts'
 import { PicobootPatient, type PicobootDevice } from './patient.ts'
-import { PicobootSession } from './session.ts'
-
-/** As in `session.ts`. */
-const goneWithinMs = 5000
+import { goneWithinMs, PicobootSession } from './session.ts'
 
 async function open(link: UsbLink, recognised: Recognition): Promise<Programmer> {
   const { seen } = link
@@ -67,8 +65,7 @@ const restartOf = (link: UsbLink, index: number): Restart => ({
   run: (ctx: Context) =>
     ctx.critical(async ({ clock }) => {
       const trouble = await told(link, index)
-      await clock.sleep(goneWithinMs, link.gone).catch(() => undefined) // whether it went is looked at here
-      if (link.gone.aborted) return
+      if (await isAbortedWithin(link.gone, goneWithinMs, clock)) return
       throw trouble ?? new FlashError('device-refused', { during: 'starting BOOTSEL', status: 'still there' })
     }),
 })

@@ -6,6 +6,7 @@
 import { exactly } from '#core/bytes.ts'
 import type { Context } from '#core/context.ts'
 import { FlashError, isFlashError } from '#core/errors.ts'
+import { isAbortedWithin } from '#core/time.ts'
 import type { UsbLink } from '#transport/links.ts'
 import {
   askFlash,
@@ -31,7 +32,7 @@ const workTimeoutMs = 10_000
 const packetBytes = 64
 const rebootDelayMs = 500
 /** A device that was told to go has gone by then, and the browser has heard of it. */
-const goneWithinMs = 5000
+export const goneWithinMs = 5000
 const nothing = new Uint8Array()
 
 export class PicobootSession {
@@ -102,8 +103,7 @@ export class PicobootSession {
       await (chip === 'RP2040'
         ? this.#run('starting its program', Command.Reboot, rebootArgs(rebootDelayMs))
         : this.#run('starting its program', Command.Reboot2, reboot2Args(rebootDelayMs)))
-      await clock.sleep(goneWithinMs, this.gone).catch(() => undefined) // whether it went is looked at here
-      if (!this.gone.aborted)
+      if (!(await isAbortedWithin(this.gone, goneWithinMs, clock)))
         throw new FlashError('device-refused', { during: 'starting its program', status: 'still there' })
     })
   }

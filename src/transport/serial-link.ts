@@ -4,7 +4,7 @@
  */
 import { FlashError, isFlashError } from '#core/errors.ts'
 import type { Parity, SeenSerial } from '#core/programmer.ts'
-import { within, type Clock } from '#core/time.ts'
+import { isAbortedWithin, within, type Clock } from '#core/time.ts'
 import { fromOpening, fromTransfer, goneError } from './access.ts'
 import type { Framing, Io, SerialLink, SerialSignals } from './links.ts'
 import { Queue } from './queue.ts'
@@ -157,8 +157,7 @@ class BrowserSerialLink implements SerialLink {
       return await within(start(this.#pump), this.#clock, during, timeoutMs, this.gone, this.#closed.signal)
     } catch (error) {
       if (error instanceof FlashError) throw error
-      await this.#clock.sleep(goneNoticeMs, this.gone).catch(() => undefined) // rejects when it is gone
-      this.gone.throwIfAborted()
+      if (await isAbortedWithin(this.gone, goneNoticeMs, this.#clock)) throw this.gone.reason as FlashError
       throw fromTransfer(error, during)
     }
   }

@@ -7,7 +7,7 @@
 import { hex } from '#core/bytes.ts'
 import { FlashError, isFlashError } from '#core/errors.ts'
 import type { SeenUsb } from '#core/programmer.ts'
-import { within, type Clock } from '#core/time.ts'
+import { isAbortedWithin, within, type Clock } from '#core/time.ts'
 import { fromOpening, fromTransfer, goneError } from './access.ts'
 import type { ControlSetup, Io, UsbLink } from './links.ts'
 import { Queue } from './queue.ts'
@@ -176,7 +176,7 @@ class BrowserUsbLink implements UsbLink {
     const translated = fromTransfer(error, during)
     if (translated.is('device-gone')) this.#lose(during, error)
     if (translated.is('transfer-failed', 'stalled'))
-      await this.#clock.sleep(goneNoticeMs, this.gone).catch(() => undefined)
+      await isAbortedWithin(this.gone, goneNoticeMs, this.#clock)
     return this.gone.aborted ? (this.gone.reason as FlashError) : translated
   }
 
