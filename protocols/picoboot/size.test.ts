@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { blank } from '#core/bytes.ts'
-import { Context } from '#core/context.ts'
+import { cancelSource, Context } from '#core/context.ts'
 import { flashSize, type ReadAt } from './size.ts'
 
 const mib = 1024 * 1024
@@ -39,6 +39,47 @@ describe('the size of a flash', () => {
     const other = image.slice()
     other.set(pattern(32, 9), 4096)
     expect(await sizeOf(holding(2 * mib, [0, image], [mib, other]))).toBe(2 * mib)
+  })
+
+  test.each([
+    ['a file system', Math.floor((1.7 * mib) / 4096) * 4096, 40_000],
+    ['a file system and its index', mib + 0xa_0000, 100],
+    ['settings', 2 * mib - 16 * 1024, 30],
+    ['settings in some sector near the end', 2 * mib - 3 * 4096, 30],
+    ['settings in the last page', 2 * mib - 256, 30],
+    ['a few sectors of a program', mib + 0x4_d000, 16_000],
+  ])('with an image twice is not taken for half, if it has %s', async (_, at, length) => {
+    const image = pattern(100_000)
+    expect(await sizeOf(holding(2 * mib, [0, image], [mib, image], [at, pattern(length)]))).toBe(2 * mib)
+  })
+
+  test('with an image again and again is not taken for less than all that is used', async () => {
+    const image = pattern(100_000)
+    const images = [0, 1, 2, 3].map((i) => [i * mib, image] as const)
+    expect(await sizeOf(holding(4 * mib, ...images, [3.5 * mib, pattern(30)]))).toBe(4 * mib)
+    expect(await sizeOf(holding(8 * mib, ...images, [6 * mib, image]))).toBe(8 * mib)
+  })
+
+  test('that nothing tells from the half of it is the half', async () => {
+    const image = pattern(100_000)
+    expect(await sizeOf(holding(2 * mib, [0, image], [mib, image]))).toBe(mib)
+  })
+
+  test('takes few and short readings, and can be stopped between them', async () => {
+    const lengths: number[] = []
+    const flash = chip(holding(2 * mib, [0, pattern(1000)]))
+    const read: ReadAt = (offset, length) => {
+      lengths.push(length)
+      return flash(offset, length)
+    }
+    expect(await flashSize(read, most, ctx)).toBe(2 * mib)
+    expect(Math.max(...lengths)).toBe(8)
+    expect(lengths.length).toBeLessThan(550)
+    const stop = cancelSource()
+    stop.cancel()
+    await expect(flashSize(read, most, new Context({ signal: stop.signal }))).rejects.toMatchObject({
+      code: 'cancelled',
+    })
   })
 
   test('is not found larger for a bit that flickers', async () => {

@@ -11,12 +11,14 @@ import { pageBytes, sectorBytes } from './chips.ts'
 /** Reads from an offset in the flash, of a page. */
 export type ReadAt = (offset: number, length: number) => Promise<Uint8Array>
 
+/** Flash chips have no less. */
 const leastBytes = 64 * 1024
 /** Of what boards are made with: those of pico-sdk, `boards`, have 1 MiB at least, some own designs half of that. */
 export const leastOnBoards = 512 * 1024
 /** Of a page; so few that a report without contents keeps them. */
 const glimpseBytes = 8
 const pieceBytes = 64 * 1024
+const stepBytes = 16 * 1024
 
 /** Somewhere that is not blank, to look for again. */
 interface Mark {
@@ -42,7 +44,8 @@ export async function sizeBy(mark: Mark, read: ReadAt, limit: number, ctx: Conte
   while (size <= mark.offset) size *= 2
   for (; size < limit; size *= 2) {
     ctx.checkpoint()
-    if (await comesAgain(mark, size, read)) return size
+    const comesAgain = await isThere(mark.bytes, mark.offset + size, read)
+    if (comesAgain && (await isMirrored(size, read, limit, ctx))) return size
   }
   return limit
 }
@@ -66,12 +69,30 @@ export function markIn(bytes: Uint8Array, offset: number): Mark | undefined {
   return { offset: offset + from, bytes: bytes.slice(from, from + pageBytes) }
 }
 
-/** Two images can begin alike; so it is looked at further on, and at the end, where file systems are, too. */
-async function comesAgain({ offset, bytes }: Mark, size: number, read: ReadAt): Promise<boolean> {
-  if (!(await isThere(bytes, offset + size, read))) return false
-  for (const at of [sectorBytes, size / 2, size - sectorBytes])
-    if (!(await isThere(await read(at, glimpseBytes), at + size, read))) return false
+/**
+ * Whether all up to `limit` shows what is before `size` again. An image can be there twice, and then only what is behind
+ * it tells that the flash is larger: a file system, and settings, which are near its end. So it is looked at most closely
+ * there and at the beginning, closely in all that a flash of twice the size has more, and now and then behind that. Of
+ * 2 MiB that takes a second or two.
+ */
+async function isMirrored(size: number, read: ReadAt, limit: number, ctx: Context): Promise<boolean> {
+  for (const place of placesIn(size)) {
+    const bytes = await read(place, glimpseBytes)
+    const end = place % leastBytes === 0 || place === size - pageBytes ? limit : 2 * size
+    for (let at = place + size; at < end; at += size) {
+      ctx.checkpoint()
+      const isSame =
+        (await isThere(bytes, at, read)) || (await isThere(await read(place, glimpseBytes), at, read))
+      if (!isSame) return false
+    }
+  }
   return true
+}
+
+function* placesIn(size: number): Generator<number> {
+  const isClose = (at: number) => at < leastBytes || at >= size - leastBytes
+  for (let at = 0; at < size; at += isClose(at) ? sectorBytes : stepBytes) yield at
+  yield size - pageBytes
 }
 
 const mostReadings = 3
