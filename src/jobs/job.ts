@@ -59,7 +59,6 @@ import {
 import { fitted } from './same-unit.ts'
 import { nothingYet, notYet, Runner, unnamed } from './runner.ts'
 import { slowerHz } from './slower.ts'
-import { verifyRead } from './verify.ts'
 import type { JobView, Surroundings } from './view.ts'
 
 export * from './view.ts'
@@ -638,7 +637,6 @@ export class Job {
       if (!this.view.halfWritten) return this.view.plan ? this.#write(ctx) : this.#askAgain(ctx)
       const { read, [unnamed]: rest } = ctx.progress.steps({ read: 1, [unnamed]: 3 })
       await this.#readPresent(ctx.under(read))
-      await this.#refuseWrong()
       const { checks } = this.view
       if (await this.#isRefused()) {
         const { backup } = this.view
@@ -656,23 +654,24 @@ export class Job {
     await this.#afterWriting()
   }
 
-  /** What a patient holds that left with all that was written. Told once: then it is written again. */
-  async #refuseWrong(): Promise<void> {
-    const [written, { patient }] = [this.#notReadBack, this.#device]
-    this.#notReadBack = undefined
-    this.#runner.set({ isUnread: false })
-    if (written && patient) await verifyRead(patient, written, this.#present, this.#onWrong)
-  }
-
-  /** What is in a half-written patient, if it is still the one that was being written. */
+  /**
+   * What is in a half-written patient, if it is still the one that was being written. One that left with all of it and
+   * does not hold that is told once: then it is written again.
+   */
   async #readPresent(ctx: Context): Promise<void> {
-    const unfinished = this.#unfinished
+    const [unfinished, kept, written] = [this.#unfinished, this.#kept, this.#notReadBack]
+    const serial = this.view.backup?.origin.patient.serial
     if (!unfinished) throw new FlashError('bug', { during: 'reading what nobody wrote' })
     const patient = await this.#device.meet(ctx)
     try {
-      const { memories, hasNewEeprom } = await readHalfWritten(patient, this.#kept, unfinished, ctx)
+      const known = { kept, unfinished, written, serial }
+      const { memories, hasNewEeprom, mismatch, wrong } = await readHalfWritten(patient, known, ctx)
       if (hasNewEeprom) await this.#saveEeprom(patient, ctx)
       this.#present = memories
+      this.#notReadBack = undefined
+      this.#runner.set({ isUnread: false })
+      for (const [id, found] of wrong) await this.#onWrong(id, found)
+      if (mismatch) throw mismatch
     } finally {
       await release(patient, ctx)
     }

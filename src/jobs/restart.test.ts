@@ -3,7 +3,7 @@ import 'fake-indexeddb/auto'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { PracticeBench, take, type Plugged } from '#bench/bench.ts'
 import { practiceImages, type PracticeImage } from '#bench/practice-images.ts'
-import type { Dials } from '#bench/twin.ts'
+import type { Dials, UsbTwin } from '#bench/twin.ts'
 import { VirtualClock } from '#bench/virtual-clock.ts'
 import { formatIntelHex } from '#firmware/intel-hex.ts'
 import { Devices, type Attached } from '#transport/devices.ts'
@@ -181,8 +181,9 @@ test('another one of the same version is no proof: its serial number tells them 
 })
 
 /** One that starts what it was given as soon as it has all of it. */
-async function handedOver(dials: Dials = {}): Promise<Job> {
+async function handedOver(dials: Dials = {}, prepare: () => void = () => undefined): Promise<Job> {
   plugged = await bench.plug('dfu:plain-running', dials)
+  prepare()
   const job = new Job(services)
   await job.connect(await theOne())
   await job.restart()
@@ -237,6 +238,51 @@ test('what it did not keep is told when it is read back, and not before', async 
     outcome: undefined,
     error: { code: 'verify-mismatch', detail: { memory: 'flash', address } },
   })
+})
+
+/** As it is found again, in its boot loader. */
+async function readBack(job: Job): Promise<void> {
+  await job.resumeAfterReplug(await theOne())
+  if (job.view.next !== 'restart') return
+  await job.restart()
+  await job.resumeAfterReplug(await theOne())
+}
+
+/** A block that holds what another one is to hold: not on the way to anything. */
+const mixUpBlocks = () => plugged.memory('flash').copyWithin(0xc00, 0x800, 0xc00)
+
+test('a block with what another one is to hold is told as wrong, and written again', async () => {
+  const job = await handedOver()
+  mixUpBlocks()
+  await readBack(job)
+  const expected = job.view.wanted?.contents.get('flash')?.[0]?.bytes ?? new Uint8Array()
+  expect(job.view).toMatchObject({
+    halfWritten: true,
+    next: 'retry',
+    outcome: undefined,
+    error: { code: 'verify-mismatch', detail: { memory: 'flash' } },
+  })
+  await job.retry()
+  expect(job.view).toMatchObject({ error: undefined, next: 'find', isUnread: true })
+  await readBack(job)
+  expect(job.view).toMatchObject({ error: undefined, halfWritten: false, next: 'prove' })
+  expect(plugged.memory('flash').slice(0, expected.length)).toEqual(expected)
+})
+
+/** Of the boot loader. */
+function hideSerial(): void {
+  const { patient } = plugged
+  if (!patient || !('descriptors' in patient)) throw new Error('not on USB')
+  Object.assign((patient as unknown as UsbTwin).descriptors.strings, { 3: undefined })
+}
+
+test('where no serial number tells that it is the same one, that is another one', async () => {
+  const job = await handedOver({}, hideSerial)
+  mixUpBlocks()
+  await readBack(job)
+  expect(job.view).toMatchObject({ halfWritten: true, error: { code: 'target-changed' } })
+  await job.retry()
+  expect(job.view.error?.code).toBe('target-changed')
 })
 
 test.each(['goes on', 'is reopened'])(

@@ -4,14 +4,15 @@
  */
 import { equal } from '#core/bytes.ts'
 import type { Context } from '#core/context.ts'
-import { FlashError } from '#core/errors.ts'
+import { FlashError, isFlashError } from '#core/errors.ts'
 import type { Contents, MemoryId, Patient } from '#core/programmer.ts'
 import type { Backup, BackupDraft } from '#store/backups.ts'
 import type { DoneStep, JournalEntry, Wanted } from '#store/journal.ts'
 import { readOnce, readTwice, refuseSilence } from './backup.ts'
 import { layoutOf, planFlash, type Memories, type PatientLayout, type PlanRule } from './plan.ts'
 import { isReadable } from './reading.ts'
-import { fitted, refuseStranger } from './same-unit.ts'
+import { fitted, hasSerial, refuseStranger } from './same-unit.ts'
+import { verifyRead } from './verify.ts'
 import { stepNames, type JobView, type StepName } from './view.ts'
 
 /** What a write that was not seen to end may have left in the patient. */
@@ -64,30 +65,64 @@ async function read(patient: Patient, ctx: Context): Promise<Memories> {
   return new Map(memories.map(({ id, bytes }): [MemoryId, Uint8Array] => [id, bytes]))
 }
 
+/** What a half-written patient is compared with. */
+export interface Known {
+  readonly kept: Memories
+  readonly unfinished: Unfinished
+  /** It left with all of that, which was not read back; undefined: it did not. */
+  readonly written: Memories | undefined
+  /** Of the unit that was backed up. */
+  readonly serial: string | undefined
+}
+
 export interface Present {
   readonly memories: Memories
   /** Its program has written its EEPROM since: nobody has that yet. */
   readonly hasNewEeprom: boolean
+  /** It does not hold what was written; what it holds instead, where two readings agree on it. */
+  readonly mismatch: FlashError | undefined
+  readonly wrong: Memories
 }
 
 /**
- * What is in a half-written patient.
- * @throws `target-changed` when it is not the one that was being written
+ * What is in a half-written patient. What it left with may have become anything in it: if its serial number proves it,
+ * that is told as wrong, else as another unit.
+ * @throws `target-changed` when it is not the one that was being written · `read-protected` when what was written
+ * cannot be read back
  */
-export async function readHalfWritten(
-  patient: Patient,
-  kept: Memories,
-  unfinished: Unfinished,
-  ctx: Context,
-): Promise<Present> {
+export async function readHalfWritten(patient: Patient, known: Known, ctx: Context): Promise<Present> {
   const memories = await read(patient, ctx)
-  const { wanted, rule, wrong } = unfinished
+  const { kept, unfinished, written = nothing, serial } = known
+  const { wanted, rule } = unfinished
   const layout = layoutOf(patient)
-  const [before, present] = [fitted(unfinished.before, layout), fitted(kept, layout)]
+  const [before, was] = [fitted(unfinished.before, layout), fitted(kept, layout)]
   const contents = withinLayout(wanted.contents, layout)
-  const { expected } = planFlash({ layout, wanted: contents, present, kept: present, rule })
-  const hasNewEeprom = refuseStranger(memories, [present, expected, before], wrong, expected.get('flash'))
-  return { memories, hasNewEeprom }
+  const { expected } = planFlash({ layout, wanted: contents, present: was, kept: was, rule })
+  const { mismatch, wrong } = await readingBack(patient, written, memories, ctx)
+  const isProven = hasSerial(patient, serial)
+  const explained = new Map([...unfinished.wrong, ...(isProven ? wrong : [])])
+  try {
+    const hasNewEeprom = refuseStranger(memories, [was, expected, before], explained, expected.get('flash'))
+    return { memories, hasNewEeprom, mismatch, wrong }
+  } catch (stranger) {
+    throw isProven && mismatch && wrong.size === 0 ? mismatch : stranger // no two readings that agree: nothing is known
+  }
+}
+
+async function readingBack(
+  patient: Patient,
+  written: Memories,
+  present: Memories,
+  ctx: Context,
+): Promise<Pick<Present, 'mismatch' | 'wrong'>> {
+  const wrong = new Map<MemoryId, Uint8Array>()
+  try {
+    await verifyRead(patient, written, present, ctx, (id, found) => void wrong.set(id, found))
+    return { mismatch: undefined, wrong }
+  } catch (error) {
+    if (isFlashError(error, 'verify-mismatch')) return { mismatch: error, wrong }
+    throw error
+  }
 }
 
 /** What can have been written of an image that turned out too long. */

@@ -39,6 +39,10 @@ export function ofLength(bytes: Uint8Array, length: number): Uint8Array | undefi
   return sized
 }
 
+/** Whether its serial number proves it, whatever it holds. `serial`: undefined: none is known. */
+export const hasSerial = ({ facts }: Pick<Patient, 'facts'>, serial: string | undefined): boolean =>
+  serial !== undefined && facts.some(({ name, value }) => name === 'serial' && value === serial)
+
 /** Bits that never came up again: a worn cell, which the verify tells. Another unit differs in more. */
 const stuckBits = 2
 

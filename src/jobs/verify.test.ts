@@ -2,7 +2,7 @@ import { expect, test, vi } from 'vitest'
 import { Context } from '#core/context.ts'
 import type { Memory } from '#core/programmer.ts'
 import { refuseSilence } from './backup.ts'
-import { verifyMemory } from './verify.ts'
+import { verifyMemory, verifyRead } from './verify.ts'
 
 /** Gives these readings, one after another. */
 function memory(id: Memory['id'], ...readings: number[][]): Memory {
@@ -24,6 +24,22 @@ test('what is wrong twice in the same way is told, a bad contact is not', async 
   expect(onWrong).not.toHaveBeenCalled()
   await expect(verify(memory('eeprom', [1, 0], [1, 0]))).rejects.toMatchObject({ code: 'verify-mismatch' })
   expect(onWrong).toHaveBeenCalledWith(Uint8Array.of(1, 0))
+})
+
+test('what was read already is read once more where it is wrong, and must have been read', async () => {
+  const onWrong = vi.fn()
+  const found = (...bytes: number[]) => new Map([['flash' as const, Uint8Array.from(bytes)]])
+  const verify = (present: ReturnType<typeof found>, ...again: number[][]) =>
+    verifyRead({ memories: [memory('flash', ...again)] }, found(1, 2), present, new Context(), onWrong)
+  await expect(verify(found(1, 2))).resolves.toBeUndefined()
+  await expect(verify(new Map())).rejects.toMatchObject({ code: 'read-protected' })
+  await expect(verify(found(1, 0), [1, 2])).rejects.toMatchObject({
+    code: 'verify-mismatch',
+    detail: { likely: 'bad-contact' },
+  })
+  expect(onWrong).not.toHaveBeenCalled()
+  await expect(verify(found(1, 0), [1, 0])).rejects.toMatchObject({ code: 'verify-mismatch' })
+  expect(onWrong).toHaveBeenCalledWith('flash', Uint8Array.of(1, 0))
 })
 
 test('a chip that has fallen silent is told by its signature', async () => {

@@ -5,7 +5,7 @@ import { FlashError, type LikelyCause } from '#core/errors.ts'
 import type { Memory, MemoryId, Patient } from '#core/programmer.ts'
 import { Progress } from '#core/progress.ts'
 import type { Memories } from './plan.ts'
-import { isReadable, mismatch, readWhole } from './reading.ts'
+import { isReadable, mismatch, readWhole, type Readable } from './reading.ts'
 
 /**
  * Reads the whole memory back and compares all of it. What differs is read once more, to tell a bad
@@ -19,9 +19,37 @@ export async function verifyMemory(
   ctx: Context,
   onWrong: (found: Uint8Array) => Promise<void> | void = () => undefined,
 ): Promise<void> {
+  if (!isReadable(memory)) throw new FlashError('read-protected', { memory: memory.id })
+  await verifyReading(memory, expected, await readWhole(memory, ctx), ctx, onWrong)
+}
+
+/**
+ * The same of what was read already, in the order in which it was written.
+ * @throws `verify-mismatch` · `read-protected` when it was not read
+ */
+export async function verifyRead(
+  { memories }: Pick<Patient, 'memories'>,
+  written: Memories,
+  present: Memories,
+  ctx: Context,
+  onWrong: (id: MemoryId, found: Uint8Array) => Promise<void> | void,
+): Promise<void> {
+  for (const [id, expected] of written) {
+    const found = present.get(id)
+    const memory = memories.filter(isReadable).find((one) => one.id === id)
+    if (!found || !memory) throw new FlashError('read-protected', { memory: id })
+    await verifyReading(memory, expected, found, ctx, (stable) => onWrong(id, stable))
+  }
+}
+
+async function verifyReading(
+  memory: Readable,
+  expected: Uint8Array,
+  found: Uint8Array,
+  ctx: Context,
+  onWrong: (found: Uint8Array) => Promise<void> | void,
+): Promise<void> {
   const { id, address } = memory
-  if (!isReadable(memory)) throw new FlashError('read-protected', { memory: id })
-  const found = await readWhole(memory, ctx)
   const wrong = mismatch(id, address, expected, found)
   if (!wrong) return
   const again = await readWhole(memory, ctx.under(Progress.silent()))
@@ -29,27 +57,6 @@ export async function verifyMemory(
   if (isStable) await onWrong(found)
   const likely = isStable ? likelyCause(expected, found) : 'bad-contact'
   throw new FlashError('verify-mismatch', { ...wrong, ...(likely && { likely }) })
-}
-
-/**
- * The same of what was read already, in the order in which it was written.
- * @throws `verify-mismatch`
- */
-export async function verifyRead(
-  { memories }: Pick<Patient, 'memories'>,
-  written: Memories,
-  present: Memories,
-  onWrong: (id: MemoryId, found: Uint8Array) => Promise<void> | void,
-): Promise<void> {
-  for (const [id, expected] of written) {
-    const found = present.get(id)
-    const { address = 0 } = memories.find((one) => one.id === id) ?? {}
-    const wrong = found && mismatch(id, address, expected, found)
-    if (!wrong) continue
-    await onWrong(id, found)
-    const likely = likelyCause(expected, found)
-    throw new FlashError('verify-mismatch', { ...wrong, ...(likely && { likely }) })
-  }
 }
 
 /** What stable wrong bytes look like; undefined: like nothing in particular. */

@@ -128,7 +128,7 @@ async function readBack(rig: Rig, { expected }: Plan, ctx: Context): Promise<voi
   await using patient = await programmer.ways[0]?.connect(ctx)
   if (!patient) throw new Error('no way to anything')
   const { memories } = await readContents(patient, ctx)
-  await verifyRead(patient, expected, contentsOf({ memories }), () => undefined)
+  await verifyRead(patient, expected, contentsOf({ memories }), ctx, () => undefined)
 }
 
 async function readOnce(
