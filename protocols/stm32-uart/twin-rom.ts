@@ -5,11 +5,10 @@
  */
 import { blank } from '#core/bytes.ts'
 import type { Parity, Range } from '#core/programmer.ts'
-import type { Clock } from '#core/time.ts'
-import { asHeardAt, isMisframed } from '#bench/twin-line.ts'
 import type { TwinFlash } from '#bench/twin-flash.ts'
 import type { SerialTwin, SerialWire, TwinPatient } from '#bench/twin.ts'
 import { allPages, autobaud, Command, Reply, xor } from './packets.ts'
+import { Misread, Processor, Reset } from './twin-processor.ts'
 
 export interface RomOptions {
   readonly usb: NonNullable<SerialTwin['usb']>
@@ -32,10 +31,6 @@ export interface RomOptions {
 const startUpMs = 5
 /** Of the option bytes. */
 const optionsMs = 30
-
-class Reset extends Error {}
-/** A byte with another parity than the ROM's. */
-class Misread extends Error {}
 
 /** What is said at the end of a command. */
 type Ending = 'yes' | 'no' | 'nothing'
@@ -284,88 +279,6 @@ export class RomTwin implements SerialTwin, TwinPatient {
       (one) => address >= one.address && address + length <= one.address + one.bytes.length,
     )
     return other?.bytes.subarray(address - other.address, address - other.address + length)
-  }
-}
-
-interface Heard {
-  readonly byte: number
-  readonly baud: number
-  readonly isMisframed: boolean
-}
-
-/** A chip from one reset to the next: its receiver, its transmitter, and what it does meanwhile. */
-class Processor {
-  readonly clock: Clock
-  baud: number | undefined
-  readonly #wire: SerialWire
-  readonly #stopping = new AbortController()
-  readonly #received: Heard[] = []
-  #wake: () => void = () => undefined
-  #fail: (error: Error) => void = () => undefined
-  #isBusy = true
-
-  constructor(wire: SerialWire) {
-    this.#wire = wire
-    this.clock = wire.clock
-  }
-
-  get isStopped(): boolean {
-    return this.#stopping.signal.aborted
-  }
-
-  stop(): void {
-    this.#stopping.abort(new Reset())
-    this.#fail(new Reset())
-  }
-
-  /** What comes on top of one byte is lost while nobody reads. */
-  arrive(byte: number, baud: number, parity: Parity): void {
-    if (this.isStopped || (this.#isBusy && this.#received.length >= 1)) return
-    const [heard = byte] = this.baud === undefined ? [byte] : asHeardAt(this.baud, Uint8Array.of(byte), baud)
-    this.#received.push({ byte: heard, baud, isMisframed: isMisframed(heard, parity, 'even') })
-    this.#wake()
-  }
-
-  /** @throws `Misread` for a byte with another parity than its own */
-  async next(): Promise<number> {
-    const { byte, isMisframed } = await this.first()
-    if (isMisframed) throw new Misread()
-    return byte
-  }
-
-  async take(count: number): Promise<number[]> {
-    const bytes: number[] = []
-    while (bytes.length < count) bytes.push(await this.next())
-    return bytes
-  }
-
-  /** It does something else than to receive. */
-  async work(ms: number): Promise<void> {
-    this.#isBusy = true
-    await this.clock.sleep(ms, this.#stopping.signal)
-    this.#isBusy = false
-  }
-
-  /** Until the last byte is on its way. */
-  async send(...bytes: readonly number[]): Promise<void> {
-    if (this.isStopped || this.baud === undefined) return
-    this.#wire.send(Uint8Array.from(bytes), this.baud, 'even')
-    const byteMs = 11_000 / this.baud
-    if (bytes.length > 2) await this.work((bytes.length - 2) * byteMs)
-  }
-
-  /** Deaf until the next reset. */
-  async forever(): Promise<never> {
-    this.#isBusy = true
-    return new Promise((_, reject) => (this.#fail = reject))
-  }
-
-  /** Whatever comes. */
-  async first(): Promise<Heard> {
-    this.#stopping.signal.throwIfAborted()
-    if (this.#received.length === 0)
-      await new Promise<void>((resolve, reject) => ([this.#wake, this.#fail] = [resolve, reject]))
-    return this.#received.shift() as Heard
   }
 }
 
