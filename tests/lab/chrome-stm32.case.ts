@@ -12,6 +12,7 @@ const wholeJob: LabCase = {
   name: 'Chromium, stm32-uart:stm32f030: the whole job to the certificate',
   twins: [{ id: 'stm32-uart:stm32f030' }],
   opensSite: true,
+  onDemand: true,
   timeoutMs: 1_200_000,
   async run({ guest, site, twins: [twin], measure }) {
     assert(twin)
