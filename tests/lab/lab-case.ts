@@ -15,7 +15,7 @@ interface AnyCase {
   /** Default: 400 s. */
   readonly timeoutMs?: number
   /** It takes long, and runs with `--all` or by its name. */
-  readonly onDemand?: true
+  readonly onDemand?: boolean
 }
 
 export interface GuestCase extends AnyCase {
