@@ -69,5 +69,5 @@ async function certified(
 export default [
   wholeJob('stk500:uno', 1024),
   unplugged('stk500:optiboot-atmega8', 4096),
-  wholeJob('stk500:arduino-isp-atmega8', 512),
+  { ...wholeJob('stk500:arduino-isp-atmega8', 512), onDemand: true },
 ]

@@ -18,7 +18,7 @@ const chips = [
   name: `stm32flash, ${id} (${driver}): all of its flash`,
   twins: [{ id }],
   timeoutMs: 900_000,
-  onDemand: flash > 65_536,
+  onDemand: flash > 16_384,
   async run({ guest, twins: [twin], random }) {
     assert(twin)
     const program = random(flash)
