@@ -7,7 +7,7 @@
  */
 import { blank, equal, hex, hexBytes } from '#core/bytes.ts'
 import type { Context } from '#core/context.ts'
-import { FlashError, isFlashError } from '#core/errors.ts'
+import { FlashError, isAnswerLost, isFlashError } from '#core/errors.ts'
 import type { SerialLink } from '#transport/links.ts'
 import { MemType, readBlock, Reply, softwareId, type Request } from './packets.ts'
 
@@ -24,10 +24,6 @@ const noCommand = blank(1)
 /** Longer than any block. */
 const filling = blank(256)
 const settleMs = 60
-
-/** Whether the answer did not come, or came broken: asked again it may come. */
-const isLost = (error: unknown): boolean =>
-  isFlashError(error, 'timeout', 'unexpected-answer', 'device-refused')
 
 const isPrintable = (byte: number): boolean => byte >= 0x20 && byte < 0x7f
 
@@ -66,7 +62,7 @@ export class Session {
     try {
       return await link.read(length, { timeoutMs: patienceMs })
     } catch (error) {
-      if (!isLost(error)) throw error
+      if (!isAnswerLost(error)) throw error
       return undefined
     }
   }
@@ -80,7 +76,7 @@ export class Session {
         try {
           return await work()
         } catch (error) {
-          if (tries === mostTries || !isLost(error)) throw error
+          if (tries === mostTries || !isAnswerLost(error)) throw error
           ctx.log(`avr109 asked again: ${String(error)}`)
           this.#position = undefined
           await this.synchronise(ctx)

@@ -2,7 +2,6 @@
  * Opens a CMSIS-DAP v2 probe and offers the target on its debug wires. Rows of accesses become as few packets as they fit
  * in, as many under way as the probe can hold. Sources: as `packets.ts`; the order of opening as OpenOCD has it.
  */
-import { exactly } from '#core/bytes.ts'
 import type { Context } from '#core/context.ts'
 import { FlashError } from '#core/errors.ts'
 import type { Driver, Fact, Programmer, Recognition } from '#core/programmer.ts'
@@ -10,6 +9,7 @@ import { viaDebugPort } from '#chips/adiv5.ts'
 import { connectArm } from '#chips/arm-target.ts'
 import type { Access, Ack as RowAck, DebugPort, Transferred } from '#chips/debug-port.ts'
 import type { UsbLink } from '#transport/links.ts'
+import { readConfiguration } from '#transport/usb-descriptors.ts'
 import { findPipes, type Pipes } from './descriptors.ts'
 import { dapInterface } from './identity.ts'
 import {
@@ -38,11 +38,6 @@ import {
   type Single,
 } from './packets.ts'
 import { DapSession } from './session.ts'
-
-const GetDescriptor = 6
-const configurationType = 2
-const headBytes = 9
-const mostConfigurationBytes = 4096
 
 const speedsHz = [10_000_000, 4_000_000, 2_000_000, 1_000_000, 400_000, 100_000]
 /** Tried in this order; a full-speed probe gains nothing beyond a MHz. */
@@ -93,17 +88,6 @@ async function begun(link: UsbLink, pipes: Pipes): Promise<DapSession> {
   const session = new DapSession(link, pipes)
   await session.begin()
   return session
-}
-
-async function readConfiguration(link: UsbLink): Promise<Uint8Array> {
-  const setup = {
-    ...({ requestType: 'standard', recipient: 'device', request: GetDescriptor } as const),
-    ...{ value: configurationType << 8, index: 0 },
-  }
-  const during = 'reading the configuration descriptor'
-  const head = exactly(headBytes, await link.controlIn(setup, headBytes), during)
-  const total = Math.min((head[2] ?? 0) | ((head[3] ?? 0) << 8), mostConfigurationBytes)
-  return total <= headBytes ? head : exactly(total, await link.controlIn(setup, total), during)
 }
 
 /** One packet's worth of a row. */

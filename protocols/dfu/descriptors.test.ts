@@ -1,7 +1,8 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { fromHex } from '#core/bytes.ts'
-import { findDfuInterface, textOf } from './descriptors.ts'
+import { textOf } from '#transport/usb-descriptors.ts'
+import { findDfuInterface } from './descriptors.ts'
 
 /** Of an Uno's 16U2, as its published firmware answered: one setting, 3 KiB a block. */
 const uno = fromHex('09 02 1b 00 01 01 00 80 32  09 04 00 00 00 fe 01 02 00  09 21 03 00 00 00 0c 00 01')

@@ -1,9 +1,9 @@
 /**
  * What a DFU device says of itself in its configuration descriptor: its DFU interface with all alternate settings, and
- * what it can do. Browsers show neither the functional descriptor nor, reliably, the names of all settings. Sources:
- * DFU 1.1, sections 4.1 and 4.2; USB 2.0, 9.6.3 to 9.6.7. Hostile until checked: lengths that are none end the walk.
+ * what it can do. Sources: DFU 1.1, sections 4.1 and 4.2; USB 2.0, 9.6.5.
  */
 import { ByteReader } from '#core/bytes.ts'
+import { descriptorsIn } from '#transport/usb-descriptors.ts'
 
 export interface Functional {
   readonly canDownload: boolean
@@ -72,24 +72,4 @@ function parseFunctional(body: Uint8Array): Functional {
     transferBytes: read.u16le(),
     version: read.rest >= 2 ? read.u16le() : 0x0100,
   }
-}
-
-/** Without the two bytes that each begins with. */
-function* descriptorsIn(bytes: Uint8Array): Generator<{ type: number; body: Uint8Array }> {
-  for (let at = 0; at + 2 <= bytes.length;) {
-    const [length = 0, type = 0] = bytes.subarray(at)
-    if (length < 2 || at + length > bytes.length) return
-    yield { type, body: bytes.subarray(at + 2, at + length) }
-    at += length
-  }
-}
-
-/** A string descriptor's text, whatever its length says: some are cut off, or longer than they say. */
-export function textOf(descriptor: Uint8Array): string {
-  const [length = 0] = descriptor
-  const units = descriptor.subarray(2, Math.min(length, descriptor.length) & ~1)
-  let text = ''
-  for (let at = 0; at + 1 < units.length; at += 2)
-    text += String.fromCharCode((units[at] ?? 0) | ((units[at + 1] ?? 0) << 8))
-  return text
 }

@@ -3,12 +3,12 @@
  * each, DfuSe devices tell by the settings' names; of others an upload shows it. One that runs its application can only
  * be asked to start its boot loader. Sources: as `packets.ts` and `layout.ts`.
  */
-import { exactly } from '#core/bytes.ts'
 import type { Context } from '#core/context.ts'
 import { FlashError } from '#core/errors.ts'
 import type { Driver, Fact, Programmer, Recognition, Restart, Way } from '#core/programmer.ts'
 import type { UsbLink } from '#transport/links.ts'
-import { dfuClass, findDfuInterface, textOf, type DfuInterface } from './descriptors.ts'
+import { readConfiguration, readString, textOf } from '#transport/usb-descriptors.ts'
+import { dfuClass, findDfuInterface, type DfuInterface } from './descriptors.ts'
 import { findDevice, riscvFlash, type KnownDevice } from './devices.ts'
 import { parseLayout, type Layout } from './layout.ts'
 import { DfuSession } from './session.ts'
@@ -17,13 +17,6 @@ import { FlipPatient, type FlipDevice } from './flip-patient.ts'
 import { mostBytes } from './flip-packets.ts'
 import { PlainPatient, type PlainDevice } from './plain-patient.ts'
 
-const GetDescriptor = 6
-const Descriptor = { Configuration: 2, String: 3 } as const
-const americanEnglish = 0x0409
-const configurationHead = 9
-/** Larger ones are a lie; there is no device with more than a few hundred bytes. */
-const mostConfigurationBytes = 4096
-const mostStringBytes = 255
 const dfuseVersion = 0x011a
 
 /** Linux sends no longer control transfer; a device that names none, or less than a packet, gets 64. */
@@ -96,27 +89,6 @@ const protocolFact = (version: number): Fact => ({
   source: 'bcdDFUVersion',
 })
 
-async function readConfiguration(link: UsbLink): Promise<Uint8Array> {
-  const read = (length: number) => descriptor(link, Descriptor.Configuration, 0, 0, length)
-  const head = exactly(
-    configurationHead,
-    await read(configurationHead),
-    'reading the configuration descriptor',
-  )
-  const total = Math.min((head[2] ?? 0) | ((head[3] ?? 0) << 8), mostConfigurationBytes)
-  if (total <= configurationHead) return head
-  return exactly(total, await read(total), 'reading the configuration descriptor')
-}
-
-const descriptor = (link: UsbLink, type: number, index: number, language: number, length: number) =>
-  link.controlIn(
-    {
-      ...{ requestType: 'standard', recipient: 'device', request: GetDescriptor },
-      ...{ value: (type << 8) | index, index: language },
-    },
-    length,
-  )
-
 /** Names of its memories as the DfuSe ones have them; others hold nothing that a job changes. */
 const memoryNames: readonly (readonly [RegExp, Region['id']])[] = [
   [/^(?:internal )?flash/i, 'flash'],
@@ -140,7 +112,7 @@ async function regionsOf(link: UsbLink, { alternates }: DfuInterface, ctx: Conte
 
 /** Undefined: the name is no layout. Some devices cut a name off behind its layout, which does no harm. */
 async function layoutAt(link: UsbLink, index: number): Promise<Layout | undefined> {
-  const name = await descriptor(link, Descriptor.String, index, americanEnglish, mostStringBytes)
+  const name = await readString(link, index)
   const layout = parseLayout(textOf(name))
   const [expected = 0] = name
   if (name.length < expected && (!layout || layout.unread.length > 0))

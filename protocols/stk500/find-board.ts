@@ -7,12 +7,12 @@
  * Sources for the waits: `optiboot.c`, `ATmegaBOOT_168.c` (watchdog, LED flashes, time-outs), `ArduinoISP.ino`.
  */
 import { isBlank } from '#core/bytes.ts'
-import { FlashError } from '#core/errors.ts'
+import { FlashError, isAnswerLost } from '#core/errors.ts'
 import type { Context } from '#core/context.ts'
 import type { SeenSerial } from '#core/programmer.ts'
 import { findAvrPart, type AvrPart } from '#chips/avr-parts.ts'
 import { leaveProgmode, MemType, readPage, readSign, seek, signOn } from './packets.ts'
-import { isLost, mostTries, type Session, type Speaker } from './session.ts'
+import { mostTries, type Session, type Speaker } from './session.ts'
 
 export interface Answering {
   readonly speaker: Speaker
@@ -54,7 +54,7 @@ export async function findBoard(session: Session, ctx: Context): Promise<Board> 
         try {
           return await lookAt(session, baud, ctx)
         } catch (error) {
-          if (tries === mostTries || !isLost(error)) throw error
+          if (tries === mostTries || !isAnswerLost(error)) throw error
           ctx.log(`stk500 asked again: ${String(error)}`)
           if (link.baud !== baud) await link.setBaud(baud)
         }

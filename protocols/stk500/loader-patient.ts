@@ -8,7 +8,7 @@
  */
 import { concat, equal, hex, hexBytes } from '#core/bytes.ts'
 import { Context } from '#core/context.ts'
-import { FlashError } from '#core/errors.ts'
+import { FlashError, isAnswerLost } from '#core/errors.ts'
 import { Progress } from '#core/progress.ts'
 import type {
   Check,
@@ -26,7 +26,7 @@ import { findAvrPart, type AvrPart } from '#chips/avr-parts.ts'
 import type { Answering } from './find-board.ts'
 import { bootSizes, findLoader } from './loaders.ts'
 import { leaveProgmode, MemType, progPage, readPage, readSign, seek, type Request } from './packets.ts'
-import { isLost, mostTries, patiently, type Session } from './session.ts'
+import { mostTries, patiently, type Session } from './session.ts'
 
 /** The shortest window of common builds is 500 ms; beyond this silence the loader may have gone. */
 const windowMs = 400
@@ -69,7 +69,7 @@ async function enterLoader(session: Session, { baud }: Answering, ctx: Context):
     try {
       return (await session.ask([readSign], ctx))[0]
     } catch (error) {
-      if (!isLost(error)) throw error
+      if (!isAnswerLost(error)) throw error
       ctx.log(`stk500 READ_SIGN failed: ${String(error)}`)
       lost = error
     }

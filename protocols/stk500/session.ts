@@ -7,7 +7,7 @@
  */
 import { concat } from '#core/bytes.ts'
 import type { Context } from '#core/context.ts'
-import { isFlashError } from '#core/errors.ts'
+import { isAnswerLost, isFlashError } from '#core/errors.ts'
 import type { SerialLink } from '#transport/links.ts'
 import {
   expectReply,
@@ -32,9 +32,6 @@ export interface Speaker {
 const patienceMs = 1000
 /** How often what changes nothing when it is done twice is tried before its answers count as lost for good. */
 export const mostTries = 3
-/** Whether the answer did not come, or came broken: asked again it may come. */
-export const isLost = (error: unknown): boolean =>
-  isFlashError(error, 'timeout', 'unexpected-answer', 'device-refused')
 
 /**
  * What may be done twice, done again when its answer is lost and `recover` finds somebody there.
@@ -49,7 +46,7 @@ export async function patiently<T>(
     try {
       return await send()
     } catch (error) {
-      if (tries === mostTries || !isLost(error) || !(await recover())) throw error
+      if (tries === mostTries || !isAnswerLost(error) || !(await recover())) throw error
       log(`stk500 sent again: ${String(error)}`)
     }
   }

@@ -9,7 +9,7 @@
  */
 import { hex, hexBytes } from '#core/bytes.ts'
 import type { Context } from '#core/context.ts'
-import { FlashError, isFlashError } from '#core/errors.ts'
+import { FlashError, isAnswerLost, isFlashError } from '#core/errors.ts'
 import type { SerialLink } from '#transport/links.ts'
 import { addressed, autobaud, command, Command, data, mostBytes, pages, readCount, Reply } from './packets.ts'
 
@@ -46,10 +46,6 @@ const names: Readonly<Record<number, string>> = {
   [Command.ExtendedErase]: 'Extended Erase',
   [Command.ReadoutUnprotect]: 'Readout Unprotect',
 }
-
-/** Whether the answer did not come, or came broken: asked again it may come. */
-const isLost = (error: unknown): boolean =>
-  isFlashError(error, 'timeout', 'unexpected-answer', 'device-refused')
 
 /** A command that the ROM takes only of a chip that is not protected. */
 export const isRefused = (error: unknown, code: Command): boolean =>
@@ -103,7 +99,7 @@ export class RomSession {
         if (found === this.id) return true
         throw new FlashError('target-changed', { expected: hex(this.id, 3), found: hex(found, 3) })
       } catch (error) {
-        if (!isLost(error)) throw error
+        if (!isAnswerLost(error)) throw error
         ctx.log(`stm32-uart still out of step: ${String(error)}`)
       }
     }
@@ -116,7 +112,7 @@ export class RomSession {
       try {
         return await send()
       } catch (error) {
-        if (tries === mostTries || !isLost(error) || !(await this.#isBack(ctx))) throw error
+        if (tries === mostTries || !isAnswerLost(error) || !(await this.#isBack(ctx))) throw error
         ctx.log(`stm32-uart sent again: ${String(error)}`)
       }
     }

@@ -167,6 +167,10 @@ export function isFlashError<K extends ErrorCode>(
   return error instanceof FlashError && error.is(...codes)
 }
 
+/** Whether an answer did not come, or came broken: asked again it may come. */
+export const isAnswerLost = (error: unknown): boolean =>
+  isFlashError(error, 'timeout', 'unexpected-answer', 'device-refused')
+
 /** Any thrown value as a `FlashError`; what is not one already is a `bug` that keeps its cause. */
 export function toFlashError(error: unknown, during?: string): FlashError {
   if (error instanceof FlashError) return error as FlashError
