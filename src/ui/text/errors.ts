@@ -14,6 +14,7 @@ import type {
   MismatchDetail,
   NotThePatient,
 } from '#core/errors.ts'
+import type { Way } from '#core/programmer.ts'
 import type { Platform } from '#host/platform.ts'
 import type { BadLinkReason } from '#catalogue/link.ts'
 import { accessHelp, busyHelp, policyHelp, type CopyText, type Help } from './access.ts'
@@ -244,15 +245,13 @@ const texts = {
   'verify-mismatch': (detail, situation) => ({
     happened: m.error_verify(mismatch(detail)),
     ...(situation.written && { safe: [m.safe_differs(), ...backupText(situation)].join(' ') }),
-    now: [afterCause[detail.likely ?? 'bad-contact']()],
+    now: [afterCause(situation)[detail.likely ?? 'bad-contact']()],
   }),
-  'backup-mismatch': (detail) => ({
+  'backup-mismatch': (detail, { by = 'isp' }) => ({
     happened: m.error_backup(mismatch(detail)),
     now: [
       ...(detail.likely === 'changing' ? [m.error_verify_now_changing()] : []),
-      m.error_backup_now_contact(),
-      m.error_backup_now_slow(),
-      m.error_backup_now_running(),
+      ...misread[by].map((text) => text()),
     ],
   }),
   'backup-corrupt': ({ name, why }, { about }) => ({
@@ -401,13 +400,21 @@ const mismatch = ({ memory, address, expected, found, count: differing }: Mismat
   shown: count(differing),
 })
 
-const afterCause: Record<LikelyCause, () => string> = {
-  'bad-contact': m.error_verify_now_contact,
+/** What readings that disagree are due to, by the way that they came. */
+const misread: Record<Way['by'], readonly (() => string)[]> = {
+  isp: [m.error_backup_now_contact, m.error_backup_now_slow, m.error_backup_now_running],
+  swd: [m.error_backup_now_contact, m.error_backup_now_slow, m.error_backup_now_swd],
+  bootloader: [m.error_backup_now_cable],
+}
+
+/** A boot loader has no speed that could be lowered, and often no wires but its cable. */
+const afterCause = ({ by }: Situation): Record<LikelyCause, () => string> => ({
+  'bad-contact': by === 'bootloader' ? m.error_verify_now_cable : m.error_verify_now_contact,
   changing: m.error_verify_now_changing,
-  'not-written': m.error_verify_now_blank,
+  'not-written': by === 'bootloader' ? m.error_verify_now_cable : m.error_verify_now_blank,
   'not-erased': m.error_verify_now_erase,
   'stuck-bit': m.error_verify_now_cell,
-}
+})
 
 /** Policies are for the page that is open. */
 const pageOrigin = (): string => ('location' in globalThis ? location.origin : 'https://reflasher.example')

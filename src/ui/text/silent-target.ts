@@ -3,6 +3,7 @@
  * speed, and what new fuses may have done.
  */
 import type { FuseDanger } from '#chips/avr-fuses.ts'
+import type { Way } from '#core/programmer.ts'
 import type { Consequence } from '#jobs/plan.ts'
 import type { JobView } from '#jobs/view.ts'
 import { m } from './generated/messages.js'
@@ -11,6 +12,8 @@ import { isSheet, type SheetId } from './rescue.ts'
 export interface TargetSituation {
   /** The protocol folder of what reaches the patient; its wires and speeds are told as they are. */
   readonly tool?: string | undefined
+  /** How the patient is reached; undefined: it was not met yet. */
+  readonly by?: Way['by'] | undefined
   /** ISO 8601; absent: there is no backup of this patient. */
   readonly backupAt?: string | undefined
   /** The patient is brought back by another programmer already. */

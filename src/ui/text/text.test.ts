@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, test } from 'vitest'
-import { FlashError, type ErrorCode, type ErrorDetails } from '#core/errors.ts'
+import { FlashError, type ErrorCode, type ErrorDetails, type LikelyCause } from '#core/errors.ts'
 import type { Check, CheckCode, Fact, FactName, MemoryId, NoticeCode } from '#core/programmer.ts'
 import type { Platform } from '#host/platform.ts'
 import type { Certificate } from '#jobs/certificate.ts'
@@ -194,6 +194,8 @@ const situations: readonly Situation[] = [
   { platform, halfWritten: false, backupAt, written: true },
   { platform, halfWritten: false, tool: 'usbasp' },
   { platform, halfWritten: false, tool: 'stk500' },
+  { platform, halfWritten: false, by: 'swd' },
+  { platform, halfWritten: false, by: 'bootloader' },
   { platform, halfWritten: false, about: 'library' },
   { platform, halfWritten: false, about: 'file' },
 ]
@@ -379,6 +381,20 @@ describe('an error', () => {
       ])
     const { what, help } = noticeText({ code: 'no-sck-choice', level: 'info', values: { fixed: 'sketch' } })
     expect(`${what} ${help}`).not.toMatch(/J3|update/)
+  })
+
+  test('of readings that disagree speaks of the wires there are: a USB cable has neither MOSI nor a speed to choose', () => {
+    const place = { memory: 'flash', address: 0x10, expected: 0x12, found: 0x13, count: 1 } as const
+    for (const code of ['verify-mismatch', 'backup-mismatch'] as const) {
+      const now = (by: Situation['by'], likely: LikelyCause = 'bad-contact') =>
+        errorText(new FlashError(code, { ...place, likely }), { ...on('linux'), by }).now.join(' ')
+      expect(now('isp')).toMatch(/slower speed/)
+      expect(now('swd')).not.toMatch(/MOSI/)
+      for (const likely of ['bad-contact', 'not-written'] as const) {
+        expect(now('bootloader', likely)).toMatch(/cable/)
+        expect(now('bootloader', likely)).not.toMatch(/MOSI|speed|programmer/)
+      }
+    }
   })
 
   test('of a USBasp with nothing behind it shows the way to update that USBasp itself', () => {
