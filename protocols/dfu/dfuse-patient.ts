@@ -111,7 +111,7 @@ export class DfusePatient implements Patient {
     return [
       { name: 'chip', value: this.chip },
       {
-        name: 'bootloader',
+        name: 'sectors',
         value: `${hex(first?.address ?? 0, 8)}, ${sizesText(this.#flash)}`,
         source: 'iInterface',
       },

@@ -135,7 +135,7 @@ export class RomPatient implements Patient {
     this.facts = [
       { name: 'chip', value: this.chip },
       { name: 'signature', value: hex(part.id, 3), source: 'Get ID' },
-      ...(isWritable ? [{ name: 'bootloader', value: sizesText(this.#sectors) } as const] : []),
+      ...(isWritable ? [{ name: 'sectors', value: sizesText(this.#sectors) } as const] : []),
     ]
     this.notices = isWritable ? [] : [{ code: 'pages-unknown', level: 'warning' }]
     this.unreadable = isProtected ? [{ memory: 'flash', reason: 'read-protected' }] : []

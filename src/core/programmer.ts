@@ -109,6 +109,7 @@ export type FactName =
   | 'capabilities'
   | 'chip'
   | 'signature'
+  | 'sectors'
   | 'fuses'
   | 'lock'
   | 'calibration'

@@ -22,6 +22,7 @@ const factNames: Record<FactName, true> = {
   speed: true,
   baud: true,
   bootloader: true,
+  sectors: true,
   protocol: true,
   core: true,
   'debug-port': true,

@@ -24,6 +24,7 @@ const facts: Record<FactName, Term> = {
   'usb-id': { name: m.fact_usb_id, help: m.fact_help_usb_id },
   capabilities: { name: m.fact_capabilities, help: m.fact_help_capabilities },
   chip: { name: m.fact_chip, help: m.fact_help_chip },
+  sectors: { name: m.fact_sectors, help: m.fact_help_sectors },
   signature: { name: m.fact_signature, help: m.fact_help_signature },
   fuses: { name: m.fact_fuses, help: m.fact_help_fuses },
   lock: { name: m.fact_lock, help: m.fact_help_lock },

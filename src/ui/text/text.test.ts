@@ -852,7 +852,7 @@ describe('words', () => {
     ...{ model: true, mode: true, firmware: true, 'firmware-version': true },
     ...{ manufacturer: true, product: true, serial: true, 'usb-id': true, capabilities: true, chip: true },
     ...{ signature: true, fuses: true, lock: true, calibration: true, clock: true, speed: true, baud: true },
-    ...{ bootloader: true, protocol: true, core: true, 'debug-port': true },
+    ...{ bootloader: true, sectors: true, protocol: true, core: true, 'debug-port': true },
   }
   test.each(Object.keys(facts) as FactName[])('the fact %s has a name and an explanation', (name) => {
     inBoth(() => factName(name))
