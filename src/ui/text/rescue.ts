@@ -27,6 +27,8 @@ export interface Sheet {
   /** How a second programmer brings it back; absent: none is needed. */
   readonly bring?: {
     readonly title: Text
+    /** It has a boot loader of its own, which the steps of the sheet are about: only where that is lost, too. */
+    readonly isLast?: true
     /** By the protocol folder of the second one. */
     readonly tools: Readonly<Record<string, Tool>>
   }
@@ -155,6 +157,7 @@ export const sheets: Readonly<Record<SheetId, Sheet>> = {
     unsafe: [m.rescue_arduino_usb_unsafe_combined],
     bring: {
       title: m.bring_arduino_usb,
+      isLast: true,
       tools: {
         usbasp: {
           diagram: 'usbasp-isp6',
