@@ -1,65 +1,42 @@
 /** A board that runs its sketch, and whose boot loader waits for a few seconds only: an Arduino Leonardo. */
 import 'fake-indexeddb/auto'
 import { afterEach, beforeAll, beforeEach, expect, test } from 'vitest'
-import { PracticeBench, type Plugged } from '#bench/bench.ts'
+import type { Plugged } from '#bench/bench.ts'
 import { practiceImages } from '#bench/practice-images.ts'
-import { VirtualClock } from '#bench/virtual-clock.ts'
-import { formatIntelHex } from '#firmware/intel-hex.ts'
-import { Devices, type Attached } from '#transport/devices.ts'
-import { parse } from '#worker/client.ts'
-import { knownOf, natureOf, wantedFromFile } from './choose.ts'
-import { Job, type JobServices, type Wanted } from './job.ts'
-import { TestHouse } from './test-job.ts'
+import type { Attached } from '#transport/devices.ts'
+import { knownOf, natureOf } from './choose.ts'
+import { Job, type Wanted } from './job.ts'
+import { consents, TestHouse, wantedImage } from './test-job.ts'
 
 const [sketchId, loaderId] = [0x8036, 0x0036]
 const minute = 60_000
 
 let wanted: Wanted
 let house: TestHouse
-let services: JobServices
-let clock: VirtualClock
-let bench: PracticeBench
-let devices: Devices
 let plugged: Plugged
 /** What a worker or a loader of modules does, the virtual clock does not wait for. */
 beforeAll(async () => {
-  wanted = await newSketch()
+  wanted = await wantedImage((await practiceImages('avr109'))[0])
   await Promise.all([knownOf(wanted), natureOf(wanted)])
 })
 beforeEach(async () => {
   house = await TestHouse.open()
-  clock = new VirtualClock()
-  services = { ...house.services, clock }
-  bench = new PracticeBench({ clock })
-  devices = new Devices({ usb: bench.usb, serial: bench.serial }, clock)
-  plugged = await bench.plug('avr109:leonardo')
+  plugged = await house.bench.plug('avr109:leonardo')
 })
-afterEach(async () => {
-  await bench.clear()
-  await house[Symbol.asyncDispose]()
-})
-
-const newSketch = async (): Promise<Wanted> => {
-  const [image] = await practiceImages('avr109')
-  if (!image) throw new Error('no practice image')
-  const file = new Blob([formatIntelHex(image.build())])
-  return wantedFromFile({ kind: 'practice', file, name: `${image.name}.hex` }, parse)
-}
+afterEach(() => house[Symbol.asyncDispose]())
 
 /** As soon as it is there. */
 async function seen(productId: number): Promise<Attached> {
   for (let tries = 0; tries < 100; tries++) {
-    const found = (await devices.list()).find(({ seen }) => seen.productId === productId)
+    const found = (await house.devices.list()).find(({ seen }) => seen.productId === productId)
     if (found) return found
-    await clock.sleep(100)
+    await house.clock.sleep(100)
   }
   throw new Error(`${productId.toString(16)} does not appear`)
 }
 
-const consents = ({ view }: Job): string[] => view.plan?.consequences.map(({ id }) => id) ?? []
-
 async function backedUp(): Promise<Job> {
-  const job = new Job(services)
+  const job = new Job(house.services)
   await job.connect(await seen(sketchId))
   expect(job.view).toMatchObject({
     next: 'restart',
@@ -77,10 +54,10 @@ async function backedUp(): Promise<Job> {
 test('is touched, read, thought about for minutes, written, started, and proven by what it shows itself as', async () => {
   const job = await backedUp()
   expect(job.view.firmware).toMatchObject({ name: 'Arduino Leonardo sketch', confidence: 'certain' })
-  await clock.sleep(minute)
+  await house.clock.sleep(minute)
   await job.choose(wanted)
   expect(job.view.checks?.filter(({ result }) => result !== 'passed')).toEqual([])
-  await clock.sleep(5 * minute)
+  await house.clock.sleep(5 * minute)
   await job.write(consents(job))
   expect(job.view).toMatchObject({ error: undefined, next: 'prove', hasLeft: true })
   await job.prove(await seen(sketchId))
@@ -94,7 +71,7 @@ test('that nobody keeps awake starts its sketch after 8 s, and the job goes on a
   await job.choose(wanted)
   await plugged.unplug() // as a computer that slept finds it
   await plugged.replug()
-  await clock.sleep(1000)
+  await house.clock.sleep(1000)
   expect(job.view.next).toBe('replug')
   await job.resumeAfterReplug(await seen(sketchId))
   expect(job.view.next).toBe('restart')
@@ -112,7 +89,7 @@ test('unplugged in mid-write it comes back as its boot loader, and waits there',
   await job.write(consents(job))
   expect(job.view).toMatchObject({ halfWritten: true, next: 'replug' })
   await plugged.replug()
-  await clock.sleep(minute)
+  await house.clock.sleep(minute)
   await job.resumeAfterReplug(await seen(loaderId))
   expect(job.view).toMatchObject({ error: undefined, halfWritten: false, next: 'prove' })
   await job.prove(await seen(sketchId))
@@ -122,7 +99,7 @@ test('unplugged in mid-write it comes back as its boot loader, and waits there',
 test('a job that ends without a proof lets it start its sketch by itself', async () => {
   const job = await backedUp()
   await job.close()
-  const from = clock.now()
+  const from = house.clock.now()
   await seen(sketchId)
-  expect(clock.now() - from).toBeGreaterThan(7000)
+  expect(house.clock.now() - from).toBeGreaterThan(7000)
 })

@@ -1,60 +1,34 @@
 /** A programmer that runs its own firmware, and has the way to it only as another device: a Black Magic Probe. */
 import 'fake-indexeddb/auto'
 import { afterEach, beforeEach, expect, test } from 'vitest'
-import { PracticeBench, take, type Plugged } from '#bench/bench.ts'
+import { take, type PracticeBench, type Plugged } from '#bench/bench.ts'
 import { practiceImages, type PracticeImage } from '#bench/practice-images.ts'
 import type { Dials, UsbTwin } from '#bench/twin.ts'
-import { VirtualClock } from '#bench/virtual-clock.ts'
-import { formatIntelHex } from '#firmware/intel-hex.ts'
-import { Devices, type Attached } from '#transport/devices.ts'
-import { parse } from '#worker/client.ts'
+import type { Attached } from '#transport/devices.ts'
 import { verifyCertificate } from './certificate.ts'
-import { wantedFromFile } from './choose.ts'
 import { Job, type JobServices, type Wanted } from './job.ts'
-import { TestHouse } from './test-job.ts'
+import { consents, TestHouse, wantedImage } from './test-job.ts'
 
 let house: TestHouse
 let services: JobServices
-let clock: VirtualClock
 let bench: PracticeBench
-let devices: Devices
 let plugged: Plugged
 beforeEach(async () => {
   house = await TestHouse.open()
-  clock = new VirtualClock()
-  services = { ...house.services, clock }
-  bench = new PracticeBench({ clock })
-  devices = new Devices({ usb: bench.usb, serial: bench.serial }, clock)
+  ;({ services, bench } = house)
 })
 const plugProbe = async () => (plugged = await bench.plug('dfu:black-magic-probe'))
-afterEach(async () => {
-  await bench.clear()
-  await house[Symbol.asyncDispose]()
-})
+afterEach(() => house[Symbol.asyncDispose]())
 
-/** The only one, when it is there. */
-async function theOne(): Promise<Attached> {
-  for (let tries = 0; tries < 30; tries++) {
-    const [attached, ...others] = await devices.list()
-    if (others.length > 0) throw new Error('more than one device is plugged in')
-    if (attached) return attached
-    await clock.sleep(100)
-  }
-  throw new Error('nothing is plugged in')
-}
-
+const theOne = () => house.theOne()
 const idOf = ({ seen }: Attached): string =>
   `${(seen.vendorId ?? 0).toString(16)}:${(seen.productId ?? 0).toString(16)}`
 
 const version = (number: string): Promise<Wanted> => wantedOf(({ version }) => version === number)
 const programOf = (kind: string): Promise<Wanted> => wantedOf(({ chip }) => chip === kind)
 
-async function wantedOf(isIt: (image: PracticeImage) => boolean): Promise<Wanted> {
-  const image = (await practiceImages(undefined)).find(isIt)
-  if (!image) throw new Error('no such practice image')
-  const file = new Blob([formatIntelHex(image.build())])
-  return wantedFromFile({ kind: 'practice', file, name: `${image.name}.hex` }, parse)
-}
+const wantedOf = async (isIt: (image: PracticeImage) => boolean): Promise<Wanted> =>
+  wantedImage((await practiceImages(undefined)).find(isIt))
 
 /** Told to start its boot loader, found again, and backed up. */
 async function backedUp(job = new Job(services)): Promise<Job> {
@@ -66,8 +40,6 @@ async function backedUp(job = new Job(services)): Promise<Job> {
   expect(job.view).toMatchObject({ error: undefined, next: 'choose' })
   return job
 }
-
-const consents = ({ view }: Job): string[] => view.plan?.consequences.map(({ id }) => id) ?? []
 
 test('is announced, found again, updated, started, and proven by its own version', async () => {
   await plugProbe()

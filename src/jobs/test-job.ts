@@ -1,20 +1,29 @@
-/** What the tests of jobs begin with: a store and a computer without a browser, a chip in use, and the steps up to the point. */
+/** What the tests of jobs begin with: a store and a computer without a browser, its practice bench, a chip in use, and the steps up to the point. */
 import { deleteDB } from 'idb'
+import { PracticeBench } from '#bench/bench.ts'
+import type { PracticeImage } from '#bench/practice-images.ts'
 import { VirtualClock } from '#bench/virtual-clock.ts'
 import { blank } from '#core/bytes.ts'
 import type { MemoryId, Segment } from '#core/programmer.ts'
+import { formatIntelHex } from '#firmware/intel-hex.ts'
 import { Backups } from '#store/backups.ts'
 import { Certificates } from '#store/certificates.ts'
 import { openDatabase, type Database } from '#store/db.ts'
 import type { JournalEntry, Wanted } from '#store/journal.ts'
 import { Keys } from '#store/keys.ts'
+import { Devices, type Attached } from '#transport/devices.ts'
+import { parse } from '#worker/client.ts'
 import { verifyCertificate, type Certificate } from './certificate.ts'
+import { wantedFromFile } from './choose.ts'
 import { Job, type JobServices, type JobView, type Surroundings } from './job.ts'
 import { code, TestChip, TestProgrammer } from './test-patient.ts'
 
 const name = 'job-test'
 
 export class TestHouse implements AsyncDisposable {
+  readonly clock = new VirtualClock()
+  readonly bench = new PracticeBench({ clock: this.clock })
+  readonly devices = new Devices({ usb: this.bench.usb, serial: this.bench.serial }, this.clock)
   readonly db: Database
   readonly services: JobServices
   readonly surroundings: Surroundings
@@ -39,7 +48,7 @@ export class TestHouse implements AsyncDisposable {
       certificates: new Certificates(db),
       keys: new Keys(db),
       surroundings: this.surroundings,
-      clock: new VirtualClock(),
+      clock: this.clock,
       onChange: (view) => this.views.push(view),
     }
   }
@@ -47,6 +56,7 @@ export class TestHouse implements AsyncDisposable {
   static open = async (): Promise<TestHouse> => new TestHouse(await openDatabase(name))
 
   async [Symbol.asyncDispose](): Promise<void> {
+    await this.bench.clear()
     this.db.close()
     await deleteDB(name)
   }
@@ -60,6 +70,17 @@ export class TestHouse implements AsyncDisposable {
         return Promise.resolve()
       },
     }
+  }
+
+  /** The only device that is plugged in, when it is there. */
+  async theOne(): Promise<Attached> {
+    for (let tries = 0; tries < 30; tries++) {
+      const [attached, ...others] = await this.devices.list()
+      if (others.length > 0) throw new Error('more than one device is plugged in')
+      if (attached) return attached
+      await this.clock.sleep(100)
+    }
+    throw new Error('nothing is plugged in')
   }
 
   /** Up to the plan. */
@@ -101,6 +122,16 @@ export class TestHouse implements AsyncDisposable {
     const stored = await this.services.certificates.get(view.certificateId ?? '')
     return (await verifyCertificate(stored?.json ?? '')).certificate
   }
+}
+
+/** All that its plan asks for. */
+export const consents = ({ view }: Job): string[] => view.plan?.consequences.map(({ id }) => id) ?? []
+
+/** As it comes out of its HEX file. @throws when there is no such image */
+export async function wantedImage(image: PracticeImage | undefined, chip?: string): Promise<Wanted> {
+  if (!image) throw new Error('no such practice image')
+  const file = new Blob([formatIntelHex(image.build())])
+  return wantedFromFile({ kind: 'practice', file, name: `${image.name}.hex`, ...(chip && { chip }) }, parse)
 }
 
 export const image = code(100, 77)

@@ -1,75 +1,41 @@
 /** The whole job through the real drivers and the real transport, on the twins of the practice bench. */
 import 'fake-indexeddb/auto'
-import { deleteDB } from 'idb'
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
-import { PracticeBench, type Plugged } from '#bench/bench.ts'
+import type { PracticeBench, Plugged } from '#bench/bench.ts'
 import { practiceImages } from '#bench/practice-images.ts'
 import type { Dials } from '#bench/twin.ts'
-import { VirtualClock } from '#bench/virtual-clock.ts'
 import { formatIntelHex } from '#firmware/intel-hex.ts'
 import type { Fact, KnownFirmware } from '#core/programmer.ts'
 import { avrPartByName } from '#chips/avr-parts.ts'
-import { Backups } from '#store/backups.ts'
-import { Certificates } from '#store/certificates.ts'
-import { openDatabase, type Database } from '#store/db.ts'
-import { Keys } from '#store/keys.ts'
-import { Devices, type Attached } from '#transport/devices.ts'
+import type { Devices, Attached } from '#transport/devices.ts'
 import { parse } from '#worker/client.ts'
 import { arduinoIspImage, loaderImage } from '../../protocols/stk500/images.ts'
 import { verifyCertificate } from './certificate.ts'
 import { wantedFromBackup, wantedFromFile } from './choose.ts'
 import { candidates } from './identify.ts'
 import { proofFor, tellsApart } from './prove.ts'
-import { Job, type JobServices, type Surroundings, type Wanted } from './job.ts'
+import { Job, type JobServices, type Wanted } from './job.ts'
+import { consents, TestHouse, wantedImage } from './test-job.ts'
 
 vi.setConfig({ testTimeout: 60_000 }) // a whole Uno byte by byte, twice, on a busy machine
 
-let db: Database
+let house: TestHouse
 let services: JobServices
-let clock: VirtualClock
 let bench: PracticeBench
 let devices: Devices
 beforeEach(async () => {
-  db = await openDatabase('twins-test')
-  clock = new VirtualClock()
-  bench = new PracticeBench({ clock })
-  devices = new Devices({ usb: bench.usb, serial: bench.serial }, clock)
-  const surroundings: Surroundings = {
-    battery: () => Promise.resolve({ charging: true, level: 1 }),
-    storageRoom: () => Promise.resolve(1e9),
-    persist: () => Promise.resolve(true),
-    guarded: (work) => work(),
-    hold: () => Promise.resolve({ [Symbol.asyncDispose]: () => Promise.resolve() }),
-    lock: () => Promise.resolve({ [Symbol.asyncDispose]: () => Promise.resolve() }),
-    build: 'test',
-  }
-  services = {
-    backups: new Backups(db),
-    certificates: new Certificates(db),
-    keys: new Keys(db),
-    surroundings,
-    clock,
-    onChange: () => undefined,
-  }
+  house = await TestHouse.open()
+  ;({ services, bench, devices } = house)
 })
-afterEach(async () => {
-  await bench.clear()
-  db.close()
-  await deleteDB('twins-test')
-})
+afterEach(() => house[Symbol.asyncDispose]())
 
-async function theOne(): Promise<Attached> {
-  const [attached, ...others] = await devices.list()
-  if (!attached || others.length > 0) throw new Error('not exactly one device is plugged in')
-  return attached
-}
+const theOne = () => house.theOne()
 
-async function practice(chip: string, version: string): Promise<Wanted> {
-  const image = (await practiceImages('usbasp')).find((one) => one.chip === chip && one.version === version)
-  if (!image) throw new Error(`no practice image ${version} for ${chip}`)
-  const file = new Blob([formatIntelHex(image.build())])
-  return wantedFromFile({ kind: 'practice', file, name: `${image.name}.hex`, chip }, parse)
-}
+const practice = async (chip: string, version: string): Promise<Wanted> =>
+  wantedImage(
+    (await practiceImages('usbasp')).find((one) => one.chip === chip && one.version === version),
+    chip,
+  )
 
 /** Connected and backed up. */
 async function backedUp(id: string, dials?: Dials): Promise<{ job: Job; plugged: Plugged }> {
@@ -87,8 +53,6 @@ function arduinoIsp(): Uint8Array {
   if (!part) throw new Error('no ATmega328P')
   return arduinoIspImage(part)
 }
-
-const consents = ({ view }: Job): string[] => view.plan?.consequences.map(({ id }) => id) ?? []
 
 describe('a USBasp behind another one', () => {
   test('is recognised, updated, plugged in by itself and proven by its own version', async () => {

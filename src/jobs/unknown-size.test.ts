@@ -1,48 +1,34 @@
 /** A flash that does not say how large it is, protected or blank, and does once it is erased or written. */
 import 'fake-indexeddb/auto'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import { PracticeBench } from '#bench/bench.ts'
+import type { PracticeBench } from '#bench/bench.ts'
 import { practiceImages } from '#bench/practice-images.ts'
 import type { PluggedSerial } from '#bench/twin-serial.ts'
 import type { SerialTwin, TwinSetup } from '#bench/twin.ts'
-import { VirtualClock } from '#bench/virtual-clock.ts'
 import { practiceProgram } from '#chips/cortex-m-program.ts'
 import { formatIntelHex } from '#firmware/intel-hex.ts'
-import { Devices, type Attached } from '#transport/devices.ts'
 import { parse } from '#worker/client.ts'
 import type { stm32 as Stm32 } from '../../protocols/stm32-uart/twin.ts'
 import { wantedFromBackup, wantedFromFile } from './choose.ts'
 import { Job, type JobServices, type Wanted } from './job.ts'
-import { TestHouse } from './test-job.ts'
+import { consents, TestHouse } from './test-job.ts'
 
 let house: TestHouse
 let services: JobServices
 let bench: PracticeBench
-let devices: Devices
 beforeEach(async () => {
   house = await TestHouse.open()
-  const clock = new VirtualClock()
-  services = { ...house.services, clock }
-  bench = new PracticeBench({ clock })
-  devices = new Devices({ usb: bench.usb, serial: bench.serial }, clock)
+  ;({ services, bench } = house)
 })
-afterEach(async () => {
-  await bench.clear()
-  await house[Symbol.asyncDispose]()
-})
+afterEach(() => house[Symbol.asyncDispose]())
 
-async function theOne(): Promise<Attached> {
-  const [attached, ...others] = await devices.list()
-  if (!attached || others.length > 0) throw new Error('not one device is plugged in')
-  return attached
-}
+const theOne = () => house.theOne()
 
 async function program(address: number, bytes: Uint8Array): Promise<Wanted> {
   const file = new Blob([formatIntelHex([{ address, bytes }])])
   return wantedFromFile({ kind: 'practice', file, name: 'program.hex' }, parse)
 }
 
-const consents = ({ view }: Job): string[] => view.plan?.consequences.map(({ id }) => id) ?? []
 const fit = ({ view }: Job) => {
   const size = view.checks?.find(({ code }) => code === 'size-fits')
   return size && [size.result, size.values['why']]
