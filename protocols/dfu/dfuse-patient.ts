@@ -21,7 +21,7 @@ import type {
   Unreadable,
 } from '#core/programmer.ts'
 import { checkCortexM } from '#chips/cortex-m-check.ts'
-import { dfuseKind, sizesText } from '#chips/flash-sectors.ts'
+import { dfuseKind, kibibyteMs, sizesText, unprotectionMs } from '#chips/flash-sectors.ts'
 import type { UsbLink } from '#transport/links.ts'
 import type { DfuInterface } from './descriptors.ts'
 import { riscvFlash, type KnownDevice } from './devices.ts'
@@ -45,11 +45,6 @@ export interface DfuseDevice {
   /** What the device counts blocks in; more than `session.transferBytes` where that much cannot be sent. */
   readonly blocksAt: number
 }
-
-/** For the estimate; a kibibyte erased and written, from data sheets of STM32F1 to F4. */
-const kibibyteMs = 40
-/** An erase of all; longest on the largest chips. */
-const unprotectionMs = 20_000
 
 export class DfusePatient implements Patient {
   readonly notices: readonly Notice[] = []

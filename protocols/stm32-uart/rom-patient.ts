@@ -20,7 +20,7 @@ import type {
   Unreadable,
 } from '#core/programmer.ts'
 import { checkCortexM } from '#chips/cortex-m-check.ts'
-import { sizesText } from '#chips/flash-sectors.ts'
+import { kibibyteMs, sizesText, unprotectionMs } from '#chips/flash-sectors.ts'
 import {
   findStm32Part,
   flashStart,
@@ -35,10 +35,6 @@ import type { UnknownSize } from '#chips/unknown-size.ts'
 import { Command, mostBytes } from './packets.ts'
 import { isRefused, type RomSession } from './session.ts'
 
-/** For the estimate; a kibibyte erased and written, from data sheets of STM32F1 to F4. */
-const kibibyteMs = 40
-/** An erase of all; longest on the largest chips. */
-const unprotectionMs = 20_000
 /** stm32flash waits as long. */
 const mostUnprotectionMs = 35_000
 

@@ -1,5 +1,10 @@
-/** What a microcontroller is by the sizes of its sectors: all that a DfuSe device says of its chip. */
+/** What a microcontroller is by the sizes of its sectors: all that a DfuSe device says of its chip; and how long they take. */
 import type { Range } from '#core/programmer.ts'
+
+/** For estimates: a kibibyte erased and written through a boot loader, from data sheets of STM32F1 to F4. */
+export const kibibyteMs = 40
+/** An erase of all; longest on the largest chips. */
+export const unprotectionMs = 20_000
 
 /** `Patient.kind` of what is known only by the USB ids of its boot loader and its sectors. */
 export const dfuseKind = (core: 'cortex-m' | 'risc-v', usbIds: string, sectors: readonly Range[]): string =>
