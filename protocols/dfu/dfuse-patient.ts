@@ -102,14 +102,9 @@ export class DfusePatient implements Patient {
 
   get facts(): readonly Fact[] {
     const serial = this.#isRiscv ? undefined : this.#device.link.seen.serial // the same in all
-    const [first] = this.#flash
     return [
       { name: 'chip', value: this.chip },
-      {
-        name: 'sectors',
-        value: `${hex(first?.address ?? 0, 8)}, ${sizesText(this.#flash)}`,
-        source: 'iInterface',
-      },
+      { name: 'sectors', value: sizesText(this.#flash), source: 'iInterface' },
       ...(serial === undefined ? [] : [{ name: 'serial', value: serial, source: 'iSerialNumber' } as const]),
     ]
   }
