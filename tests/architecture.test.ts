@@ -92,6 +92,7 @@ const packages: Readonly<Record<string, readonly string[]>> = {
   'src/store': ['idb', 'zod', '@zip.js/zip.js'],
   'src/catalogue': ['zod', 'uqr'],
   'src/jobs': ['zod'],
+  'protocols/stlink': ['@noble/ciphers'],
   'src/ui': ['svelte', 'workbox-window', 'virtual:pwa-register'],
   'src/App.svelte': ['svelte'],
   'src/main.ts': ['svelte'],
@@ -130,6 +131,7 @@ test('a protocol knows no neighbour, no device of the browser and no screen; a t
     if (within(to, ['src/core', 'src/chips'])) return false
     if (to === 'src/transport/usb-descriptors.ts') return false // asks through a link, as a driver does
     if (to.startsWith('src/transport/')) return !typeOnly
+    if (within(to, packages[layer(path)] ?? [])) return false
     return !(twin && /^src\/bench\/twin[^/]*\.ts$/.test(to))
   })
   expect(wrong).toEqual([])
