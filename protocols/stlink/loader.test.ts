@@ -21,8 +21,7 @@ import {
 const text = (bytes: Uint8Array): string => hexBytes(bytes, '').toUpperCase()
 const counting = (length: number) => Uint8Array.from({ length }, (_, i) => i)
 const uid = '1521090032124353354B4E00'
-const keyOf = (protocol: 1 | 2 | 3, prefix: string, id: string) =>
-  deviceKey(protocol, fromHex(prefix + id))
+const keyOf = (protocol: 1 | 2 | 3, prefix: string, id: string) => deviceKey(protocol, fromHex(prefix + id))
 
 describe('test vectors of the key and the wire', () => {
   const k1 = keyOf(1, '4000FFFF', uid)

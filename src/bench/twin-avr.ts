@@ -143,7 +143,7 @@ export class TwinAvr implements TwinPatient {
   }
 
   memory(id: MemoryId): Uint8Array {
-    return id === 'options' || id === 'otp' ? new Uint8Array() : this[id]
+    return id === 'options' || id === 'otp' || id === 'config' ? new Uint8Array() : this[id]
   }
 
   /** The RESET pin; asserted is low. Releasing it starts the program and makes new fuses count. */

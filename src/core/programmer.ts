@@ -158,8 +158,12 @@ export interface Range {
   readonly length: number
 }
 
-/** Field's names; `fuses` is low, high, extended at 0, 1, 2; `options` are option bytes. */
-export type MemoryId = 'flash' | 'eeprom' | 'fuses' | 'lock' | 'calibration' | 'signature' | 'options' | 'otp'
+/**
+ * Field's names; `fuses` is low, high, extended at 0, 1, 2; `options` are option bytes; `config` are a programmer's own
+ * settings, as its maker lays them out.
+ */
+export type MemoryId =
+  'flash' | 'eeprom' | 'fuses' | 'lock' | 'calibration' | 'signature' | 'options' | 'otp' | 'config'
 
 export interface Memory {
   readonly id: MemoryId
@@ -181,6 +185,11 @@ export interface Memory {
   readonly guard?: Range
   /** Lock bits refuse every write until a chip erase has cleared them. */
   readonly locked?: true
+  /**
+   * Its loader takes it and never gives it back, but answers for each block. There is neither a backup of it nor a
+   * read-back: what was written is proven by what then starts. An image fills it from its beginning.
+   */
+  readonly writeOnly?: true
   /** Parts that must not be changed this way, and why. */
   readonly reserved: readonly (Range & { readonly why: 'bootloader' | 'never' })[]
   /** What one page costs besides the transfer, for the estimate. */
@@ -229,7 +238,8 @@ export interface Patient extends AsyncDisposable {
 
 export interface Unreadable {
   readonly memory: MemoryId
-  readonly reason: 'read-protected' | 'not-through-this-way'
+  /** `write-only`: as the memory of that name is. */
+  readonly reason: 'read-protected' | 'not-through-this-way' | 'write-only'
 }
 
 /** Bytes by memory. Within a memory: sorted, never overlapping segments. */

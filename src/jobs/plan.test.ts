@@ -632,3 +632,43 @@ describe('any plan, carried out, leaves exactly what it expects', () => {
     )
   })
 })
+
+describe('a memory that is only ever written', () => {
+  const layout: PatientLayout = {
+    kind: 'test:write-only',
+    memories: [
+      memory('flash', 256, {
+        pageBytes: 16,
+        readable: false,
+        writeOnly: true,
+        guard: { address: 0, length: 16 },
+      }),
+      memory('config', 32, { writable: false }),
+    ],
+    unreadable: [{ memory: 'flash', reason: 'write-only' }],
+    chipErase: undefined,
+  }
+  const present = holding({ config: run(32) })
+
+  test.each(['keep', 'blank'] as const)(
+    'gets the image and no more, gaps filled; its loss is typed (%s)',
+    (outside) => {
+      const wanted = wanting({ flash: [at(0, run(20)), at(50, run(10))] })
+      const plan = planFlash({ layout, wanted, present, rule: { outside, reserved: 'refuse' } })
+      expect(planLines(plan)).toEqual([
+        'test:write-only, no erase',
+        'flash       0x0000–0x003f program',
+        'flash       0x0040–0x00ff keep (outside)',
+        'program 64, verify 0 bytes',
+        'consent no-backup:flash (typed)',
+      ])
+      expect(plan.expected.get('flash')).toEqual(over(blank(64), at(0, run(20)), at(50, run(10))))
+      expect(plan.before).toBe(present)
+    },
+  )
+
+  test('is left alone by what does not mention it', () => {
+    const plan = planFlash({ layout, wanted: wanting({}), present, rule: keep })
+    expect([plan.programBytes, plan.expected.size, plan.consequences]).toEqual([0, 0, []])
+  })
+})

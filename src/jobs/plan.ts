@@ -66,7 +66,10 @@ export interface Plan {
   readonly erase: 'chip' | 'none'
   /** Each writable memory in full, in order. */
   readonly ranges: readonly PlannedRange[]
-  /** What each memory that is written or wanted must hold afterwards, whole; the verify compares all of it. */
+  /**
+   * What each memory that is written or wanted must hold afterwards, whole; the verify compares all of it. Of a
+   * write-only one no more than the image: nobody knows what is behind that.
+   */
   readonly expected: Memories
   /** Written memories whose present content no backup has: it is lost. */
   readonly lost: readonly MemoryId[]
@@ -118,11 +121,12 @@ export function layoutOf(patient: Patient): PatientLayout {
       ...(eraseChip.lifts && { lifts: eraseChip.lifts }),
     },
     memories: memories.map((memory) => {
-      const { id, address, length, pageBytes, sectors, pageMs, write, reserved, guard } = memory
+      const { id, address, length, pageBytes, sectors, pageMs, write, reserved, guard, writeOnly } = memory
       return {
         ...{ id, address, length, pageBytes, pageMs, write, reserved },
         ...(sectors && { sectors }),
         ...(guard && { guard }),
+        ...(writeOnly && { writeOnly }),
         ...(memory.locked && { locked: memory.locked }),
         readable: memory.read !== undefined,
         writable: memory.program !== undefined,
@@ -154,7 +158,8 @@ export function planFlash(request: PlanRequest): Plan {
   const ranges = planned.flatMap(({ goal, erased }) => rangesOf(goal, erased))
   const concerned = planned.filter(({ goal, erased }) => erased || goal.isWanted || isChanged(goal, ranges))
   for (const { goal, erased } of concerned)
-    if (!goal.memory.readable && !erased) throw new FlashError('read-protected', { memory: goal.memory.id })
+    if (!goal.memory.readable && !goal.memory.writeOnly && !erased)
+      throw new FlashError('read-protected', { memory: goal.memory.id })
 
   const lost = concerned.map(({ goal }) => goal.memory.id).filter((id) => !kept.has(id))
   const plan = {
@@ -166,7 +171,10 @@ export function planFlash(request: PlanRequest): Plan {
     expected: new Map(concerned.map(({ goal }) => [goal.memory.id, goal.expected])),
     lost,
     programBytes: lengthOf(ranges.filter(isWritten)),
-    verifyBytes: concerned.reduce((sum, { goal }) => sum + goal.memory.length, 0),
+    verifyBytes: concerned.reduce(
+      (sum, { goal }) => sum + (goal.memory.writeOnly ? 0 : goal.memory.length),
+      0,
+    ),
   }
   return {
     ...plan,
@@ -240,7 +248,17 @@ function goalOf(
       at = next
     }
   }
-  return { memory, present: present.get(id), kept, expected, units, nature, isWanted: segments.length > 0 }
+  const goal = { memory, present: present.get(id), kept, units, isWanted: segments.length > 0 }
+  if (!memory.writeOnly) return { ...goal, expected, nature }
+  const last = units[nature.lastIndexOf('image')]
+  const filled = last ? last.address + last.length : base
+  return {
+    ...goal,
+    expected: expected.subarray(0, filled - base),
+    nature: nature.map((what, i) =>
+      what === 'outside' && (units[i] as Range).address < filled ? 'image' : what,
+    ),
+  }
 }
 
 const overlap = (a: Range, b: Range): boolean =>
@@ -324,6 +342,7 @@ function actionOn(goal: Goal, index: number, erased: boolean): Action {
   const expected = unitOf(goal.expected)
   const present = goal.present && unitOf(goal.present)
   if (nature === 'reserved') return { action: 'keep', why: 'bootloader' }
+  if (nature === 'outside' && goal.memory.writeOnly) return { action: 'keep', why: 'outside' }
   const same: Action = {
     action: 'keep',
     why: nature === 'image' ? 'same' : 'outside',

@@ -96,8 +96,10 @@ function whyNotThePatient(
   return isToolGone && JSON.stringify(seen) === JSON.stringify(tool.seen) ? 'like-the-tool' : undefined
 }
 
+/** Firmware of another family makes a serial number of its own, from the same chip or from nothing. */
 function isOtherSerial(seen: Seen, known: readonly Seen[]): boolean {
-  const serials = known.flatMap((one) => ownSerial(one) ?? [])
+  const isSameFamily = (one: Seen) => candidates(one)[0]?.identity.id === candidates(seen)[0]?.identity.id
+  const serials = known.filter(isSameFamily).flatMap((one) => ownSerial(one) ?? [])
   const serial = ownSerial(seen)
   return serial !== undefined && serials.length > 0 && !serials.includes(serial)
 }

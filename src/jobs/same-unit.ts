@@ -100,6 +100,7 @@ const explanationOf: Partial<Record<MemoryId, Unexplained>> = {
   signature: exactly,
   options: exactly,
   otp: exactly,
+  config: exactly,
 }
 
 const bitsIn = (byte: number): number => byte.toString(2).replaceAll('0', '').length

@@ -41,6 +41,7 @@ export const memoryId = z.enum([
   'signature',
   'options',
   'otp',
+  'config',
 ])
 export const list = <T extends z.core.SomeType>(of: T, most: number) => z.array(of).check(z.maxLength(most))
 
@@ -51,7 +52,7 @@ export const facts = z.pipe(
 
 export const unreadable = z.object({
   memory: memoryId,
-  reason: z.enum(['read-protected', 'not-through-this-way']),
+  reason: z.enum(['read-protected', 'not-through-this-way', 'write-only']),
 })
 
 export const firmware = z.object({

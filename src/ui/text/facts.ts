@@ -47,6 +47,7 @@ const memories: Record<MemoryId, Term> = {
   signature: { name: m.memory_signature, help: m.memory_help_signature },
   options: { name: m.memory_options, help: m.memory_help_options },
   otp: { name: m.memory_otp, help: m.memory_help_otp },
+  config: { name: m.memory_config, help: m.memory_help_config },
 }
 
 const modes: Readonly<Record<string, () => string>> = {
@@ -63,6 +64,7 @@ const confidences: Record<Recognition['confidence'], () => string> = {
 const unreadables: Record<Unreadable['reason'], (gaps: { memory: string }) => string> = {
   'read-protected': m.unreadable_read_protected,
   'not-through-this-way': m.unreadable_not_through_this_way,
+  'write-only': m.unreadable_write_only,
 }
 
 export const factName = (name: FactName): string => facts[name].name()
