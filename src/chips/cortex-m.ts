@@ -69,11 +69,11 @@ export class CortexM {
     await this.#control(Debug.Enable | Debug.Halt, ctx)
   }
 
-  /** It stands before its first instruction afterwards. */
-  async resetAndHalt(ctx: Context): Promise<void> {
+  /** It stands before its first instruction afterwards. `reset`: where something else resets it than its core. */
+  async resetAndHalt(ctx: Context, reset = () => this.#reset(ctx)): Promise<void> {
     await this.catchReset(ctx)
     await this.#status(ctx) // which forgets earlier resets
-    await this.#reset(ctx)
+    await reset()
     await this.#until(Status.WasReset, 'resetting its core', resetMs, ctx)
     await this.#until(Status.Halted, 'resetting its core', resetMs, ctx)
     await this.#memory.writeWords([[Register.Demcr, traceEnable]], ctx)

@@ -1,12 +1,15 @@
 /**
- * The flash of an STM32F1 and of its clones through its controller (FPEC): pages erased and programmed by a routine in
- * RAM, which takes halfwords as fast as the flash does. Source: ST, PM0075 ("STM32F10xxx Flash programming").
+ * The flash of an STM32F1, of its clones, and of an STM32F0 through their controller (FPEC): pages erased and programmed by
+ * a routine in RAM, which takes halfwords as fast as the flash does. Sources: ST, PM0075 ("STM32F10xxx Flash programming");
+ * RM0091, chapters 3 and 4 (STM32F0: levels of protection, OBL_LAUNCH).
  */
 import { hex, isBlank, lengthBeforeBlank } from '#core/bytes.ts'
 import type { Context } from '#core/context.ts'
 import type { Range } from '#core/programmer.ts'
 import { FlashError } from '#core/errors.ts'
 import type { CortexM } from './cortex-m.ts'
+import { RamRoutine } from './ram-routine.ts'
+import type { Stm32Flash } from './stm32-chip.ts'
 import { flashStart } from './stm32-parts.ts'
 import { readWord, type TargetMemory } from './target-memory.ts'
 
@@ -28,14 +31,15 @@ const Control = {
   Start: 0x40,
   Lock: 0x80,
   OptionsOpen: 0x200,
+  OptionsLaunch: 0x2000,
 } as const
 const Status = { Busy: 1, NotErased: 4, WriteProtected: 0x10, Errors: 0x14, Clear: 0x34 } as const
 const keys = [0x4567_0123, 0xcdef_89ab] as const
 const readProtected = 2
 
-export const optionBytes = { address: 0x1fff_f800, length: 16 } as const
+const optionBytesAt = 0x1fff_f800
 /** RDP that protects nothing. */
-const unprotected = 0xa5
+const unprotected = { f1: 0xa5, f0: 0xaa } as const
 /** A bit of WRPR stands for this many bytes, the last one for all that follow. */
 const wrprBytes = 4096
 const wrprBits = 32
@@ -65,24 +69,30 @@ const routine = Uint8Array.from([
   ...[0x00, 0xbe],
 ])
 
-export class Stm32f1Flash {
+const places = {
+  ...{ code: routine, at: ram, bufferAt: buffer, bufferBytes: stack - buffer, stack },
+}
+
+export class FpecFlash implements Stm32Flash {
   readonly #memory: TargetMemory
   readonly #core: CortexM
-  #isRoutineThere = false
-  /** Whether anything of the chip was changed, its RAM included. */
+  readonly #of: keyof typeof unprotected
+  readonly #routine: RamRoutine
   hasChanged = false
 
-  constructor(memory: TargetMemory, core: CortexM) {
+  constructor(memory: TargetMemory, core: CortexM, of: keyof typeof unprotected) {
     this.#memory = memory
     this.#core = core
+    this.#of = of
+    this.#routine = new RamRoutine(memory, core, places)
   }
 
   async isReadProtected(ctx: Context): Promise<boolean> {
     return ((await readWord(this.#memory, Register.Options, ctx)) & readProtected) !== 0
   }
 
-  /** The pages that are never written, whoever asks, until its option bytes are changed. */
-  async writeProtected(flashBytes: number, ctx: Context): Promise<Range[]> {
+  async writeProtected(pages: readonly Range[], ctx: Context): Promise<Range[]> {
+    const flashBytes = pages.reduce((sum, { length }) => sum + length, 0)
     const open = await readWord(this.#memory, Register.WriteProtection, ctx)
     return Array.from({ length: Math.min(wrprBits, Math.ceil(flashBytes / wrprBytes)) }, (_, bit) => bit)
       .filter((bit) => ((open >>> bit) & 1) === 0)
@@ -96,7 +106,7 @@ export class Stm32f1Flash {
    * A whole page: erased, and programmed where it is not to be blank. The core is halted.
    * @throws `write-protected` · `device-refused` with the status register
    */
-  async replacePage(address: number, bytes: Uint8Array, ctx: Context): Promise<void> {
+  async replace({ address }: Range, bytes: Uint8Array, ctx: Context): Promise<void> {
     this.hasChanged = true
     await this.#unlock(ctx)
     await this.#memory.writeWords(
@@ -109,21 +119,20 @@ export class Stm32f1Flash {
       ctx,
     )
     const count = (lengthBeforeBlank(bytes) + 1) >> 1
-    if (!isBlank(bytes)) await this.#bring(bytes.subarray(0, count * 2), ctx) // while it erases
+    if (!isBlank(bytes)) await this.#routine.bring(bytes.subarray(0, count * 2), ctx) // while it erases
     await this.#untilReady(`erasing ${hex(address, 8)}`, ctx)
     if (count > 0) await this.#program(address, count, ctx)
     await this.#memory.writeWords([[Register.Control, Control.Lock]], ctx)
   }
 
   /**
-   * It erases all of the flash, and takes effect with a reset, which is done. The core is halted afterwards. The user's
-   * own option bytes are written again; what protected pages from being written is gone with it.
+   * It takes effect with a reset, which is done. The user's own option bytes are written again; what protected pages from
+   * being written is gone with it.
    */
   async liftReadProtection(ctx: Context): Promise<void> {
     this.hasChanged = true
-    const now = await readWord(this.#memory, Register.Options, ctx)
-    // OBR has only those bits of USER that there are
-    const kept = [unprotected, ((now >>> 2) & 0x07) | 0xf8, (now >>> 10) & 0xff, (now >>> 18) & 0xff]
+    this.#routine.forget()
+    const kept = [unprotected[this.#of], ...(await this.#usersOptions(ctx))]
     await this.#unlock(ctx)
     await this.#memory.writeWords(
       [
@@ -137,42 +146,39 @@ export class Stm32f1Flash {
     await this.#untilReady('erasing its option bytes', ctx)
     await this.#memory.writeWords([[Register.Control, Control.OptionProgram | Control.OptionsOpen]], ctx)
     for (const [i, byte] of kept.entries()) {
-      await this.#memory.write(optionBytes.address + i * 2, Uint8Array.of(byte, ~byte), ctx, 2)
+      await this.#memory.write(optionBytesAt + i * 2, Uint8Array.of(byte, ~byte), ctx, 2)
       await this.#untilReady('writing its option bytes', ctx)
     }
-    await this.#core.resetAndHalt(ctx)
+    if (this.#of === 'f1') return this.#core.resetAndHalt(ctx)
+    // it loads them when it is told to, with a reset of its own
+    const launch = () => this.#memory.writeWords([[Register.Control, Control.OptionsLaunch]], ctx)
+    await this.#core.resetAndHalt(ctx, launch)
+  }
+
+  /** USER, DATA0 and DATA1. */
+  async #usersOptions(ctx: Context): Promise<readonly number[]> {
+    if (this.#of === 'f0') {
+      const bytes = await this.#memory.read(optionBytesAt, 8, ctx)
+      return [2, 4, 6].map((at) => bytes[at] ?? 0xff)
+    }
+    const now = await readWord(this.#memory, Register.Options, ctx)
+    // OBR has only those bits of USER that there are
+    return [((now >>> 2) & 0x07) | 0xf8, (now >>> 10) & 0xff, (now >>> 18) & 0xff]
   }
 
   async #program(address: number, count: number, ctx: Context): Promise<void> {
     await this.#memory.writeWords([[Register.Control, Control.Program]], ctx)
-    await this.#core.call(
-      {
-        entry: ram,
-        stack,
-        arguments: [buffer, address, count, fpec],
-        timeoutMs: eraseMs + count * halfwordMs,
-      },
+    const timeoutMs = eraseMs + count * halfwordMs
+    const [left = 0, status = 0] = await this.#routine.run(
+      [buffer, address, count, fpec],
+      timeoutMs,
+      [2, 4],
       ctx,
     )
-    if ((await this.#core.readRegister(2, ctx)) === 0) return
-    this.#isRoutineThere = false
-    const status = await this.#core.readRegister(4, ctx)
+    if (left === 0) return
+    this.#routine.forget()
     await this.#memory.writeWords([[Register.Control, Control.Lock]], ctx)
     this.#refuse(`programming ${hex(address, 8)}`, status)
-  }
-
-  /** The bytes into RAM, and the routine, if it is not there yet. */
-  async #bring(bytes: Uint8Array, ctx: Context): Promise<void> {
-    try {
-      if (!this.#isRoutineThere) await this.#memory.write(ram, routine, ctx)
-      this.#isRoutineThere = true
-      const words = new Uint8Array((bytes.length + 3) & ~3)
-      words.set(bytes)
-      await this.#memory.write(buffer, words, ctx)
-    } catch (error) {
-      this.#isRoutineThere = false
-      throw error
-    }
   }
 
   async #unlock(ctx: Context): Promise<void> {

@@ -1,0 +1,166 @@
+/**
+ * What STM32s of all families have in common as patients: which one it is, how large, its unique id, sectors that option
+ * bytes protect, and read protection, whose lifting erases everything. Sources: ST, the reference manuals of the families
+ * ("Device electronic signature", "Debug support"); where each is, its family says.
+ */
+import { hex, hexBytes } from '#core/bytes.ts'
+import type { Context } from '#core/context.ts'
+import { FlashError } from '#core/errors.ts'
+import type { Check, ChipErase, Contents, Fact, Memory, Range } from '#core/programmer.ts'
+import {
+  flashMemory,
+  keptMemory,
+  wordIfAny,
+  type ArmChip,
+  type ArmFamily,
+  type Met,
+  type Replace,
+} from './arm-family.ts'
+import { checkCortexM } from './cortex-m-check.ts'
+import { findStm32Part, flashStart, sectorsOf, stm32Kind, type Stm32Part } from './stm32-parts.ts'
+import { readWord } from './target-memory.ts'
+
+/** A family's flash behind its controller. */
+export interface Stm32Flash {
+  /** Whether anything of the chip was changed, its RAM included. */
+  readonly hasChanged: boolean
+  isReadProtected(ctx: Context): Promise<boolean>
+  /** Sectors that are never written, whoever asks, until its option bytes are changed. */
+  writeProtected(sectors: readonly Range[], ctx: Context): Promise<Range[]>
+  replace: Replace
+  /** It erases all of the flash. The core is halted afterwards. */
+  liftReadProtection(ctx: Context): Promise<void>
+}
+
+export interface Stm32Family {
+  /** Device ids of DBGMCU_IDCODE. */
+  readonly ids: readonly number[]
+  readonly idcodeAt: number
+  readonly uniqueIdAt: number
+  readonly watchdogs: NonNullable<ArmChip['watchdogs']>
+  /** Erased and programmed, typical. */
+  readonly kibibyteMs: number
+  readonly unprotectionMs: number
+  flashOf(met: Met, sectors: readonly Range[]): Stm32Flash
+  /** What it is more exactly, in the field's words. */
+  label?(met: Met, idcode: number, ctx: Context): Promise<readonly Fact[]>
+}
+
+const uniqueIdBytes = 12
+
+/** Of those whose core is one of these: others have something else where the id is. */
+export const stm32Family = (isIt: (met: Met) => boolean, family: Stm32Family): ArmFamily => ({
+  async meet(met, ctx) {
+    if (!isIt(met)) return undefined
+    const idcode = await wordIfAny(met, family.idcodeAt, ctx)
+    if (idcode === undefined || !family.ids.includes(idcode & 0xfff)) return undefined
+    const part = findStm32Part(idcode & 0xfff)
+    return part && Stm32Chip.meet(met, family, part, idcode, ctx)
+  },
+})
+
+interface Known {
+  readonly family: Stm32Family
+  readonly part: Stm32Part
+  readonly kib: number
+  readonly flash: Stm32Flash
+  readonly isProtected: boolean
+  readonly writeProtected: readonly Range[]
+}
+
+class Stm32Chip implements ArmChip {
+  readonly kind: string
+  readonly chip: string
+  readonly facts: readonly Fact[]
+  readonly memories: readonly Memory[]
+  readonly unreadable: ArmChip['unreadable']
+  readonly eraseChip?: ChipErase
+  readonly saidBy = 'DBGMCU_IDCODE'
+  readonly watchdogs: Stm32Family['watchdogs']
+  readonly #known: Known
+
+  private constructor(met: Met, known: Known, facts: readonly Fact[]) {
+    const { family, part, kib, flash, isProtected } = known
+    this.#known = known
+    this.kind = stm32Kind(part, kib)
+    this.chip = `${part.name} (${String(kib)} KiB)`
+    this.facts = facts
+    this.watchdogs = family.watchdogs
+    const main = flashMemory(met.memory, {
+      ...{ sectors: sectorsOf(part, kib), kibibyteMs: family.kibibyteMs, isLocked: isProtected },
+      replace: (sector, bytes, ctx) => flash.replace(sector, bytes, ctx),
+    })
+    const options = part.options && !isProtected ? [keptMemory(met.memory, part.options)] : []
+    this.memories = [main, ...options]
+    this.unreadable = isProtected ? [{ memory: 'flash', reason: 'read-protected' }] : []
+    if (isProtected)
+      this.eraseChip = {
+        ...{ erases: ['flash'], lifts: 'read-protection', ms: family.unprotectionMs },
+        run: (ctx) => flash.liftReadProtection(ctx),
+      }
+  }
+
+  static async meet(
+    met: Met,
+    family: Stm32Family,
+    part: Stm32Part,
+    idcode: number,
+    ctx: Context,
+  ): Promise<Stm32Chip | undefined> {
+    if (part.sizeAt === undefined || part.pagesKib === undefined) return undefined
+    const { memory } = met
+    const kib = await readSize(met, part.sizeAt, ctx)
+    if (kib === 0 || kib > part.mostKib)
+      throw new FlashError('unexpected-answer', { during: 'asking for its flash size', found: String(kib) })
+    const uniqueId = hexBytes(await memory.read(family.uniqueIdAt, uniqueIdBytes, ctx), '')
+    const labels = (await family.label?.(met, idcode, ctx)) ?? []
+    const sectors = sectorsOf(part, kib)
+    const flash = family.flashOf(met, sectors)
+    const isProtected = await flash.isReadProtected(ctx)
+    const writeProtected = await flash.writeProtected(sectors, ctx)
+    return new Stm32Chip(met, { family, part, kib, flash, isProtected, writeProtected }, [
+      { name: 'serial', value: uniqueId, source: 'U_ID' },
+      ...labels,
+    ])
+  }
+
+  get hasChanged(): boolean {
+    return this.#known.flash.hasChanged
+  }
+
+  check(wanted: Contents, present: Contents): readonly Check[] {
+    const { kib, writeProtected, isProtected } = this.#known
+    const flash = { address: flashStart, length: kib * 1024 }
+    const checks = checkCortexM({ flash, wanted, present })
+    // lifting the read protection takes this one away, too
+    const hit = isProtected
+      ? undefined
+      : writeProtected.find((range) => differsWithin(range, wanted, present))
+    if (!hit) return checks
+    const values = { from: hex(hit.address, 8), to: hex(hit.address + hit.length - 1, 8) }
+    return [...checks, { code: 'write-protection', result: 'refused', values }]
+  }
+}
+
+/** 16 bits, which need not begin a word. */
+async function readSize({ memory }: Met, at: number, ctx: Context): Promise<number> {
+  const word = await readWord(memory, (at & ~3) >>> 0, ctx)
+  return (word >>> ((at & 2) * 8)) & 0xffff
+}
+
+/** Whether what is wanted in these sectors is not there yet. */
+function differsWithin({ address, length }: Range, wanted: Contents, present: Contents): boolean {
+  const byteAt = (contents: Contents, at: number): number | undefined => {
+    const segment = contents
+      .get('flash')
+      ?.find((one) => at >= one.address && at < one.address + one.bytes.length)
+    return segment?.bytes[at - segment.address]
+  }
+  return (wanted.get('flash') ?? []).some((segment) => {
+    const from = Math.max(address, segment.address)
+    const to = Math.min(address + length, segment.address + segment.bytes.length)
+    for (let at = from; at < to; at++)
+      if (byteAt(present, at) !== segment.bytes[at - segment.address]) return true
+    return false
+  })
+}
