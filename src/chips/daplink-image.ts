@@ -9,6 +9,8 @@ export interface InterfaceChip {
   readonly name: string
   readonly start?: number
   readonly length?: number
+  /** DAPLink has no boot loader of its own there: the ROM's drive takes what is copied, and says nothing of the probe. */
+  readonly hasRomDrive?: true
 }
 
 export interface DaplinkImage {
@@ -35,7 +37,7 @@ const parts: Readonly<Record<number, DaplinkImage['part']>> = {
 const chips: Readonly<Record<number, InterfaceChip>> = {
   0x9796_9900: { name: 'K20DX', start: 0x8000, length: 0x1_7c00 },
   0x9796_9901: { name: 'KL26Z', start: 0x8000, length: 0x1_7c00 },
-  0x9796_9902: { name: 'LPC11U35', start: 0, length: 0xf000 },
+  0x9796_9902: { name: 'LPC11U35', start: 0, length: 0xf000, hasRomDrive: true },
   0x9796_9903: { name: 'SAM3U2C', start: 0x8_8000, length: 0x1_7000 },
   0x9796_9904: { name: 'MAX32620', start: 0x1_0000, length: 0x6_e000 },
   0x9796_9905: { name: 'LPC4322', start: 0x1a01_0000, length: 0x2_0000 },

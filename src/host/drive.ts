@@ -1,16 +1,16 @@
 /** A folder that the user picks, such as the drive of a boot loader. Source: File System Access (WICG). */
 
 interface Picker {
-  showDirectoryPicker(options: { mode: 'readwrite'; id: string }): Promise<FileSystemDirectoryHandle>
+  showDirectoryPicker(options: { mode: 'read' | 'readwrite'; id: string }): Promise<FileSystemDirectoryHandle>
 }
 
 export const canPickDrive = (): boolean => 'showDirectoryPicker' in globalThis
 
 /** Undefined: nothing was picked, or it may not be written. */
-export async function pickDrive(): Promise<Drive | undefined> {
+export async function pickDrive(mode: 'read' | 'readwrite' = 'readwrite'): Promise<Drive | undefined> {
   try {
     const picker = globalThis as unknown as Picker
-    return new Drive(await picker.showDirectoryPicker({ mode: 'readwrite', id: 'uf2' }))
+    return new Drive(await picker.showDirectoryPicker({ mode, id: 'drive' }))
   } catch (error) {
     if (error instanceof DOMException && ['AbortError', 'SecurityError'].includes(error.name))
       return undefined

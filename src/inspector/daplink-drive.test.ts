@@ -64,6 +64,13 @@ describe('a file', () => {
     expect(refusalOf(file, { ...maintenance, hicId: undefined })).toBe('no-id')
   })
 
+  it('is for a probe that only its usual drive can tell of', () => {
+    const lpc11u35 = { hicId: 0x9796_9902, length: 0xf000 }
+    const usual = { ...maintenance, isMaintenance: false }
+    expect(refusalOf(fileOf(firmware(257, lpc11u35)), { ...usual, hicId: lpc11u35.hicId })).toBeUndefined()
+    expect(refusalOf(fileOf(firmware(257, lpc11u35)), usual)).toBe('other-chip')
+  })
+
   it('is refused where it is a boot loader, or damaged', () => {
     expect(refusalOf(fileOf(firmware(257, { key: 0x9b93_9d93 })), maintenance)).toBe('boot-loader')
     expect(refusalOf(fileOf(firmware(257).with(5000, 0)), maintenance)).toBe('damaged')

@@ -74,11 +74,11 @@ export type Refusal =
   | 'other-chip'
   | 'no-id' // drive or file say nothing of the interface chip
 
-/** Undefined: the drive takes it. */
+/** Undefined: the drive takes it; of a probe that has only its ROM's, `drive` is the usual one, and this file is for it. */
 export function refusalOf(file: DaplinkFile, drive: DaplinkDetails): Refusal | undefined {
   if (file.part !== 'interface') return 'boot-loader'
   if (file.isDamaged) return 'damaged'
-  if (!drive.isMaintenance) return 'not-maintenance'
+  if (!drive.isMaintenance && !file.chip?.hasRomDrive) return 'not-maintenance'
   if (drive.hicId === undefined) return 'no-id'
   return drive.hicId === file.hicId ? undefined : 'other-chip'
 }

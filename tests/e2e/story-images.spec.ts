@@ -1,6 +1,8 @@
 /** Somebody has a firmware file and wants to know what it is, without a device, or has an archive of some. */
+import { crc32 } from 'node:zlib'
 import { expect, type Page } from '@playwright/test'
 import { zipSync } from 'fflate'
+import { hex } from '../../src/core/bytes.ts'
 import { parseSRecord } from '../../src/firmware/s-record.ts'
 import { formatUf2 } from '../../src/firmware/uf2.format.ts'
 import { hexFile, practiceBytes, sha256 } from './firmware.ts'
@@ -28,17 +30,28 @@ test('a file for several chips asks which one is meant', async ({ page, story })
 })
 
 /** The drive of a boot loader, as a folder of the browser's own; it has no picker for that. */
-async function showDrive(page: Page, info: string | undefined): Promise<void> {
-  await page.evaluate(async (info) => {
+async function showDrive(page: Page, files: Readonly<Record<string, string>> = {}): Promise<void> {
+  await page.evaluate(async (files) => {
     const folder = await navigator.storage.getDirectory()
-    if (info !== undefined) {
-      const file = await folder.getFileHandle('Info_UF2.txt', { create: true })
+    for (const [name, text] of Object.entries(files)) {
+      const file = await folder.getFileHandle(name, { create: true })
       const writable = await file.createWritable()
-      await writable.write(info)
+      await writable.write(text)
       await writable.close()
     }
     Object.assign(globalThis, { showDirectoryPicker: () => Promise.resolve(folder) })
-  }, info)
+  }, files)
+}
+const infoUf2 = (text: string) => ({ 'Info_UF2.txt': text })
+
+/** What was copied there. */
+async function onDrive(page: Page, name: string): Promise<Buffer> {
+  const copied = await page.evaluate(async (name) => {
+    const folder = await navigator.storage.getDirectory()
+    const file = await (await folder.getFileHandle(name)).getFile()
+    return [...new Uint8Array(await file.arrayBuffer())]
+  }, name)
+  return Buffer.from(copied)
 }
 
 test('a UF2 is copied onto the drive of a board that it is for, and no other', async ({ page, story }) => {
@@ -48,23 +61,81 @@ test('a UF2 is copied onto the drive of a board that it is for, and no other', a
   })
   await story.bring('pico.uf2', file, en.image_drop)
   await expect(story.heading('pico.uf2')).toBeVisible()
-  await showDrive(page, undefined)
+  await showDrive(page)
   await story.button(en.drive_copy).click()
   await story.reads(like(en.drive_none, { file: 'INFO_UF2.TXT' }))
 
-  await showDrive(page, 'Model: Raspberry Pi RP2350\nBoard-ID: RP2350\n')
+  await showDrive(page, infoUf2('Model: Raspberry Pi RP2350\nBoard-ID: RP2350\n'))
   await story.button(en.drive_copy).click()
   await story.reads(like(en.drive_other_chip, { model: 'Raspberry Pi RP2350', chip: 'RP2040' }))
 
-  await showDrive(page, 'Model: Raspberry Pi RP2\nBoard-ID: RPI-RP2\n')
+  await showDrive(page, infoUf2('Model: Raspberry Pi RP2\nBoard-ID: RPI-RP2\n'))
   await story.button(en.drive_copy).click()
   await story.reads(like(en.drive_copied, { model: 'Raspberry Pi RP2' }))
-  const copied = await page.evaluate(async () => {
-    const folder = await navigator.storage.getDirectory()
-    const file = await (await folder.getFileHandle('pico.uf2')).getFile()
-    return [...new Uint8Array(await file.arrayBuffer())]
-  })
-  expect(Buffer.from(copied).equals(Buffer.from(file))).toBe(true)
+  expect((await onDrive(page, 'pico.uf2')).equals(Buffer.from(file))).toBe(true)
+})
+
+/** Firmware for a DAPLink probe with a KL26Z, as its build makes it: the last word is its checksum. */
+function daplink(version: number): Buffer {
+  const bytes = Buffer.alloc(0x1_7c00, 0x5a)
+  bytes.writeUInt32LE(0x1000_2000, 0)
+  bytes.writeUInt32LE(0x0000_00c1, 4)
+  for (const [i, word] of [0x9b93_9e8f, 0x9796_9901, version].entries())
+    bytes.writeUInt32LE(word, 0x20 + i * 4)
+  bytes.writeUInt32LE(crc32(bytes.subarray(0, -4)), bytes.length - 4)
+  return bytes
+}
+
+const details = (mode: 'Bootloader' | 'Interface', version: string, crc: number, hic = '97969901') => ({
+  'DETAILS.TXT': `Unique ID: 0001000100000000000000000000000097969901\r\nHIC ID: ${hic}\r\n\
+Daplink Mode: ${mode}\r\nInterface Version: ${version}\r\nInterface CRC: 0x${crc.toString(16).padStart(8, '0')}\r\n`,
+})
+
+test('a DAPLink probe is updated by its MAINTENANCE drive, and proven by what it then runs', async ({
+  page,
+  story,
+}) => {
+  const file = daplink(257)
+  const crc = file.readUInt32LE(file.length - 4)
+  await page.goto('./#/images')
+  await story.bring('0257_kl26z.bin', file, en.image_drop)
+  await expect(story.heading(en.daplink_title)).toBeVisible()
+  const pick = story.button(en.daplink_pick)
+
+  await showDrive(page, details('Interface', '0253', 1))
+  await pick.click()
+  await story.reads(en.daplink_refused_not_maintenance)
+  await expect(story.button(en.daplink_copy)).toBeHidden()
+
+  await showDrive(page, details('Bootloader', '0253', 1, '97969900'))
+  await pick.click()
+  await story.reads(like(en.daplink_refused_other_chip, { chip: 'KL26Z', other: 'K20DX' }))
+
+  await showDrive(page, details('Bootloader', '0253', 1))
+  await pick.click()
+  const before = {
+    chip: 'KL26Z',
+    id: '0001000100000000000000000000000097969901',
+    now: '0253',
+    file: '0257',
+  }
+  await story.reads(like(en.daplink_now, before))
+  await story.button(en.daplink_copy).click()
+  await story.reads(en.daplink_copied)
+  expect((await onDrive(page, '0257_kl26z.bin')).equals(file)).toBe(true)
+
+  await showDrive(page, { ...details('Bootloader', '0253', 1), 'FAIL.TXT': 'error: The transfer timed out.' })
+  await story.button(en.daplink_prove).click()
+  await story.reads(en.daplink_still_maintenance)
+  await story.reads(like(en.daplink_says, { file: 'FAIL.TXT', text: 'error: The transfer timed out.' }))
+
+  await showDrive(page, details('Interface', '0257', 1))
+  await story.button(en.daplink_prove).click()
+  await story.reads(like(en.daplink_other_content, { version: '0257' }))
+
+  await showDrive(page, details('Interface', '0257', crc))
+  await story.button(en.daplink_prove).click()
+  await story.reads(like(en.daplink_proven, { version: '0257', crc: hex(crc, 8) }))
 })
 
 const bytes = practiceBytes('USBasp 1.10 practice image for ATmega8')
