@@ -86,7 +86,7 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
   'src/main.ts': ['src/App.svelte', 'src/ui', 'src/host'],
 }
 const packages: Readonly<Record<string, readonly string[]>> = {
-  'src/firmware': ['@zip.js/zip.js', '@noble/hashes'],
+  'src/firmware': ['@zip.js/zip.js', '@noble/hashes', '@noble/ciphers'],
   'src/worker': ['hash-wasm'],
   'src/transport': ['zod'],
   'src/store': ['idb', 'zod', '@zip.js/zip.js'],

@@ -5,6 +5,7 @@
  * GMMan/st-link-hack, `paper/paper.md`.
  */
 import { ecb } from '@noble/ciphers/aes.js'
+import { swapWords } from '#core/bytes.ts'
 import type { Protocol } from './loader-packets.ts'
 
 const blockBytes = 16
@@ -16,11 +17,6 @@ const masters = { v2: ascii('I am key, wawawa'), v3: ascii(' found...STlink ') }
 const imageLayer = ascii(' .ST-Link.ver.3.')
 
 const isV3 = (protocol: Protocol): boolean => protocol >= 3
-
-/** The bytes of each 32-bit word in reverse. */
-export function swapWords(bytes: Uint8Array): Uint8Array {
-  return bytes.map((_, i) => bytes[i ^ 3] ?? 0)
-}
 
 /** Of whole blocks of 16 bytes. */
 export const encrypt = (key: Uint8Array, bytes: Uint8Array): Uint8Array =>

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
-import { fromHex, hexBytes } from '#core/bytes.ts'
-import { decrypt, deviceKey, encrypt, layered, swapWords, unlayered } from './loader-cipher.ts'
+import { fromHex, hexBytes, swapWords } from '#core/bytes.ts'
+import { decrypt, deviceKey, encrypt, layered, unlayered } from './loader-cipher.ts'
 import {
   askConfig,
   askStatus,

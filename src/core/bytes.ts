@@ -49,6 +49,9 @@ export function exactly(expected: number, bytes: Uint8Array, during: string): Ui
   throw new FlashError('short-transfer', { during, expected, found: bytes.length })
 }
 
+/** The bytes of each 32-bit word in reverse: as the other byte order has them. */
+export const swapWords = (bytes: Uint8Array): Uint8Array => bytes.map((_, i) => bytes[i ^ 3] ?? 0)
+
 export const blank = (length: number): Uint8Array => new Uint8Array(length).fill(0xff)
 
 /** How many bytes there are before those that are all 0xff up to the end. */
