@@ -124,6 +124,7 @@ class ArmTarget implements Patient {
       { name: 'debug-port', value: hex(memory.idcode, 8), source: 'DPIDR' },
       ...(cpuid === undefined ? [] : [{ name: 'core', value: hex(cpuid, 8), source: 'CPUID' } as const]),
       ...chip.facts,
+      ...(memory.measured ?? []),
     ]
   }
 

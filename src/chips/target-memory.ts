@@ -1,5 +1,6 @@
 /** The address space of an Arm chip as a debugger sees it, whatever leads there: a debug port, or a probe's own commands. */
 import type { Context } from '#core/context.ts'
+import type { Fact } from '#core/programmer.ts'
 
 /** Of one access, in bytes. Some memories take only one. */
 export type Width = 1 | 2 | 4
@@ -7,6 +8,8 @@ export type Width = 1 | 2 | 4
 export interface TargetMemory {
   /** Of its debug port, DPIDR. */
   readonly idcode: number
+  /** What its probe measured when it met it. */
+  readonly measured?: readonly Fact[]
   /**
    * `address` and `length` are multiples of `width` (default 4). Advances nothing: who calls knows what it is for.
    * @throws `device-refused` with the address where the chip refuses it · `target-missing` when nobody answers any more

@@ -77,10 +77,12 @@ export interface Identity {
    * report keeps them.
    */
   readonly marks?: readonly string[]
-  /** So many bytes of every answer are the programmer's own words: a bug report keeps them. */
-  readonly answerHead?: number
+  /** So many bytes of every answer, or of the one to what was sent, are the programmer's own words: a bug report keeps them. */
+  readonly answerHead?: AnswerHead
   readonly proven: Proven
 }
+
+export type AnswerHead = number | ((sent: Uint8Array) => number)
 
 /** `real-firmware`: against the device's published firmware in an emulator of its chip. */
 export type Proof = 'hardware' | 'chrome' | 'real-firmware' | 'reference-tool' | 'recording' | 'twin' | 'none'
@@ -120,6 +122,7 @@ export type FactName =
   | 'protocol'
   | 'core'
   | 'debug-port'
+  | 'target-voltage'
 
 /** Something the user should know; text in `ui/text`. `values` fill the text's gaps. */
 export interface Notice {
@@ -146,6 +149,10 @@ export type NoticeCode =
   | 'generic-serial' // a USB-serial bridge says nothing about what is behind it
   | 'other-protocol' // known, but its protocol is not spoken here yet; values: protocol
   | 'hold-bootsel' // an RP2040 or RP2350 whose program does not start BOOTSEL mode: by its button
+  | 'stlink-v1' // speaks through a drive's interface, which browsers keep to themselves
+  | 'stlink-v3pwr' // answers as an ST-Link V3; nobody tried it here
+  | 'stlink-v3pwr-loader' // its boot loader takes only what its maker signed
+  | 'firmware-too-old' // a probe's, for reaching targets; values: version, needs
   | 'flash-size-unknown' // a blank flash shows no size; the largest is taken
   | 'rescue-chip' // a chip that the programmer to be brought back can have; values: name, chip
   | 'rescue-other-chip' // one that it does not have; values: name, chip, chips

@@ -26,6 +26,7 @@ const factNames: Record<FactName, true> = {
   protocol: true,
   core: true,
   'debug-port': true,
+  'target-voltage': true,
 }
 
 export const text = z.string().check(z.maxLength(4000))

@@ -5,7 +5,7 @@
  * driver to whom it is replayed takes the same way, up to a write, whose plan follows from what was read.
  */
 import { isBlank } from '#core/bytes.ts'
-import type { Seen } from '#core/programmer.ts'
+import type { AnswerHead, Seen } from '#core/programmer.ts'
 import type { Recorded, WireEvent } from './recorder.ts'
 
 /** As much as an STK500's sign-on takes. Longer ones may be firmware. */
@@ -23,7 +23,7 @@ export interface OwnWords {
   /** Words of published firmware, and serial numbers that are none; one that two transfers share is lost. */
   readonly marks: readonly string[]
   /** How many bytes of each answer are the device's own words. */
-  readonly headOf: (seen: Seen) => number
+  readonly headOf: (seen: Seen) => AnswerHead
 }
 const nothing: OwnWords = { marks: [], headOf: () => 0 }
 
@@ -32,6 +32,12 @@ export function withoutContents(
   { marks, headOf }: OwnWords = nothing,
 ): Recorded {
   const heads = new Map(wires.map(({ wire, seen }) => [wire, headOf(seen)]))
+  /** On each wire, what was said last. */
+  const said = new Map<number, Uint8Array>()
+  const headAt = (wire: number): number => {
+    const head = heads.get(wire) ?? 0
+    return typeof head === 'number' ? head : head(said.get(wire) ?? new Uint8Array())
+  }
   const ownSerial = (seen: Seen) =>
     'serial' in seen && !marks.includes(seen.serial ?? '') ? seen.serial : undefined
   const serialOf = new Map(wires.map(({ wire, seen }) => [wire, ownSerial(seen)]))
@@ -42,6 +48,7 @@ export function withoutContents(
     const { wire, kind, bytes } = event
     if (kind === 'usb' && event.setup?.requestType === 'standard')
       return event.setup.value >> 8 === stringDescriptor && isText(bytes, serialOf.get(wire))
+    if (kind === 'sent' || (kind === 'usb' && event.direction === 'out')) said.set(wire, bytes)
     if (kind === 'sent') heard.delete(wire)
     if (kind !== 'received') return bytes.length > mostSaid
     const total = (heard.get(wire) ?? 0) + bytes.length
@@ -56,7 +63,7 @@ export function withoutContents(
     })),
     events: events.map((event) =>
       'bytes' in event && isOwn(event)
-        ? { ...event, bytes: emptied(event, ends.has(event), marks, heads.get(event.wire) ?? 0) }
+        ? { ...event, bytes: emptied(event, ends.has(event), marks, headAt(event.wire)) }
         : event,
     ),
   }

@@ -36,6 +36,7 @@ const facts: Record<FactName, Term> = {
   protocol: { name: m.fact_protocol, help: m.fact_help_protocol },
   core: { name: m.fact_core, help: m.fact_help_core },
   'debug-port': { name: m.fact_debug_port, help: m.fact_help_debug_port },
+  'target-voltage': { name: m.fact_target_voltage, help: m.fact_help_target_voltage },
 }
 
 const memories: Record<MemoryId, Term> = {

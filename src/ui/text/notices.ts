@@ -67,6 +67,22 @@ const texts = {
     what: name ? m.notice_programmer_recognised_name({ name }) : m.notice_programmer_recognised(),
     help: m.notice_programmer_recognised_help(),
   }),
+  'stlink-v1': () => ({
+    what: m.notice_stlink_v1(),
+    help: m.notice_stlink_v1_help(),
+  }),
+  'stlink-v3pwr': () => ({
+    what: m.notice_stlink_v3pwr(),
+    help: m.notice_stlink_v3pwr_help(),
+  }),
+  'stlink-v3pwr-loader': () => ({
+    what: m.notice_stlink_v3pwr_loader(),
+    help: m.notice_stlink_v3pwr_loader_help(),
+  }),
+  'firmware-too-old': ({ version = '', needs = '' }) => ({
+    what: m.notice_firmware_too_old({ version }),
+    help: m.notice_firmware_too_old_help({ needs }),
+  }),
   'hold-bootsel': () => ({
     what: m.notice_hold_bootsel(),
     help: m.notice_hold_bootsel_help(),

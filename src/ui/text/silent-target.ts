@@ -58,6 +58,13 @@ const usbaspHelp: ToolHelp = {
   slow: m.error_target_missing_now_slow,
   slowed: m.error_target_fuses_now_slow,
 }
+const debugWiresHelp: ToolHelp = {
+  wires: m.error_target_missing_now_swd,
+  power: m.error_target_missing_now_power_swd,
+  jumper: m.error_target_missing_now_boot0,
+  slow: m.error_target_missing_now_slow_swd,
+  slowed: m.error_target_missing_now_slow_swd, // it has no fuses
+}
 const toolHelp: Readonly<Record<string, ToolHelp>> = {
   usbasp: usbaspHelp,
   stk500: {
@@ -67,13 +74,8 @@ const toolHelp: Readonly<Record<string, ToolHelp>> = {
     slow: m.error_target_missing_now_sketch,
     slowed: m.error_target_fuses_now_sketch,
   },
-  'cmsis-dap': {
-    wires: m.error_target_missing_now_swd,
-    power: m.error_target_missing_now_power_swd,
-    jumper: m.error_target_missing_now_boot0,
-    slow: m.error_target_missing_now_slow_swd,
-    slowed: m.error_target_missing_now_slow_swd, // it has no fuses
-  },
+  'cmsis-dap': debugWiresHelp,
+  stlink: debugWiresHelp,
 }
 export const toolOf = ({ tool = '' }: TargetSituation): ToolHelp => toolHelp[tool] ?? usbaspHelp
 

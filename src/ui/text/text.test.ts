@@ -636,6 +636,10 @@ describe('a notice', () => {
     'bootloader-no-fuses': [{}, { eeprom: 'yes' }],
     'bootloader-locked': [{}],
     'hold-bootsel': [{}],
+    'stlink-v1': [{}],
+    'stlink-v3pwr': [{}],
+    'stlink-v3pwr-loader': [{}],
+    'firmware-too-old': [{ version: 'V2J17S4', needs: 'V2J26' }],
     'flash-size-unknown': [{}],
     'programmer-recognised': [{}, { name: 'USBasp 1.04' }],
     'boot-pins': [{}],
@@ -853,6 +857,7 @@ describe('words', () => {
     ...{ manufacturer: true, product: true, serial: true, 'usb-id': true, capabilities: true, chip: true },
     ...{ signature: true, fuses: true, lock: true, calibration: true, clock: true, speed: true, baud: true },
     ...{ bootloader: true, sectors: true, protocol: true, core: true, 'debug-port': true },
+    'target-voltage': true,
   }
   test.each(Object.keys(facts) as FactName[])('the fact %s has a name and an explanation', (name) => {
     inBoth(() => factName(name))

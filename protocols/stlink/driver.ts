@@ -1,0 +1,63 @@
+/**
+ * Opens an ST-Link and offers the target on its debug wires. What it is doing is asked before anything else is said: the
+ * first word to a V2 that was just plugged in decides whether its boot loader stays. Sources: as `packets.ts`.
+ */
+import type { Context } from '#core/context.ts'
+import type { Driver, Fact, Notice, Programmer, Recognition, Way } from '#core/programmer.ts'
+import { connectArm } from '#chips/arm-target.ts'
+import type { UsbLink } from '#transport/links.ts'
+import {
+  abilitiesOf,
+  comFreqBytes,
+  getComFreq,
+  Mode,
+  parseComFreq,
+  swdDivisors,
+  versionName,
+} from './packets.ts'
+import { StLinkProbe } from './probe.ts'
+import { StLinkSession, type Greeting } from './session.ts'
+
+/** What a V2's boot loader speaks: it goes over to its firmware without coming back as another device. */
+const v2Loader = 1
+/** Below these, targets are not reached: see `abilitiesOf`. */
+const oldest = { v2: 'V2J26', v3: 'V3J3' } as const
+
+async function open(link: UsbLink, seen: Recognition, ctx: Context): Promise<Programmer> {
+  const session = new StLinkSession(link)
+  const greeting = await session.begin()
+  const { version } = greeting
+  ctx.log(`mode ${String(greeting.mode)}, boot loader protocol ${String(greeting.loader)}`)
+  const firmware: Fact = { name: 'firmware', value: versionName(version), source: 'GET_VERSION' }
+  const target = await targetWay(session, greeting)
+  const isOld = !abilitiesOf(version).reachesTargets
+  const tooOld: Notice = {
+    ...{ code: 'firmware-too-old', level: 'warning' },
+    values: { version: versionName(version), needs: version.generation >= 3 ? oldest.v3 : oldest.v2 },
+  }
+  return {
+    facts: [...seen.facts, firmware],
+    notices: [...seen.notices, ...(isOld ? [tooOld] : [])],
+    gone: link.gone,
+    ways: target ? [target] : [],
+    [Symbol.asyncDispose]: () => link[Symbol.asyncDispose](),
+  }
+}
+
+/** Undefined: its firmware is too old for it, or is not what answers. */
+async function targetWay(session: StLinkSession, greeting: Greeting): Promise<Way | undefined> {
+  const { mode, loader, version } = greeting
+  const abilities = abilitiesOf(version)
+  const isFirmware = mode !== Mode.Dfu || loader <= v2Loader
+  if (!isFirmware || !abilities.reachesTargets) return undefined
+  const speedsHz = abilities.listsSpeeds
+    ? parseComFreq(await session.ask(getComFreq, comFreqBytes, 'asking for its speeds'))
+    : swdDivisors.map(([hz]) => hz)
+  const probe = new StLinkProbe(session, abilities, speedsHz)
+  return {
+    ...{ to: 'target', by: 'swd', speedsHz },
+    connect: (within, speedHz) => connectArm(probe, within, speedHz),
+  }
+}
+
+export default { open } satisfies Driver<UsbLink>
