@@ -1,21 +1,31 @@
 /**
  * The shelf of CMSIS-DAP probes, each with a chip at its debug wires. Sources: as `twin-probe.ts` and `twin-descriptors.ts`.
  */
-import type { Dials, TwinSetup, TwinShelf, TwinVariant } from '#bench/twin.ts'
+import type { Dials, TwinPatient, TwinSetup, TwinShelf, TwinVariant } from '#bench/twin.ts'
+import { TwinStm32f0 } from '#bench/twin-stm32f0.ts'
 import { TwinStm32f1 } from '#bench/twin-stm32f1.ts'
+import { TwinStm32f4 } from '#bench/twin-stm32f4.ts'
+import { TwinStm32f7 } from '#bench/twin-stm32f7.ts'
 import { practiceProgram } from '#chips/cortex-m-program.ts'
 import { Info } from './packets.ts'
 import { probeDescriptors } from './twin-descriptors.ts'
-import { CmsisDapTwin } from './twin-probe.ts'
+import { CmsisDapTwin, type WiredChip } from './twin-probe.ts'
 
 const flashStart = 0x0800_0000
 const programBytes = 20_000
 
-const debugProbe = (kib: 64 | 128): TwinVariant => ({
-  name: `Debug Probe with an STM32F103 (${String(kib)} KiB)`,
-  dials: ['noTarget', 'locked', 'stuckBit', 'flickerBit', 'halfWritten'],
+/** A chip at the wires, with its memories. */
+type Chip = WiredChip & TwinPatient & Pick<TwinSetup, 'memory'>
+
+const behindDebugProbe = (
+  chip: string,
+  dials: readonly (keyof Dials)[],
+  make: (dials: Dials) => Chip,
+): TwinVariant => ({
+  name: `Debug Probe with an ${chip}`,
+  dials: ['noTarget', ...dials],
   make(dials: Dials = {}): TwinSetup {
-    const target = new TwinStm32f1({ dials, kib, flash: practiceProgram(flashStart, programBytes) })
+    const target = make(dials)
     const probe = new CmsisDapTwin({
       descriptors: probeDescriptors({
         ...{ vendorId: 0x2e8a, productId: 0x000c, deviceVersion: 0x0220 },
@@ -31,6 +41,28 @@ const debugProbe = (kib: 64 | 128): TwinVariant => ({
   },
 })
 
+const flashDials = ['locked', 'stuckBit', 'flickerBit', 'halfWritten'] as const
+const program = (bytes: number) => practiceProgram(flashStart, bytes)
+
 export default {
-  stm32f103: debugProbe(64),
+  stm32f103: behindDebugProbe(
+    'STM32F103 (64 KiB)',
+    flashDials,
+    (dials) => new TwinStm32f1({ dials, kib: 64, flash: program(programBytes) }),
+  ),
+  stm32f030: behindDebugProbe(
+    'STM32F030x4 (16 KiB)',
+    flashDials,
+    (dials) => new TwinStm32f0({ dials, flash: program(programBytes >> 1) }),
+  ),
+  stm32f410: behindDebugProbe(
+    'STM32F410x8 (64 KiB)',
+    flashDials,
+    (dials) => new TwinStm32f4({ dials, chip: 'STM32F410x8', flash: program(programBytes) }),
+  ),
+  stm32f730: behindDebugProbe(
+    'STM32F730x8 (64 KiB)',
+    flashDials,
+    (dials) => new TwinStm32f7({ dials, kib: 64, flash: program(programBytes) }),
+  ),
 } satisfies TwinShelf

@@ -14,6 +14,8 @@ export interface CortexMOptions {
   readonly bus: ArmBus
   readonly clockHz: number
   readonly identity: Identity
+  /** Where it takes its vectors after a reset. Default: 0. */
+  readonly vectorsAt?: number
   /** SYSRESETREQ: the chip resets itself, and this core with it. */
   readonly resetChip: () => void
 }
@@ -115,11 +117,11 @@ export class CortexM {
 
   /** Out of reset: it takes its vectors from 0, and runs, unless it is to be caught. */
   release(): void {
-    const { bus } = this.#options
+    const { bus, vectorsAt = 0 } = this.#options
     this.#isHeld = false
     this.#time = bus.clock.now()
-    this.core.pc = 0 // whose vectors these are
-    this.core.reset(bus.read(0, 4) ?? 0xffff_ffff, bus.read(4, 4) ?? 0xffff_ffff)
+    this.core.pc = vectorsAt // whose vectors these are
+    this.core.reset(bus.read(vectorsAt, 4) ?? 0xffff_ffff, bus.read(vectorsAt + 4, 4) ?? 0xffff_ffff)
     if (!(this.#control & Dh.DebugEn)) return
     if (this.#demcr & vcCoreReset) this.#halt(Df.VectorCatch)
     else if (this.#control & Dh.Halt) this.#halt(Df.Halted)

@@ -22,6 +22,8 @@ export interface FlashController {
   readonly isDebugOff: boolean
   /** Where the core is: read protection lets the program in the flash itself through. */
   executingAt: () => number
+  /** It resets its chip, where it loads option bytes when it is told to. */
+  resetChip?: () => void
   /** Any reset. */
   reset(): void
   losePower(now: number): void
@@ -33,8 +35,12 @@ export interface Stm32Description {
   readonly identity: Identity
   /** Of the oscillator that it runs on after reset. */
   readonly clockHz: number
+  /** Where its flash is for its core after reset. Default: 0. */
+  readonly vectorsAt?: number
   /** DBGMCU_IDCODE. */
   readonly idcode: number
+  /** Where that is, and what keeps what is written to it. Default: as in a Cortex-M3, DBGMCU_CR. */
+  readonly dbgmcu?: { readonly at: number; readonly masks: Readonly<Record<number, number>> }
   /** What a system reset brings back to its beginning. */
   readonly peripherals: readonly StorageRegion[]
   /** RAM, whose content power-on does not bring about. */
@@ -42,14 +48,16 @@ export interface Stm32Description {
   readonly regions: readonly Region[]
 }
 
-/** Whether an address is in the main flash of so many bytes, or in its mirror at 0. */
-export const isInFlash = (address: number, bytes: number): boolean =>
-  address - (address < 0x0800_0000 ? 0 : 0x0800_0000) < bytes
+/** Whether an address is in the main flash of so many bytes, or in its mirror. */
+export const isInFlash = (address: number, bytes: number, mirrorAt = 0): boolean => {
+  const offset = address - (address < 0x0800_0000 ? mirrorAt : 0x0800_0000)
+  return offset >= 0 && offset < bytes
+}
 
 /** Of the AHB-AP in a Cortex-M3 or M4, as OpenOCD takes it, too; the specification promises 1 KiB. */
 const tarWrapBytes = 4096
 
-const dbgmcuAt = 0xe004_2000
+const f1Dbgmcu: NonNullable<Stm32Description['dbgmcu']> = { at: 0xe004_2000, masks: { 4: 0x7fe7 } }
 
 export class TwinStm32 implements TwinPatient {
   readonly swd: SwdPort
@@ -79,18 +87,22 @@ export class TwinStm32 implements TwinPatient {
       memory.onWork = (ms) => {
         this.onWork(ms)
       }
-    const dbgmcu = [{ [dbgmcuAt]: idcode }, { [dbgmcuAt]: 0, [dbgmcuAt + 4]: 0x7fe7 }] as const
-    this.#dbgmcu = new StorageRegion(dbgmcuAt, 0x400, ...dbgmcu)
+    const { at, masks } = description.dbgmcu ?? f1Dbgmcu
+    const kept: Record<number, number> = { [at]: 0 }
+    for (const [offset, mask] of Object.entries(masks)) kept[at + Number(offset)] = mask
+    this.#dbgmcu = new StorageRegion(at, 0x400, { [at]: idcode }, kept)
     this.bus = new ArmBus(clock, [...regions, ...controller.regions, ...peripherals, this.#dbgmcu])
     this.cortex = new CortexM({
       bus: this.bus,
-      clockHz,
-      identity,
+      ...{ clockHz, identity },
+      ...(description.vectorsAt !== undefined && { vectorsAt: description.vectorsAt }),
       resetChip: () => {
-        this.#hold()
-        this.#release()
+        this.#reset()
       },
     })
+    controller.resetChip = () => {
+      this.#reset()
+    }
     controller.executingAt = () => this.cortex.core.pc
     this.bus.add(...this.cortex.regions)
     this.bus.catchUp = () => {
@@ -139,6 +151,12 @@ export class TwinStm32 implements TwinPatient {
     this.cortex.catchUp()
     if (id === 'flash') return this.#controller.flash.bytes
     return id === 'options' ? this.#controller.options.bytes : new Uint8Array()
+  }
+
+  #reset(): void {
+    this.#hold()
+    if (this.#controller.isDebugOff) this.swd.power(false)
+    this.#release()
   }
 
   /** Into a system reset, which the debug port outlives. */

@@ -1,8 +1,10 @@
 /**
- * Flash and option bytes of a medium-density STM32F103 behind their controller, the FPEC (ST PM0075).
+ * Flash and option bytes of a medium-density STM32F103 (ST PM0075), or of an STM32F0 (RM0091, chapters 3 and 4), behind
+ * their controller, the FPEC.
  *
  * It knows registers, keys, times and protections; what reaches it is a bus. A wrong key locks it until reset, it
- * takes half-words, a busy flash keeps its master waiting, and option bytes count from the next reset on.
+ * takes half-words, and a busy flash keeps its master waiting. Option bytes count from the next reset on; an STM32F0
+ * loads them with its power, or when it is told to, and then resets itself.
  */
 import { isBlank } from '#core/bytes.ts'
 import { lane, numberAt, type ChipClock, type Master, type Region } from './twin-arm-bus.ts'
@@ -13,7 +15,8 @@ import type { Dials } from './twin.ts'
 const registersAt = 0x4002_2000
 const flashAt = 0x0800_0000
 const optionsAt = 0x1fff_f800
-const pageBytes = 1024
+/** WRP has a bit for each. */
+const protectedBytes = 4096
 /** Typical, as the data sheet gives them (tPROG, tERASE, tME). */
 const halfwordMs = 0.0525
 const eraseMs = 20
@@ -30,9 +33,13 @@ const Cr = {
   Strt: 1 << 6,
   Lock: 1 << 7,
   OptWre: 1 << 9,
+  OblLaunch: 1 << 13,
 } as const
 /** With ERRIE and EOPIE. */
 const crWritable = 0x14b7
+
+/** RDP that protects nothing. */
+const open = { f1: 0xa5, f0: 0xaa } as const
 
 /** RDP, USER, DATA0, DATA1, WRP0-3, each with its complement. */
 export const factoryOptionBytes = Uint8Array.of(0xa5, 0x5a, ...Array<number[]>(7).fill([0xff, 0]).flat())
@@ -60,7 +67,9 @@ class KeyHole {
 
 export interface Stm32f1FlashOptions {
   readonly clock: ChipClock
+  readonly of: 'f1' | 'f0'
   readonly kib: number
+  readonly pageBytes: number
   readonly content: Uint8Array
   /** 16 bytes. */
   readonly optionBytes: Uint8Array
@@ -71,8 +80,9 @@ export class Stm32f1Flash implements FlashController {
   readonly flash: TwinFlash
   readonly options: TwinFlash
   readonly regions: readonly Region[]
-  readonly isDebugOff = false
   executingAt: () => number = () => 0
+  resetChip: () => void = () => undefined
+  readonly #of: Stm32f1FlashOptions['of']
   readonly #clock: ChipClock
   readonly #key = new KeyHole()
   readonly #optionKey = new KeyHole()
@@ -83,13 +93,17 @@ export class Stm32f1Flash implements FlashController {
   #sr = 0
   #cr: number = Cr.Lock
   #ar = 0
+  /** Since its power came. */
+  #isLoaded = false
+  #rdp = 0
   #obr = 0
   #wrpr = 0xffff_ffff
 
-  constructor({ clock, kib, content, optionBytes, dials }: Stm32f1FlashOptions) {
+  constructor({ clock, of, kib, pageBytes, content, optionBytes, dials }: Stm32f1FlashOptions) {
     this.#clock = clock
+    this.#of = of
     const times = { eraseMs: () => eraseMs, programMsPerKib: halfwordMs * 512 }
-    const pages = Array.from({ length: kib }, (_, i) => ({
+    const pages = Array.from({ length: (kib * 1024) / pageBytes }, (_, i) => ({
       address: flashAt + i * pageBytes,
       length: pageBytes,
     }))
@@ -114,20 +128,29 @@ export class Stm32f1Flash implements FlashController {
     return (this.#obr & 2) !== 0
   }
 
-  /** Any reset: what was running is cut short, everything is locked, and the option bytes are loaded. */
+  /** Level 2, which only an STM32F0 has. */
+  get isDebugOff(): boolean {
+    return this.#of === 'f0' && this.#rdp === 0xcc
+  }
+
+  /** Any reset: what was running is cut short, everything is locked, and an STM32F1 loads its option bytes. */
   reset(): void {
-    const now = this.#clock.now()
-    this.losePower(now)
+    this.#cutShort(this.#clock.now())
     this.#key.reset()
     this.#optionKey.reset()
     this.#acr = 0x30
     this.#sr = 0
     this.#cr = Cr.Lock
     this.#ar = 0
-    this.#load()
+    if (this.#of === 'f1' || !this.#isLoaded) this.#load()
   }
 
   losePower(now: number): void {
+    this.#cutShort(now)
+    this.#isLoaded = false
+  }
+
+  #cutShort(now: number): void {
     this.flash.losePower(now)
     this.options.losePower(now)
     this.#busyUntil = 0
@@ -228,6 +251,11 @@ export class Stm32f1Flash implements FlashController {
   #control(value: number): void {
     // OPTWRE is set by its keys alone
     this.#cr = (value & crWritable) | (value & this.#cr & Cr.OptWre)
+    if (this.#of === 'f0' && value & Cr.OblLaunch) {
+      this.#isLoaded = false
+      this.resetChip()
+      return
+    }
     if (!(value & Cr.Strt)) return
     const isAllowed = value & Cr.OptEr ? (this.#cr & Cr.OptWre) !== 0 : (value & (Cr.Mer | Cr.Per)) !== 0
     if (!isAllowed) return
@@ -253,11 +281,11 @@ export class Stm32f1Flash implements FlashController {
     this.#cr &= ~Cr.Strt
   }
 
-  /** By WRP, four pages a bit; and by RDP: pages 0 to 3 for all, the others but for the program in the flash. */
+  /** By WRP, the last bit for all that follows; and by RDP: the first 4 KiB of an STM32F1 for all, the others but for the program in the flash. */
   #isProtected(address: number, master: Master): boolean {
-    const page = (address - flashAt) / pageBytes
-    if (!((this.#wrpr >>> (page >> 2)) & 1)) return true
-    return this.isReadProtected && (page < 4 || !this.#isItsOwn(master))
+    const part = Math.floor((address - flashAt) / protectedBytes)
+    if (!((this.#wrpr >>> Math.min(part, 31)) & 1)) return true
+    return this.isReadProtected && ((part < 1 && this.#of === 'f1') || !this.#isItsOwn(master))
   }
 
   #program(address: number, value: number, master: Master): void {
@@ -274,7 +302,7 @@ export class Stm32f1Flash implements FlashController {
       this.#sr |= Sr.PgErr
       return
     }
-    const unprotects = address === optionsAt && (value & 0xff) === 0xa5 && this.isReadProtected
+    const unprotects = address === optionsAt && (value & 0xff) === open[this.#of] && this.isReadProtected
     const ms = unprotects ? this.flash.eraseAll(this.#clock, eraseMs) : 0
     const from = this.#clock.now() + ms
     const bytes = Uint8Array.of(value, ~value)
@@ -288,8 +316,15 @@ export class Stm32f1Flash implements FlashController {
     const isWrong = pairs.some((pair) => !isSound(pair) && !isBlank(pair))
     const loaded = pairs.map((pair) => (isSound(pair) ? (pair[0] ?? 0xff) : 0xff))
     const [rdp, user = 0xff, data0 = 0xff, data1 = 0xff, ...wrp] = loaded
-    const flags = (isWrong ? 1 : 0) | (rdp === 0xa5 ? 0 : 2)
-    this.#obr = flags | (user << 2) | (data0 << 10) | (data1 << 18)
+    this.#rdp = rdp ?? 0xff
+    this.#isLoaded = true
+    const isOpen = rdp === open[this.#of]
+    if (this.#of === 'f1')
+      this.#obr = (isWrong ? 1 : 0) | (isOpen ? 0 : 2) | (user << 2) | (data0 << 10) | (data1 << 18)
+    else {
+      const level = isOpen ? 0 : this.isDebugOff ? 3 : 1
+      this.#obr = ((isWrong ? 1 : 0) | (level << 1) | (user << 8) | (data0 << 16) | (data1 << 24)) >>> 0
+    }
     this.#wrpr = numberAt(Uint8Array.from(wrp), 0, 4)
   }
 }

@@ -28,7 +28,7 @@ export class TwinStm32f1 extends TwinStm32 {
     if (dials.locked) optionBytes.set([0x00, 0xff])
     const controller = new Stm32f1Flash({
       clock,
-      kib,
+      ...{ of: 'f1', kib, pageBytes: 1024 },
       content: flash.subarray(0, dials.halfWritten ? flash.length >> 1 : kib * 1024),
       optionBytes,
       dials,

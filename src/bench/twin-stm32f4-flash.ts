@@ -1,9 +1,11 @@
 /**
- * Flash and option bytes of an STM32F405 behind their controller (ST RM0090, chapter 3).
+ * Flash and option bytes of an STM32F4 (ST RM0090, chapter 3), or of an STM32F7 with one bank (RM0431), behind their
+ * controller.
  *
  * Sectors of several sizes; programmed in the width that PSIZE says; bits are only ever cleared; a busy flash keeps its
  * master waiting; an access that CR does not allow is told in SR. Option bytes are written and loaded at once.
  */
+import type { Range } from '#core/programmer.ts'
 import { lane, numberAt, type ChipClock, type Master, type Region, type Width } from './twin-arm-bus.ts'
 import { isInFlash, type FlashController } from './twin-stm32.ts'
 import { TwinFlash } from './twin-flash.ts'
@@ -11,7 +13,6 @@ import type { Dials } from './twin.ts'
 
 const registersAt = 0x4002_3c00
 const flashAt = 0x0800_0000
-const optionsAt = 0x1fff_c000
 /** Typical, as the data sheet gives them, 32 bits at a time. */
 const times = {
   eraseMs: (bytes: number) => (bytes > 65_536 ? 1000 : bytes > 16_384 ? 550 : 250),
@@ -38,17 +39,37 @@ export const factoryOptionBytes = Uint8Array.of(
   ...[0xef, 0xaa, 0, 0, 0, 0, 0, 0],
   ...[0xff, 0x0f, 0, 0, 0, 0, 0, 0],
 )
+/** The same, with what the watchdog does; the addresses that it boots from behind them. */
+export const f7OptionBytes = Uint8Array.of(
+  ...[0xff, 0xaa, 0, 0, 0, 0, 0, 0],
+  ...[0xff, 0xc0, 0, 0, 0, 0, 0, 0],
+  ...[0x80, 0x00, 0, 0, 0, 0, 0, 0],
+  ...[0x40, 0x00, 0, 0, 0, 0, 0, 0],
+)
 
-/** 4 of 16 KiB, 1 of 64 KiB, 7 of 128 KiB. */
-export const stm32f405Sectors = [16, 16, 16, 16, 64, ...Array<number>(7).fill(128)].map((kib, i, all) => ({
-  address: flashAt + all.slice(0, i).reduce((sum, one) => sum + one, 0) * 1024,
-  length: kib * 1024,
-}))
+/** Where option bytes are, and the mirror of the flash; what OPTCR keeps. */
+const layouts = {
+  f4: { optionsAt: 0x1fff_c000, mirrorAt: 0, optcrMask: 0x0fff_ffec },
+  f7: { optionsAt: 0x1fff_0000, mirrorAt: 0x0020_0000, optcrMask: 0xc0ff_fffc },
+} as const
+
+/** 4 of 16 KiB, 1 of 64 KiB, and of 128 KiB as many as it has. */
+export const stm32f4Sectors = (kib: number): Range[] => {
+  const sectors: Range[] = []
+  for (let at = 0; at < kib;) {
+    const size = at < 64 ? 16 : at < 128 ? 64 : 128
+    sectors.push({ address: flashAt + at * 1024, length: size * 1024 })
+    at += size
+  }
+  return sectors
+}
 
 export interface Stm32f4FlashOptions {
   readonly clock: ChipClock
+  readonly of: keyof typeof layouts
+  readonly kib: number
   readonly content: Uint8Array
-  /** 16 bytes. */
+  /** 16 bytes, or 32. */
   readonly optionBytes: Uint8Array
   readonly dials: Dials
 }
@@ -92,6 +113,7 @@ export class Stm32f4Flash implements FlashController {
   readonly regions: readonly Region[]
   executingAt: () => number = () => 0
   readonly #clock: ChipClock
+  readonly #layout: (typeof layouts)[keyof typeof layouts]
   readonly #lock = new Lock(keys)
   readonly #optionLock = new Lock(optionKeys)
   #busyUntil = 0
@@ -103,11 +125,13 @@ export class Stm32f4Flash implements FlashController {
   /** As it was written: what OPTSTRT makes the option bytes. */
   #optcr = 0
 
-  constructor({ clock, content, optionBytes, dials }: Stm32f4FlashOptions) {
+  constructor({ clock, of, kib, content, optionBytes, dials }: Stm32f4FlashOptions) {
+    const { optionsAt, mirrorAt } = (this.#layout = layouts[of])
     this.#clock = clock
-    this.flash = new TwinFlash(stm32f405Sectors, times, content, dials)
+    this.flash = new TwinFlash(stm32f4Sectors(kib), times, content, dials)
     const optionTimes = { eraseMs: () => optionMs, programMsPerKib: 0 }
-    this.options = new TwinFlash([{ address: optionsAt, length: 16 }], optionTimes, optionBytes)
+    const options = { address: optionsAt, length: optionBytes.length }
+    this.options = new TwinFlash([options], optionTimes, optionBytes)
     this.regions = [
       {
         address: registersAt,
@@ -118,8 +142,8 @@ export class Stm32f4Flash implements FlashController {
           width === 4 && this.#writeRegister(address & 0x3fc, value, master),
       },
       this.#window(flashAt, this.flash),
-      // BOOT0 is low: the flash is at 0, too
-      this.#window(0, this.flash),
+      // BOOT0 is low: the flash is at 0, too; at its place on the ITCM bus, whatever BOOT0 is
+      this.#window(mirrorAt, this.flash),
       this.#window(optionsAt, this.options),
     ]
   }
@@ -176,8 +200,12 @@ export class Stm32f4Flash implements FlashController {
 
   /** Read protection: only the program in the flash itself gets through. */
   #isClosedTo(master: Master): boolean {
-    const isItsOwn = master === 'core' && isInFlash(this.executingAt(), this.flash.bytes.length)
+    const isItsOwn = master === 'core' && this.#executesItself
     return this.#rdp !== rdpOpen && !isItsOwn
+  }
+
+  get #executesItself(): boolean {
+    return isInFlash(this.executingAt(), this.flash.bytes.length, this.#layout.mirrorAt)
   }
 
   get #isBusy(): boolean {
@@ -217,7 +245,7 @@ export class Stm32f4Flash implements FlashController {
     this.#cr = value & crWritable
     if (value & Cr.Lock) this.#lock.close()
     if (!(value & Cr.Strt)) return
-    const sector = stm32f405Sectors[(value >> 3) & 0x1f]
+    const sector = this.flash.sectors[(value >> 3) & 0x1f]
     if (this.#isClosedTo(master)) this.#sr |= Sr.WrpErr
     else if (value & Cr.Mer) this.#eraseAll()
     else if (value & Cr.Ser && sector) {
@@ -227,13 +255,13 @@ export class Stm32f4Flash implements FlashController {
   }
 
   #eraseAll(): void {
-    if (((this.#loaded >>> 16) & 0xfff) !== 0xfff) this.#sr |= Sr.WrpErr
+    if (this.flash.sectors.some(({ address }) => this.#isProtected(address))) this.#sr |= Sr.WrpErr
     else this.#begin(this.flash.eraseAll(this.#clock, massEraseMs))
   }
 
   /** nWRP, a bit for each sector. */
   #isProtected(address: number): boolean {
-    const index = stm32f405Sectors.findIndex((one) => address < one.address + one.length)
+    const index = this.flash.sectors.findIndex((one) => address < one.address + one.length)
     return !((this.#loaded >>> (16 + index)) & 1)
   }
 
@@ -249,15 +277,16 @@ export class Stm32f4Flash implements FlashController {
 
   /** OPTSTRT; opening read protection erases the flash before. Closing it for good is final. */
   #optionControl(value: number): void {
-    this.#optcr = (value & 0x0fff_ffec) >>> 0
+    const { optionsAt, optcrMask } = this.#layout
+    this.#optcr = (value & optcrMask) >>> 0
     if (value & Opt.Lock) this.#optionLock.close()
     if (!(value & Opt.Start) || this.isDebugOff) return
     const opens = this.#rdp !== rdpOpen && ((value >>> 8) & 0xff) === rdpOpen
     const ms = opens ? this.flash.eraseAll(this.#clock, massEraseMs) : 0
     const from = this.#clock.now() + ms
-    const bytes = new Uint8Array(16)
-    bytes.set([(value & 0xec) | 3, value >>> 8])
-    bytes.set([value >>> 16, (value >>> 24) & 0x0f], 8)
+    const bytes = this.options.bytes.slice()
+    bytes.set([(this.#optcr & 0xff) | 3, this.#optcr >>> 8])
+    bytes.set([this.#optcr >>> 16, this.#optcr >>> 24], 8)
     this.#begin(ms + this.options.replace(optionsAt, bytes, { now: () => from }))
     this.#load()
   }

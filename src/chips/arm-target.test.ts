@@ -1,7 +1,7 @@
 /** An Arm chip as a patient, against the emulated ones: met, let go, and what is kept of it. */
 import { expect, test } from 'vitest'
+import type { ArmBus } from '#bench/twin-arm-bus.ts'
 import { TwinStm32f1, type TwinStm32f1Options } from '#bench/twin-stm32f1.ts'
-import { TwinStm32f4 } from '#bench/twin-stm32f4.ts'
 import type { TwinStm32 } from '#bench/twin-stm32.ts'
 import { VirtualClock } from '#bench/virtual-clock.ts'
 import { isBlank } from '#core/bytes.ts'
@@ -50,10 +50,20 @@ test('it stands still while it is met, and goes on afterwards; changed, it begin
 })
 
 test('a chip that nobody can write here is named, and was never stopped', async () => {
-  const { chip, connect } = wired((clock) => new TwinStm32f4({ clock }))
-  await expect(connect()).rejects.toMatchObject({ code: 'target-unknown' })
+  const { chip, connect } = f103()
+  chip.bus.read = refusing(chip.bus.read.bind(chip.bus), 0xe004_2000)
+  await expect(connect()).rejects.toMatchObject({
+    code: 'target-unknown',
+    detail: { signature: '0x1ba0_1477, 0x411f_c231, JEP106 0:0x20, 0x410' },
+  })
   expect(chip.cortex.isHalted).toBe(false)
 })
+
+/** Nothing is at this address. */
+const refusing =
+  (read: ArmBus['read'], missing: number): ArmBus['read'] =>
+  (address, width, master) =>
+    address === missing ? undefined : read(address, width, master)
 
 test('lifting the read protection erases the flash and its write protection, and keeps the other option bytes', async () => {
   const optionBytes = options(0x00, 0xfe, 0x12, 0x34, 0xff, 0xf0, 0xff, 0xff)

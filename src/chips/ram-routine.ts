@@ -32,7 +32,7 @@ export class RamRoutine {
   async bring(bytes: Uint8Array, ctx: Context): Promise<void> {
     const { code, at, bufferAt } = this.places
     try {
-      if (!this.#isThere) await this.#memory.write(at, code, ctx)
+      if (!this.#isThere) await this.#memory.write(at, wholeWords(code), ctx)
       this.#isThere = true
       if (bytes.length > 0) await this.#memory.write(bufferAt, wholeWords(bytes), ctx)
     } catch (error) {
@@ -66,9 +66,10 @@ export class RamRoutine {
   }
 }
 
+/** Filled up with what a flash takes and stays blank. */
 function wholeWords(bytes: Uint8Array): Uint8Array {
   if (bytes.length % 4 === 0) return bytes
-  const words = new Uint8Array((bytes.length + 3) & ~3)
+  const words = new Uint8Array((bytes.length + 3) & ~3).fill(0xff)
   words.set(bytes)
   return words
 }

@@ -36,7 +36,8 @@ export interface Stm32Family {
   /** Device ids of DBGMCU_IDCODE. */
   readonly ids: readonly number[]
   readonly idcodeAt: number
-  readonly uniqueIdAt: number
+  /** By its device id. */
+  uniqueIdAt(id: number): number
   readonly watchdogs: NonNullable<ArmChip['watchdogs']>
   /** Erased and programmed, typical. */
   readonly kibibyteMs: number
@@ -112,7 +113,7 @@ class Stm32Chip implements ArmChip {
     const kib = await readSize(met, part.sizeAt, ctx)
     if (kib === 0 || kib > part.mostKib)
       throw new FlashError('unexpected-answer', { during: 'asking for its flash size', found: String(kib) })
-    const uniqueId = hexBytes(await memory.read(family.uniqueIdAt, uniqueIdBytes, ctx), '')
+    const uniqueId = hexBytes(await memory.read(family.uniqueIdAt(part.id), uniqueIdBytes, ctx), '')
     const labels = (await family.label?.(met, idcode, ctx)) ?? []
     const sectors = sectorsOf(part, kib)
     const flash = family.flashOf(met, sectors)

@@ -90,7 +90,7 @@ const parts: readonly Stm32Part[] = [
   part(0x419, 'STM32F42x, F43x', 2048, undefined, f2f4),
   part(0x434, 'STM32F469, F479', 2048, undefined, f2f4),
   part(0x449, 'STM32F74x, F75x', 1024, large, f7, 'dfu'),
-  part(0x452, 'STM32F72x, F73x', 512, undefined),
+  part(0x452, 'STM32F72x, F73x', 512, small, { ...f7, sizeAt: 0x1ff0_7a22 }, 'dfu'),
   part(0x451, 'STM32F76x, F77x', 2048, undefined, f7),
   part(0x466, 'STM32G03x, G04x', 64, 2, g0),
   part(0x460, 'STM32G07x, G08x', 128, 2, g0),
