@@ -149,6 +149,10 @@ const ways: Record<`${WayView['to']} by ${WayView['by']}`, () => string> = {
 }
 export const wayText = ({ to, by }: WayView): string => ways[`${to} by ${by}`]()
 
+/** The line whose clock it is, as it is printed beside the pin. */
+const clockLines: Readonly<Record<WayView['by'], string>> = { isp: 'SCK', swd: 'SWCLK', bootloader: '' }
+export const clockText = ({ by }: WayView): string => m.connect_speed({ line: clockLines[by] })
+
 /** `1.5 MHz`, `93.75 kHz`, `500 Hz`. */
 export function speedText(hz: number): string {
   const [divisor, unit] = hz >= 1e6 ? [1e6, 'MHz'] : hz >= 1e3 ? [1e3, 'kHz'] : [1, 'Hz']
