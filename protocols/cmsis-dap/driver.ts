@@ -1,5 +1,5 @@
 /**
- * Opens a CMSIS-DAP v2 probe and offers the target on its debug wires. Rows of accesses become as few packets as they fit
+ * Opens a CMSIS-DAP probe of either version and offers the target on its debug wires. Rows of accesses become as few packets as they fit
  * in, as many under way as the probe can hold. Sources: as `packets.ts`; the order of opening as OpenOCD has it.
  */
 import type { Context } from '#core/context.ts'
@@ -8,9 +8,9 @@ import type { Driver, Fact, Programmer, Recognition } from '#core/programmer.ts'
 import { viaDebugPort } from '#chips/adiv5.ts'
 import { connectArm } from '#chips/arm-target.ts'
 import type { Access, Ack as RowAck, DebugPort, Transferred } from '#chips/debug-port.ts'
-import type { UsbLink } from '#transport/links.ts'
+import type { HidLink, UsbLink } from '#transport/links.ts'
 import { readConfiguration } from '#transport/usb-descriptors.ts'
-import { findPipes, type Pipes } from './descriptors.ts'
+import { findPipes } from './descriptors.ts'
 import { dapInterface } from './identity.ts'
 import {
   Ack,
@@ -38,6 +38,7 @@ import {
   type Single,
 } from './packets.ts'
 import { DapSession } from './session.ts'
+import { BulkWire, ReportWire, type Wire } from './wire.ts'
 
 const speedsHz = [10_000_000, 4_000_000, 2_000_000, 1_000_000, 400_000, 100_000]
 /** Tried in this order; a full-speed probe gains nothing beyond a MHz. */
@@ -50,11 +51,9 @@ const leastBlock = 4
 const mostSingles = 255
 const mostBlock = 65_535
 
-async function open(link: UsbLink, seen: Recognition, ctx: Context): Promise<Programmer> {
-  const found = dapInterface(link.seen)
-  const pipes = found && findPipes(await readConfiguration(link), found.number)
-  if (!pipes) throw new FlashError('wrong-device', { expected: 'CMSIS-DAP', found: seen.model })
-  const session = await begun(link, pipes)
+async function open(link: UsbLink | HidLink, seen: Recognition, ctx: Context): Promise<Programmer> {
+  const session = new DapSession(isHid(link) ? new ReportWire(link) : await bulkWire(link, seen))
+  await session.begin()
   const [capabilities = 0] = await session.bytes(Info.Capabilities)
   if ((capabilities & Can.Swd) === 0)
     throw new FlashError('device-refused', { during: 'asking what it can do', status: 'no SWD' })
@@ -84,10 +83,13 @@ async function open(link: UsbLink, seen: Recognition, ctx: Context): Promise<Pro
   }
 }
 
-async function begun(link: UsbLink, pipes: Pipes): Promise<DapSession> {
-  const session = new DapSession(link, pipes)
-  await session.begin()
-  return session
+const isHid = (link: UsbLink | HidLink): link is HidLink => link.seen.link === 'hid'
+
+async function bulkWire(link: UsbLink, { model }: Recognition): Promise<Wire> {
+  const found = dapInterface(link.seen)
+  const pipes = found && findPipes(await readConfiguration(link), found.number)
+  if (pipes) return new BulkWire(link, pipes)
+  throw new FlashError('wrong-device', { expected: 'CMSIS-DAP', found: model })
 }
 
 /** One packet's worth of a row. */
@@ -220,4 +222,4 @@ function packed(row: readonly Access[], packetBytes: number): Packet[] {
   return packets
 }
 
-export default { open } satisfies Driver<UsbLink>
+export default { open } satisfies Driver<UsbLink | HidLink>

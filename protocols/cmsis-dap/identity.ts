@@ -1,11 +1,13 @@
 /**
- * Probes that speak CMSIS-DAP v2: any interface of the vendor's own class that is called so, whoever made it. Source:
- * ARM-software/CMSIS-DAP, `dap_firmware.md` ("USB interfaces").
+ * Probes that speak CMSIS-DAP, whoever made them: version 2 on any interface of the vendor's own class that is called so,
+ * version 1 on any HID device that is. Source: ARM-software/CMSIS-DAP, `dap_firmware.md` ("USB interfaces").
  */
 import { usbId, versionText } from '#core/bytes.ts'
-import type { Fact, Identity, Recognition, SeenInterface, SeenUsb } from '#core/programmer.ts'
+import type { Fact, Identity, Recognition, Seen, SeenHid, SeenInterface, SeenUsb } from '#core/programmer.ts'
 
 const vendorClass = 0xff
+/** HID Usage Tables: the first of those that are their vendor's own. */
+const vendorPage = 0xff00
 const name = /CMSIS-DAP/i
 
 /** The interface that commands go to; undefined: there is none. */
@@ -13,6 +15,18 @@ export const dapInterface = ({ interfaces, product = '' }: SeenUsb): SeenInterfa
   const own = interfaces.filter(({ classCode }) => classCode === vendorClass)
   return own.find((one) => name.test(one.name ?? '')) ?? (name.test(product) ? own[0] : undefined)
 }
+
+const isProbe = (seen: Seen): seen is SeenUsb | SeenHid =>
+  seen.link === 'hid'
+    ? name.test(seen.product ?? '')
+    : seen.link === 'usb' && dapInterface(seen) !== undefined
+
+/** What a browser tells of USB devices only. */
+const factsOf = (seen: SeenUsb): [Fact['name'], string | undefined, string][] => [
+  ['firmware-version', versionText(seen.deviceVersion), 'bcdDevice'],
+  ['manufacturer', seen.manufacturer, 'iManufacturer'],
+  ['serial', seen.serial, 'iSerialNumber'],
+]
 
 /** Whose own firmware is changed in the boot loader of their ROM. */
 const bootsel: Readonly<Record<string, true>> = { '2e8a:000c': true }
@@ -25,28 +39,27 @@ const models: Readonly<Record<string, string>> = {
 export default {
   id: 'cmsis-dap',
   name: 'CMSIS-DAP',
-  link: 'usb',
+  link: ['usb', 'hid'],
   filters: [
     ...Object.keys(models).map((id) => {
       const [vendorId = 0, productId = 0] = id.split(':').map((part) => parseInt(part, 16))
       return { vendorId, productId }
     }),
     { classCode: vendorClass, subclassCode: 0 },
+    { usagePage: vendorPage, usage: 1 },
   ],
   toTarget: ['swd'],
   answerHead: 4, // id, count, acknowledge
   recognise(seen): Recognition | undefined {
-    if (seen.link !== 'usb' || !dapInterface(seen)) return undefined
+    if (!isProbe(seen)) return undefined
     const id = usbId(seen.vendorId, seen.productId)
     const model = models[id] ?? seen.product ?? 'CMSIS-DAP'
     const facts: readonly [Fact['name'], string | undefined, string][] = [
       ['model', model, 'idVendor, idProduct, iProduct'],
-      ['mode', 'application', 'iInterface'],
+      ['mode', 'application', seen.link === 'hid' ? 'iProduct' : 'iInterface'],
       ['usb-id', id, 'idVendor, idProduct'],
-      ['firmware-version', versionText(seen.deviceVersion), 'bcdDevice'],
-      ['manufacturer', seen.manufacturer, 'iManufacturer'],
+      ...(seen.link === 'usb' ? factsOf(seen) : []),
       ['product', seen.product, 'iProduct'],
-      ['serial', seen.serial, 'iSerialNumber'],
     ]
     return {
       ...{ model, mode: 'application', confidence: 'certain', usable: true },

@@ -3,12 +3,9 @@
  * `packets.ts`; ARM-software/CMSIS-DAP, `dap_firmware.md` (packet count).
  */
 import { FlashError, isFlashError } from '#core/errors.ts'
-import type { UsbLink } from '#transport/links.ts'
-import type { Pipes } from './descriptors.ts'
 import { Command, info, Info, noDelay, Status, unknownCommand } from './packets.ts'
+import type { Wire } from './wire.ts'
 
-/** A probe that waits for its target does so for less than a second. */
-const timeoutMs = 3000
 /** Of an answer whose command was given by somebody before: there are not more than a probe can hold. */
 const mostStale = 64
 /** What the specification lets a probe say. */
@@ -22,39 +19,35 @@ export class DapSession {
   #packets = 1
   /** What comes may be the answer to an earlier command. */
   #isAstray = false
-  readonly #link: UsbLink
-  readonly #pipes: Pipes
+  readonly #wire: Wire
 
-  constructor(link: UsbLink, pipes: Pipes) {
-    this.#link = link
-    this.#pipes = pipes
+  constructor(wire: Wire) {
+    this.#wire = wire
   }
 
   /**
    * Its sizes. What an interrupted session left in it comes before: answers are passed over until the one to a command
    * that nobody else gives, and once more for those of a beginning that was interrupted, too. One that is full of them
-   * takes no command, and is reset.
+   * takes no command, and is reset where its link can.
    */
   async begin(): Promise<void> {
     try {
       await this.#catchUp()
     } catch (error) {
-      if (!isFlashError(error, 'timeout')) throw error
-      await this.#link.reset()
+      if (!isFlashError(error, 'timeout') || !(await this.#wire.reset())) throw error
       await this.#catchUp()
     }
     const [, , low = 0, high = 0] = await this.#untilInfo(Info.PacketSize, 'asking for its packet size', 2)
     const said = low | (high << 8)
     if (said < leastPacketBytes || said > mostPacketBytes)
       throw new FlashError('unexpected-answer', { during: 'asking for its packet size', found: String(said) })
-    this.packetBytes = said
+    this.packetBytes = Math.min(said, this.#wire.mostBytes)
     const [, , count = 0] = await this.#untilInfo(Info.PacketCount, 'asking for its packet count', 1)
     this.#packets = Math.min(Math.max(1, count), mostPackets)
   }
 
   async #catchUp(): Promise<void> {
-    await this.#link.clearHalt('out', this.#pipes.out)
-    await this.#link.clearHalt('in', this.#pipes.in)
+    await this.#wire.begin()
     await this.#until(noDelay, 'catching up with it', ([id]) => id === Command.Delay)
     this.#isAstray = false
   }
@@ -70,7 +63,7 @@ export class DapSession {
     during: string,
     isIt: (answer: Uint8Array) => boolean,
   ): Promise<Uint8Array> {
-    await this.#send(command)
+    await this.#wire.send(command)
     for (let passed = 0; passed < mostStale; passed++) {
       const answer = await this.#receive()
       if (answer.length < 2)
@@ -116,7 +109,7 @@ export class DapSession {
       for (const command of commands) {
         for (let next = commands[sending.length]; next; next = commands[sending.length]) {
           if (sending.length >= answers.length + this.#packets) break
-          const one = this.#send(next)
+          const one = this.#wire.send(next)
           one.catch(() => undefined) // heard with its answer
           sending.push(one)
         }
@@ -142,25 +135,7 @@ export class DapSession {
     return answer
   }
 
-  #send(command: Uint8Array): Promise<void> {
-    const { out } = this.#pipes
-    return this.#unhalted('out', out, this.#link.bulkOut(out, command, { timeoutMs }))
-  }
-
   #receive(): Promise<Uint8Array> {
-    const { in: into, packetBytes } = this.#pipes
-    const length = Math.max(this.packetBytes, packetBytes)
-    return this.#unhalted('in', into, this.#link.bulkIn(into, length, { timeoutMs }))
-  }
-
-  /** A stall ends with its telling. */
-  async #unhalted<T>(direction: 'in' | 'out', endpoint: number, transfer: Promise<T>): Promise<T> {
-    try {
-      return await transfer
-    } catch (error) {
-      if (isFlashError(error, 'stalled'))
-        await this.#link.clearHalt(direction, endpoint).catch(() => undefined) // as it will be when it is opened
-      throw error
-    }
+    return this.#wire.receive(this.packetBytes)
   }
 }

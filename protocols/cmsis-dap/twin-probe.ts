@@ -1,5 +1,5 @@
 /**
- * A CMSIS-DAP v2 probe: what it says of itself, its queue of commands, and what it does on the wires for each. Sources: as
+ * A CMSIS-DAP probe: what it says of itself, its queue of commands, and what it does on the wires for each. Sources: as
  * `packets.ts`; ARM-software/CMSIS-DAP, `Firmware/Source/DAP.c` (posted reads, checked writes, what is counted).
  */
 import { ByteReader, ByteWriter } from '#core/bytes.ts'
@@ -19,6 +19,8 @@ export interface ProbeOptions {
   readonly descriptors: UsbDescriptors
   readonly target: WiredChip
   readonly texts: Readonly<Partial<Record<number, string>>>
+  /** Default: full. */
+  readonly speed?: UsbTwin['speed']
   readonly packetBytes: number
   /** Commands that it holds. */
   readonly packets: number
@@ -35,7 +37,7 @@ const empty = new Uint8Array()
 
 export class CmsisDapTwin implements UsbTwin {
   readonly link = 'usb'
-  readonly speed = 'full'
+  readonly speed: UsbTwin['speed']
   readonly descriptors: UsbDescriptors
   readonly #options: ProbeOptions
   #bus: TwinBus | undefined
@@ -57,6 +59,7 @@ export class CmsisDapTwin implements UsbTwin {
   constructor(options: ProbeOptions) {
     this.#options = options
     this.descriptors = options.descriptors
+    this.speed = options.speed ?? 'full'
   }
 
   plugged(bus: TwinBus): void {

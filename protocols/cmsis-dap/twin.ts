@@ -1,14 +1,15 @@
 /**
  * The shelf of CMSIS-DAP probes, each with a chip at its debug wires. Sources: as `twin-probe.ts` and `twin-descriptors.ts`.
  */
-import type { Dials, TwinPatient, TwinSetup, TwinShelf, TwinVariant } from '#bench/twin.ts'
+import type { Dials, TwinPatient, TwinSetup, TwinShelf, TwinVariant, UsbTwin } from '#bench/twin.ts'
 import { TwinStm32f0 } from '#bench/twin-stm32f0.ts'
 import { TwinStm32f1 } from '#bench/twin-stm32f1.ts'
 import { TwinStm32f4 } from '#bench/twin-stm32f4.ts'
 import { TwinStm32f7 } from '#bench/twin-stm32f7.ts'
 import { practiceProgram } from '#chips/cortex-m-program.ts'
 import { Info } from './packets.ts'
-import { probeDescriptors } from './twin-descriptors.ts'
+import { hidDescriptors, probeDescriptors, reportDescriptor } from './twin-descriptors.ts'
+import { HidProbeTwin } from './twin-hid-probe.ts'
 import { CmsisDapTwin, type WiredChip } from './twin-probe.ts'
 
 const flashStart = 0x0800_0000
@@ -17,39 +18,64 @@ const programBytes = 20_000
 /** A chip at the wires, with its memories. */
 type Chip = WiredChip & TwinPatient & Pick<TwinSetup, 'memory'>
 
-const behindDebugProbe = (
+type Probe = (target: WiredChip) => UsbTwin
+
+const debugProbe: Probe = (target) =>
+  new CmsisDapTwin({
+    descriptors: probeDescriptors({
+      ...{ vendorId: 0x2e8a, productId: 0x000c, deviceVersion: 0x0220 },
+      manufacturer: 'Raspberry Pi',
+      product: 'Debug Probe (CMSIS-DAP) (practice)',
+      serial: 'E6614103E7452D2F',
+    }),
+    target,
+    texts: { [Info.Protocol]: '2.1.1', [Info.Firmware]: '2.2.0' },
+    ...{ packetBytes: 64, packets: 8 },
+  })
+
+const dapLink = {
+  ...{ vendorId: 0x0d28, productId: 0x0204, deviceVersion: 0x1000 },
+  manufacturer: 'Arm',
+  product: 'DAPLink CMSIS-DAP (practice)',
+  serial: '0240000034544e45001700048e3800525a91000097969900',
+}
+
+/** DAPLink built with its HID interface alone. */
+const hidProbe: Probe = (target) => {
+  const report = reportDescriptor(64)
+  const descriptors = hidDescriptors(dapLink, report)
+  const texts = { [Info.Protocol]: '1.2.0', [Info.Firmware]: '0254' }
+  return new HidProbeTwin({ descriptors, target, texts, packetBytes: 64, packets: 4 }, report)
+}
+
+const behind = (
+  [name, probe]: readonly [name: string, probe: Probe],
   chip: string,
   dials: readonly (keyof Dials)[],
   make: (dials: Dials) => Chip,
 ): TwinVariant => ({
-  name: `Debug Probe with an ${chip}`,
+  name: `${name} with an ${chip}`,
   dials: ['noTarget', ...dials],
   make(dials: Dials = {}): TwinSetup {
     const target = make(dials)
-    const probe = new CmsisDapTwin({
-      descriptors: probeDescriptors({
-        ...{ vendorId: 0x2e8a, productId: 0x000c, deviceVersion: 0x0220 },
-        manufacturer: 'Raspberry Pi',
-        product: 'Debug Probe (CMSIS-DAP) (practice)',
-        serial: 'E6614103E7452D2F',
-      }),
-      target,
-      texts: { [Info.Protocol]: '2.1.1', [Info.Firmware]: '2.2.0' },
-      ...{ packetBytes: 64, packets: 8 },
-    })
-    return { twin: probe, patient: target, memory: (id) => target.memory(id) }
+    return { twin: probe(target), patient: target, memory: (id) => target.memory(id) }
   },
 })
+
+const behindDebugProbe = (
+  chip: string,
+  dials: readonly (keyof Dials)[],
+  make: (dials: Dials) => Chip,
+): TwinVariant => behind(['Debug Probe', debugProbe], chip, dials, make)
 
 const flashDials = ['locked', 'stuckBit', 'flickerBit', 'halfWritten'] as const
 const program = (bytes: number) => practiceProgram(flashStart, bytes)
 
+const stm32f103 = (dials: Dials) => new TwinStm32f1({ dials, kib: 64, flash: program(programBytes) })
+
 export default {
-  stm32f103: behindDebugProbe(
-    'STM32F103 (64 KiB)',
-    flashDials,
-    (dials) => new TwinStm32f1({ dials, kib: 64, flash: program(programBytes) }),
-  ),
+  stm32f103: behindDebugProbe('STM32F103 (64 KiB)', flashDials, stm32f103),
+  'daplink-hid': behind(['DAPLink (HID)', hidProbe], 'STM32F103 (64 KiB)', flashDials, stm32f103),
   stm32f030: behindDebugProbe(
     'STM32F030x4 (16 KiB)',
     flashDials,

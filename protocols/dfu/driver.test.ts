@@ -15,7 +15,7 @@ async function plug(id: string, dials: Dials = {}) {
   const clock = new VirtualClock()
   const bench = new PracticeBench({ clock })
   const plugged = await bench.plug(id, dials)
-  const devices = new Devices({ usb: bench.usb, serial: bench.serial }, clock)
+  const devices = new Devices(bench, clock)
   const ctx = new Context({ clock })
   const open = async () => {
     const [attached] = await devices.list()

@@ -45,7 +45,7 @@ async function fromShelf(id: string, dials: Dials = {}) {
   const clock = new VirtualClock()
   const practice = new PracticeBench({ clock })
   const plugged = await practice.plug(id, dials)
-  const devices = new Devices({ usb: practice.usb, serial: practice.serial }, clock)
+  const devices = new Devices(practice, clock)
   return { clock, ctx: new Context({ clock }), plugged, devices, ...(await open(devices, clock)) }
 }
 

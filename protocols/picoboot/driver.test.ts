@@ -166,7 +166,7 @@ test('started, it comes back as what its flash holds; half a program is not star
   const clock = new VirtualClock()
   const bench = new PracticeBench({ clock })
   const plugged = await bench.plug('picoboot:pico')
-  const devices = new Devices({ usb: bench.usb, serial: bench.serial }, clock)
+  const devices = new Devices(bench, clock)
   const ctx = new Context({ clock })
   const met = async () => {
     const [attached] = await devices.list()
@@ -196,7 +196,7 @@ test('a program of the SDK is told to start BOOTSEL mode, and goes in the middle
   const clock = new VirtualClock()
   const bench = new PracticeBench({ clock })
   await bench.plug('picoboot:pico-running')
-  const devices = new Devices({ usb: bench.usb, serial: bench.serial }, clock)
+  const devices = new Devices(bench, clock)
   const seen = async () => (await devices.list())[0]
   const attached = await seen()
   const [candidate] = attached ? candidates(attached.seen) : []

@@ -6,7 +6,7 @@ import { VirtualClock } from './virtual-clock.ts'
 const quick = () => {
   const clock = new VirtualClock()
   const bench = new PracticeBench({ clock })
-  return { bench, devices: new Devices({ usb: bench.usb, serial: bench.serial }, clock) }
+  return { bench, devices: new Devices(bench, clock) }
 }
 
 test('every variant on the shelf has a name of its own and can be plugged in', async () => {

@@ -6,7 +6,8 @@
  * agree on how long a second is.
  */
 import { FlashError } from '#core/errors.ts'
-import type { MemoryId } from '#core/programmer.ts'
+import type { MemoryId, Seen } from '#core/programmer.ts'
+import { TwinHid } from './twin-hid.ts'
 import { TwinSerialBus, type PluggedSerial } from './twin-serial.ts'
 import type { Dials, Twin, TwinPatient, TwinSetup, TwinShelf, TwinVariant, WireFaults } from './twin.ts'
 import { TwinUsb, type PluggedTwin } from './twin-usb.ts'
@@ -66,6 +67,7 @@ export interface BenchOptions {
 export class PracticeBench {
   readonly clock: VirtualClock
   readonly usb: TwinUsb
+  readonly hid: TwinHid
   readonly serial: TwinSerialBus
   readonly #plugged = new Set<Plugged>()
 
@@ -73,6 +75,7 @@ export class PracticeBench {
     this.clock = clock
     this.serial = new TwinSerialBus({ clock, granted })
     this.usb = new TwinUsb({ clock, granted, ports: this.serial })
+    this.hid = new TwinHid(this.usb)
   }
 
   /** Takes a fresh one from the shelf and plugs it in. */
@@ -96,11 +99,14 @@ export class PracticeBench {
   }
 }
 
+/** On which link the page finds it. */
+const shownAs = (twin: Twin): Seen['link'] => (twin.link === 'usb' && twin.chosenAs) || twin.link
+
 /** One thing from the shelf, on the bench. */
 export class Plugged {
   readonly entry: ShelfEntry
   readonly dials: Dials
-  readonly link: Twin['link']
+  readonly link: Seen['link']
   /** The patient's memory as it is now. */
   readonly memory: (id: MemoryId) => Uint8Array
   /** How its power can fail; undefined: there is no chip. */
@@ -123,7 +129,7 @@ export class Plugged {
   ) {
     this.entry = entry
     this.dials = dials
-    this.link = setup.twin.link
+    this.link = shownAs(setup.twin)
     this.memory = (id) => setup.memory(id)
     this.patient = setup.patient
     this.itself = setup.itself

@@ -68,7 +68,7 @@ const transferError = () => networkError('A transfer error has occurred.')
 const goneError = () => notFound('The device was disconnected.')
 
 type Key = 'control' | `in${number}` | `out${number}`
-type Outcome = { readonly status: USBTransferStatus; readonly bytes: Uint8Array }
+export type Outcome = { readonly status: USBTransferStatus; readonly bytes: Uint8Array }
 
 export class TwinUsbDevice implements USBDevice {
   readonly usbVersionMajor: number
@@ -271,6 +271,42 @@ export class TwinUsbDevice implements USBDevice {
     return Promise.reject(notFound('The specified endpoint is not isochronous.'))
   }
 
+  // ---- what the system's own driver does: it needs no claim, and a frame carries one packet -----
+
+  /** @internal */
+  systemIn(endpoint: number, length: number, packetSize: number): Promise<Outcome> {
+    return this.#transfer(`in${endpoint}`, length, async () => {
+      const answer = await this.twin.bulkIn?.(endpoint, length)
+      if (answer instanceof Uint8Array) await this.#frames(packetsOf(answer.length, packetSize))
+      return answer ?? 'broken'
+    })
+  }
+
+  /** @internal */
+  systemOut(endpoint: number, bytes: Uint8Array, packetSize: number): Promise<Outcome> {
+    return this.#transfer(`out${endpoint}`, 0, async (number) => {
+      this.#port.transfers.bytesOut += bytes.length
+      await this.#frames(packetsOf(bytes.length, packetSize))
+      return (await this.twin.bulkOut?.(endpoint, this.#sent(bytes, number))) ?? 'broken'
+    })
+  }
+
+  /** @internal What is under way on this endpoint is given up, and its halt ends. */
+  systemGivesUp(direction: USBDirection, endpoint: number): void {
+    this.#busy.delete(`${direction}${endpoint}`)
+    this.#halted.delete(`${direction}${endpoint}`)
+  }
+
+  /** @internal May the page's user open it? */
+  get isRefused(): boolean {
+    return this.#options.refuses === 'open'
+  }
+
+  /** @internal */
+  get layout(): ConfigurationDescriptor {
+    return this.#layout
+  }
+
   // ---- the port's side --------------------------------------------------------------------------
 
   /** The wire is dead, the browser does not know yet. */
@@ -416,6 +452,10 @@ export class TwinUsbDevice implements USBDevice {
     } finally {
       this.#changingInterfaces.delete(number)
     }
+  }
+
+  async #frames(count: number): Promise<void> {
+    if (this.#options.timed) await this.#options.clock.sleep(count * frames[this.twin.speed].ms)
   }
 
   async #wire(packets: number): Promise<void> {

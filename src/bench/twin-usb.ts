@@ -29,12 +29,14 @@ export interface PlugOptions {
 }
 
 /** How long a person looks at a chooser that has nothing to choose. */
-const chooserMs = 1000
+export const chooserMs = 1000
 
 export class TwinUsb extends EventTarget implements USB {
   onconnect: ((event: USBConnectionEvent) => unknown) | null = null
   ondisconnect: ((event: USBConnectionEvent) => unknown) | null = null
   readonly options: TwinUsbOptions
+  /** Told of what comes to the bus and leaves it, whoever may use it. */
+  onBus: (what: 'came' | 'left', device: TwinUsbDevice) => void = () => undefined
   readonly #ports = new Set<PluggedTwin>()
   /** Objects of devices on the bus, and keys of those with a serial number. */
   readonly #grants = new Set<TwinUsbDevice | string>()
@@ -88,7 +90,7 @@ export class TwinUsb extends EventTarget implements USB {
   }
 
   getDevices(): Promise<USBDevice[]> {
-    return Promise.resolve(this.#devices().filter((device) => this.#isGranted(device)))
+    return Promise.resolve(this.devices().filter((device) => this.#isGranted(device)))
   }
 
   /** Chooses the first match. */
@@ -99,7 +101,7 @@ export class TwinUsb extends EventTarget implements USB {
     const fits = (device: TwinUsbDevice) =>
       (filters.length === 0 || filters.some((filter) => matches(device, filter))) &&
       !exclusionFilters.some((filter) => matches(device, filter))
-    const device = this.#devices().find(fits)
+    const device = this.devices().find(fits)
     if (!device) {
       await this.options.clock.sleep(chooserMs)
       throw new DOMException('No device selected.', 'NotFoundError')
@@ -110,6 +112,7 @@ export class TwinUsb extends EventTarget implements USB {
 
   /** @internal */
   arrived(device: TwinUsbDevice): void {
+    this.onBus('came', device)
     if (!this.#isGranted(device)) return
     queueMicrotask(() => {
       this.#dispatch('connect', device)
@@ -118,6 +121,7 @@ export class TwinUsb extends EventTarget implements USB {
 
   /** @internal */
   left(device: TwinUsbDevice): void {
+    this.onBus('left', device)
     if (this.#isGranted(device)) this.#dispatch('disconnect', device)
     this.#grants.delete(device)
   }
@@ -127,12 +131,14 @@ export class TwinUsb extends EventTarget implements USB {
     this.#grants.delete(grantKey(device))
   }
 
-  #devices(): TwinUsbDevice[] {
+  /** All on the bus, whoever may use them. */
+  devices(): TwinUsbDevice[] {
     return [...this.#ports].flatMap((port) => port.device ?? [])
   }
 
   #isGranted(device: TwinUsbDevice): boolean {
-    return this.options.granted === true || this.#grants.has(grantKey(device))
+    const isShown = this.options.granted === true && device.twin.chosenAs !== 'hid'
+    return isShown || this.#grants.has(grantKey(device))
   }
 
   #dispatch(type: 'connect' | 'disconnect', device: TwinUsbDevice): void {
@@ -258,7 +264,7 @@ export class PluggedTwin {
   }
 }
 
-const grantKey = (device: TwinUsbDevice): TwinUsbDevice | string =>
+export const grantKey = (device: TwinUsbDevice): TwinUsbDevice | string =>
   device.serialNumber === null
     ? device
     : `${String(device.vendorId)}:${String(device.productId)}:${device.serialNumber}`

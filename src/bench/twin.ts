@@ -1,8 +1,8 @@
 /**
  * What a twin is: an emulated device that behaves (memory, modes, timing, faults). Types only.
  *
- * A twin gives raw descriptors and answers; `twin-usb.ts` and `twin-serial.ts` put it behind the W3C
- * shapes (`USB`, `Serial`) for the browser and the tests, and the lab puts the same twin behind USB/IP. A
+ * A twin gives raw descriptors and answers; `twin-usb.ts`, `twin-hid.ts` and `twin-serial.ts` put it behind the W3C
+ * shapes (`USB`, `HID`, `Serial`) for the browser and the tests, and the lab puts the same twin behind USB/IP. A
  * twin may use its folder's `packets.ts`, never its `driver.ts`.
  */
 import type { Clock } from '#core/time.ts'
@@ -46,6 +46,8 @@ export interface TwinBus {
 
 export interface UsbTwin {
   readonly link: 'usb'
+  /** Its user chooses it among HID devices; default: among USB devices. Where all is granted it shows itself as that. */
+  readonly chosenAs?: 'hid'
   readonly speed: 'low' | 'full' | 'high' | 'super'
   readonly descriptors: UsbDescriptors
   /** As what its power brings it up, where its flash decides. Default: itself. */
@@ -58,8 +60,9 @@ export interface UsbTwin {
   reset(): void
   /** Vendor and class requests, and standard ones that the plumbing does not know. Takes its time on `bus.clock`. */
   control(setup: SetupPacket, bytes: Uint8Array): Promise<TwinAnswer>
+  /** Of an interrupt endpoint, too. */
   bulkOut?(endpoint: number, bytes: Uint8Array): Promise<TwinAnswer>
-  /** May stay pending until there is something to say. */
+  /** Of an interrupt endpoint, too. May stay pending until there is something to say. */
   bulkIn?(endpoint: number, length: number): Promise<TwinAnswer>
 }
 

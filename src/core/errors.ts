@@ -6,16 +6,19 @@
  * safe, what to do now. A layer may catch an error to *add* to it and must rethrow with `cause`.
  */
 
+/** How a browser reaches devices. */
+export type DeviceApi = 'usb' | 'serial' | 'hid'
+
 /** What each code carries. Addresses and offsets are numbers; bytes travel as hex text. */
 export interface ErrorDetails {
   // not a failure
   cancelled: { during?: string }
   // before the wire
-  'browser-unsupported': { api: 'usb' | 'serial' | 'storage' }
-  'permission-denied': { api: 'usb' | 'serial'; vendorId?: number; productId?: number }
-  'blocked-by-policy': { api: 'usb' | 'serial' }
-  'click-needed': { api: 'usb' | 'serial' }
-  'device-busy': { api: 'usb' | 'serial'; holder?: 'other-tab' | 'other-program' }
+  'browser-unsupported': { api: DeviceApi | 'storage' }
+  'permission-denied': { api: DeviceApi; vendorId?: number; productId?: number }
+  'blocked-by-policy': { api: DeviceApi }
+  'click-needed': { api: DeviceApi }
+  'device-busy': { api: DeviceApi; holder?: 'other-tab' | 'other-program' }
   // the wire
   'device-gone': { during?: string }
   timeout: { during: string; timeoutMs: number }

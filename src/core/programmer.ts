@@ -38,15 +38,39 @@ export interface SeenSerial {
   readonly productId: number | undefined
 }
 
-export type Seen = SeenUsb | SeenSerial
+/** Of a HID device a browser tells no maker, no version, no serial number and no names of interfaces. */
+export interface SeenHid {
+  readonly link: 'hid'
+  readonly vendorId: number
+  readonly productId: number
+  readonly product: string | undefined
+  /** On its top level. */
+  readonly collections: readonly SeenCollection[]
+}
+
+export interface SeenCollection {
+  readonly usagePage: number
+  readonly usage: number
+  readonly inputs: readonly SeenReport[]
+  readonly outputs: readonly SeenReport[]
+}
+
+/** `id` 0: its reports have none. `bytes`: without the id. */
+export interface SeenReport {
+  readonly id: number
+  readonly bytes: number
+}
+
+export type Seen = SeenUsb | SeenSerial | SeenHid
 
 /** Of a serial line: with `even` each byte is a bit longer. */
 export type Parity = 'none' | 'even'
 
-/** By ids; or, of USB only, by what an interface is. */
+/** By ids; or, of USB only, by what an interface is; or, of HID only, by what a collection is for. */
 export type LinkFilter =
   | { readonly vendorId: number; readonly productId?: number }
   | { readonly classCode: number; readonly subclassCode: number }
+  | { readonly usagePage: number; readonly usage: number }
 
 /** A driver's opinion of something seen. */
 export interface Recognition {
@@ -66,8 +90,9 @@ export interface Identity {
   /** The folder's name. */
   readonly id: string
   readonly name: string
-  readonly link: Seen['link']
-  /** Given to the browser's chooser. */
+  /** Of several the one that is asked for first comes first. */
+  readonly link: Seen['link'] | readonly Seen['link'][]
+  /** Given to the browser's choosers, to each those that it knows. */
   readonly filters: readonly LinkFilter[]
   /** How it reaches a target behind it, so that it can bring another programmer back; empty: it does not. */
   readonly toTarget: readonly Way['by'][]
@@ -288,7 +313,7 @@ export type CheckCode =
 
 // ---- programmers --------------------------------------------------------------------------------
 
-/** protocols/x/driver.ts, loaded when chosen. `L` is a `UsbLink` or a `SerialLink`. */
+/** protocols/x/driver.ts, loaded when chosen. `L` is a `UsbLink`, a `HidLink`, either of them, or a `SerialPortHandle`. */
 export interface Driver<L> {
   open(link: L, seen: Recognition, ctx: Context): Promise<Programmer>
 }

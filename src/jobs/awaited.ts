@@ -45,8 +45,13 @@ export const isOneOf = (filters: readonly LinkFilter[], seen: Seen): boolean =>
   filters.some((filter) =>
     'vendorId' in filter
       ? filter.vendorId === seen.vendorId && [undefined, seen.productId].includes(filter.productId)
-      : seen.link === 'usb' &&
-        seen.interfaces.some(
-          ({ classCode, subclass }) => classCode === filter.classCode && subclass === filter.subclassCode,
-        ),
+      : 'usagePage' in filter
+        ? seen.link === 'hid' &&
+          seen.collections.some(
+            ({ usagePage, usage }) => usagePage === filter.usagePage && usage === filter.usage,
+          )
+        : seen.link === 'usb' &&
+          seen.interfaces.some(
+            ({ classCode, subclass }) => classCode === filter.classCode && subclass === filter.subclassCode,
+          ),
   )

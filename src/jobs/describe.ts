@@ -50,6 +50,14 @@ export function describe(seen: Seen): Description {
   const known = vendorId !== undefined && productId !== undefined
   const ids: Fact[] = known ? [{ name: 'usb-id', value: usbId(vendorId, productId) }] : []
   if (seen.link === 'serial') return { facts: ids, guess: known ? 'usb-serial' : 'serial-port' }
+  if (seen.link === 'hid')
+    return {
+      facts: [
+        ...ids,
+        ...(seen.product ? [{ name: 'product', value: seen.product, source: 'iProduct' } as const] : []),
+      ],
+      guess: 'hid',
+    }
 
   const facts: readonly (readonly [Fact['name'], string | undefined, string])[] = [
     ['manufacturer', seen.manufacturer, 'iManufacturer'],

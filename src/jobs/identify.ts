@@ -19,10 +19,10 @@ import type {
 } from '#core/programmer.ts'
 import { within } from '#core/time.ts'
 import type { Attached } from '#transport/devices.ts'
-import type { SerialPortHandle, UsbLink } from '#transport/links.ts'
+import type { HidLink, SerialPortHandle, UsbLink } from '#transport/links.ts'
 import type { OwnWords } from '#transport/without-contents.ts'
 
-type AnyDriver = Driver<UsbLink> & Driver<SerialPortHandle>
+type AnyDriver = Driver<UsbLink> & Driver<HidLink> & Driver<SerialPortHandle>
 
 const identityFiles = import.meta.glob<Identity>('../../protocols/*/identity.ts', {
   eager: true,
@@ -57,7 +57,14 @@ export const secondProgrammers = ({ by }: Rescue): readonly Identity[] =>
 
 /** For the browser's chooser. */
 export const chooserFilters = (link: Seen['link']): readonly LinkFilter[] =>
-  identities.filter((identity) => identity.link === link).flatMap(({ filters }) => filters)
+  identities
+    .filter((identity) => linksOf(identity).includes(link))
+    .flatMap(({ filters }) => filters)
+    .filter((filter) => !('usagePage' in filter) || link === 'hid')
+    .filter((filter) => !('classCode' in filter) || link === 'usb')
+
+/** How it can be reached, first what is asked for first. */
+export const linksOf = ({ link }: Pick<Identity, 'link'>): readonly Seen['link'][] => [link].flat()
 
 export interface Candidate {
   readonly identity: Identity
@@ -104,9 +111,9 @@ export async function openProgrammer(
     const open: SerialPortHandle['open'] = (baud, framing) => orCancelled(attached.open(baud, framing), ctx)
     return driver.open({ seen, open }, recognition, ctx)
   }
-  const link = await orCancelled(attached.open(), ctx)
+  const link = await orCancelled<UsbLink | HidLink>(attached.open(), ctx)
   try {
-    return await driver.open(link, recognition, ctx)
+    return await driver.open(link as UsbLink & HidLink, recognition, ctx)
   } catch (error) {
     await link[Symbol.asyncDispose]()
     throw error

@@ -23,7 +23,7 @@ const name = 'job-test'
 export class TestHouse implements AsyncDisposable {
   readonly clock = new VirtualClock()
   readonly bench = new PracticeBench({ clock: this.clock })
-  readonly devices = new Devices({ usb: this.bench.usb, serial: this.bench.serial }, this.clock)
+  readonly devices = new Devices(this.bench, this.clock)
   readonly db: Database
   readonly services: JobServices
   readonly surroundings: Surroundings

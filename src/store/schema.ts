@@ -64,7 +64,7 @@ export const firmware = z.object({
   evidence: list(text, 20),
   appears: z.optional(
     z.object({
-      link: z.enum(['usb', 'serial']),
+      link: z.enum(['usb', 'serial', 'hid']),
       vendorId: z.optional(usbId),
       productId: z.optional(usbId),
       says: z.optional(facts),

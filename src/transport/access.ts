@@ -1,22 +1,17 @@
 /**
  * What the browser throws, translated once: `DOMException` → `FlashError`, by the step it happened in,
  * because one name means different things (`NotFoundError`: nothing chosen, or unplugged). After Chrome's
- * `usb_device.cc` and `serial_port.cc`; the specifications name the same errors.
+ * `usb_device.cc`, `serial_port.cc` and `hid_device.cc`; the specifications name the same errors.
  */
-import { FlashError, toFlashError } from '#core/errors.ts'
-
-type Api = 'usb' | 'serial'
+import { FlashError, toFlashError, type DeviceApi } from '#core/errors.ts'
 
 /** No person closes a chooser this fast: the browser never showed one. */
 const quickestPersonMs = 50
 
 /** Of a chooser; `undefined`: the user chose nothing, which is not an error. */
-export function fromChooser(error: unknown, api: Api, tookMs: number): FlashError | undefined {
+export function fromChooser(error: unknown, api: DeviceApi, tookMs: number): FlashError | undefined {
   if (!(error instanceof DOMException)) return toFlashError(error, 'asking for a device')
-  if (error.name === 'NotFoundError')
-    return tookMs < quickestPersonMs
-      ? new FlashError('blocked-by-policy', { api }, { cause: error })
-      : undefined
+  if (error.name === 'NotFoundError') return fromEmptyChooser(api, tookMs, error)
   if (error.name === 'SecurityError' && /policy/i.test(error.message))
     return new FlashError('blocked-by-policy', { api }, { cause: error })
   if (error.name === 'SecurityError' && /user gesture/i.test(error.message))
@@ -24,15 +19,20 @@ export function fromChooser(error: unknown, api: Api, tookMs: number): FlashErro
   return toFlashError(error, 'asking for a device')
 }
 
+/** Nothing was chosen, or could be. */
+export const fromEmptyChooser = (api: DeviceApi, tookMs: number, cause?: unknown): FlashError | undefined =>
+  tookMs < quickestPersonMs ? new FlashError('blocked-by-policy', { api }, { cause }) : undefined
+
 /** Of opening, configuring and claiming. */
 export function fromOpening(
   error: unknown,
-  api: Api,
+  api: DeviceApi,
   ids: { readonly vendorId: number | undefined; readonly productId: number | undefined },
 ): FlashError {
-  const during = api === 'usb' ? 'opening the device' : 'opening the port'
+  const during = api === 'serial' ? 'opening the port' : 'opening the device'
   if (!(error instanceof DOMException)) return toFlashError(error, during)
   switch (error.name) {
+    case 'NotAllowedError': // of a HID device: no rights or in use, the browser does not tell which
     case 'SecurityError': {
       const { vendorId, productId } = ids
       const known = vendorId === undefined || productId === undefined ? {} : { vendorId, productId }

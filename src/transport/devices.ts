@@ -1,12 +1,12 @@
 /**
  * The devices the user has shown to this page: list them, ask for another, hear of changes, open one. The
- * only file that names `navigator.usb` and `navigator.serial`; twins come in through the same two shapes. The
+ * only file that names `navigator.usb`, `navigator.hid` and `navigator.serial`; twins come in through the same shapes. The
  * links are loaded when a device is opened first: the first page only lists.
  */
-import { FlashError, toFlashError } from '#core/errors.ts'
-import type { LinkFilter, SeenSerial, SeenUsb } from '#core/programmer.ts'
+import { FlashError, toFlashError, type DeviceApi } from '#core/errors.ts'
+import type { LinkFilter, SeenHid, SeenReport, SeenSerial, SeenUsb } from '#core/programmer.ts'
 import { systemClock, type Clock } from '#core/time.ts'
-import type { SerialPortHandle, UsbLink } from './links.ts'
+import type { HidLink, SerialPortHandle, UsbLink } from './links.ts'
 import type { RecordedLinks } from './recorded-links.ts'
 
 interface AttachedDevice {
@@ -26,22 +26,30 @@ export interface AttachedSerial extends AttachedDevice, SerialPortHandle {
   readonly link: 'serial'
 }
 
-export type Attached = AttachedUsb | AttachedSerial
+export interface AttachedHid extends AttachedDevice {
+  readonly link: 'hid'
+  readonly seen: SeenHid
+  open(): Promise<HidLink>
+}
+
+export type Attached = AttachedUsb | AttachedSerial | AttachedHid
 
 export interface Source {
   readonly usb?: USB | undefined
   readonly serial?: Serial | undefined
+  readonly hid?: HID | undefined
 }
 
 /** Of this browser. */
 export const browserSource = (): Source => ({
   usb: 'usb' in navigator ? navigator.usb : undefined,
   serial: 'serial' in navigator ? navigator.serial : undefined,
+  hid: 'hid' in navigator ? navigator.hid : undefined,
 })
 
 export class Devices {
-  /** Which of the two this browser has. */
-  readonly can: { readonly usb: boolean; readonly serial: boolean }
+  /** Which of them this browser has. */
+  readonly can: Readonly<Record<DeviceApi, boolean>>
   /** What everything that waits for these devices waits on; links as it is when the first of them is opened. */
   clock: Clock
   readonly #source: Source
@@ -55,16 +63,19 @@ export class Devices {
   constructor(source: Source, clock: Clock = systemClock) {
     this.#source = source
     this.clock = clock
-    this.can = { usb: source.usb !== undefined, serial: source.serial !== undefined }
+    const { usb, serial, hid } = source
+    this.can = { usb: usb !== undefined, serial: serial !== undefined, hid: hid !== undefined }
   }
 
   /** What is plugged in and allowed. */
   async list(): Promise<Attached[]> {
-    const { usb, serial } = this.#source
+    const { usb, serial, hid } = this.#source
     const devices = await usb?.getDevices().catch(noneWhenBlocked)
     const ports = await serial?.getPorts().catch(noneWhenBlocked)
+    const hids = await hid?.getDevices().catch(noneWhenBlocked)
     return [
       ...(usb && devices ? devices.map((device) => this.#usb(device, usb)) : []),
+      ...(hid && hids ? hids.map((device) => this.#hid(device, hid)) : []),
       ...(ports ?? []).filter(isConnected).map((port) => this.#serial(port)),
     ]
   }
@@ -73,13 +84,23 @@ export class Devices {
    * Opens the browser's chooser; needs a user gesture. `undefined`: nothing was chosen. Errors:
    * `browser-unsupported`, `blocked-by-policy`, `click-needed`.
    */
-  async request(api: 'usb' | 'serial', filters: readonly LinkFilter[]): Promise<Attached | undefined> {
-    const { usb, serial } = this.#source
+  async request(api: DeviceApi, filters: readonly LinkFilter[]): Promise<Attached | undefined> {
+    const { usb, serial, hid } = this.#source
     const askedAt = this.clock.now()
     try {
-      if (api === 'usb' && usb) return this.#usb(await usb.requestDevice({ filters: [...filters] }), usb)
+      if (api === 'usb' && usb)
+        return this.#usb(await usb.requestDevice({ filters: filters.filter(isOfUsb) }), usb)
       if (api === 'serial' && serial)
         return this.#serial(await serial.requestPort({ filters: filters.flatMap(asPortFilters) }))
+      if (api === 'hid' && hid) {
+        const chosen = await hid.requestDevice({ filters: filters.filter(isOfHid) })
+        const device = chosen.find(takesReports) ?? chosen[0]
+        if (device) return this.#hid(device, hid)
+        const { fromEmptyChooser } = await import('./access.ts')
+        const blocked = fromEmptyChooser(api, this.clock.now() - askedAt)
+        if (blocked) throw blocked
+        return undefined
+      }
     } catch (error) {
       const { fromChooser } = await import('./access.ts')
       const translated = fromChooser(error, api, this.clock.now() - askedAt)
@@ -91,7 +112,8 @@ export class Devices {
 
   /** Tells of every allowed device that comes or goes. Returns what ends it. */
   onChange(listener: () => void): () => void {
-    const heard = [this.#source.usb, this.#source.serial].filter((one) => one !== undefined)
+    const { usb, serial, hid } = this.#source
+    const heard = [usb, serial, hid].filter((one) => one !== undefined)
     for (const one of heard)
       for (const type of ['connect', 'disconnect']) one.addEventListener(type, listener)
     return () => {
@@ -112,6 +134,17 @@ export class Devices {
       key: this.#key(device),
       seen,
       open: () => this.#only(device, async () => (await this.#recording()).usb(device, usb, seen)),
+      forget: () => device.forget(),
+    }
+  }
+
+  #hid(device: HIDDevice, hid: HID): AttachedHid {
+    const seen = seenHid(device)
+    return {
+      link: 'hid',
+      key: this.#key(device),
+      seen,
+      open: () => this.#only(device, async () => (await this.#recording()).hid(device, hid, seen)),
       forget: () => device.forget(),
     }
   }
@@ -171,6 +204,33 @@ function seenUsb(device: USBDevice): SeenUsb {
     })),
   }
 }
+
+function seenHid({ vendorId, productId, productName, collections }: HIDDevice): SeenHid {
+  return {
+    ...{ link: 'hid', vendorId, productId, product: productName === '' ? undefined : productName },
+    collections: collections.map(({ usagePage = 0, usage = 0, inputReports, outputReports }) => ({
+      ...{ usagePage, usage, inputs: seenReports(inputReports), outputs: seenReports(outputReports) },
+    })),
+  }
+}
+
+const seenReports = (reports: readonly HIDReportInfo[] = []): SeenReport[] =>
+  reports.map(({ reportId = 0, items = [] }) => ({
+    id: reportId,
+    bytes: Math.ceil(
+      items.reduce((bits, { reportSize = 0, reportCount = 0 }) => bits + reportSize * reportCount, 0) / 8,
+    ),
+  }))
+
+/** Of a device with several HID interfaces each is one of its own. */
+const takesReports = ({ collections }: HIDDevice): boolean =>
+  collections.some(({ outputReports = [] }) => outputReports.length > 0)
+
+type ById = Extract<LinkFilter, { vendorId: number }>
+const isOfUsb = (filter: LinkFilter): filter is ById | Extract<LinkFilter, { classCode: number }> =>
+  !('usagePage' in filter)
+const isOfHid = (filter: LinkFilter): filter is ById | Extract<LinkFilter, { usagePage: number }> =>
+  !('classCode' in filter)
 
 /** Ports have no classes. */
 const asPortFilters = (filter: LinkFilter): SerialPortFilter[] =>

@@ -1,7 +1,7 @@
 /**
- * What a protocol may see of the wire. Types only: a protocol never sees `USBDevice` or `SerialPort`.
+ * What a protocol may see of the wire. Types only: a protocol never sees `USBDevice`, `HIDDevice` or `SerialPort`.
  */
-import type { Parity, SeenSerial, SeenUsb } from '#core/programmer.ts'
+import type { Parity, SeenHid, SeenSerial, SeenUsb } from '#core/programmer.ts'
 
 export interface Io {
   /** Default 5000. */
@@ -39,6 +39,26 @@ export interface UsbLink extends Link {
   clearHalt(direction: 'in' | 'out', endpoint: number): Promise<void>
   /** Port reset; makes a spent link usable again. */
   reset(): Promise<void>
+}
+
+export interface HidReport {
+  /** 0: its reports have none. */
+  readonly id: number
+  /** Without the id. */
+  readonly bytes: Uint8Array
+}
+
+/**
+ * An open HID device. Errors: `device-gone`, `timeout`, `transfer-failed`. What comes is kept until it is read; a read
+ * that was given up takes nothing, so its report is the next one's. After a `timeout` of a report that was to be sent
+ * nothing more can be sent, because that one may still go; opening it anew helps.
+ */
+export interface HidLink extends Link {
+  readonly seen: SeenHid
+  /** Filled up to its size where the device wants that: the driver's part. */
+  sendReport(report: HidReport, io?: Io): Promise<void>
+  /** The next one that has come, or comes. */
+  readReport(io?: Io): Promise<HidReport>
 }
 
 export interface Framing {

@@ -6,7 +6,7 @@
 import { ByteWriter, concat } from '#core/bytes.ts'
 import type { ErrorCode } from '#core/errors.ts'
 import type { ControlSetup } from './links.ts'
-import type { Recorded, SerialBytes, SerialLines, UsbEvent } from './recorder.ts'
+import type { HidEvent, Recorded, SerialBytes, SerialLines, UsbEvent } from './recorder.ts'
 
 const Block = { Section: 0x0a0d_0d0a, Interface: 1, Packet: 6 } as const
 const Option = { End: 0, Comment: 1 } as const
@@ -72,6 +72,7 @@ export function pcapOf({ events }: Pick<Recorded, 'events'>): Uint8Array<ArrayBu
   const driven = new Map<number, Lines>()
   const pieces = events.map((event, id) => {
     if (event.kind === 'usb') return pcapUsb(id, usbPacket(event))
+    if (event.kind === 'report') return pcapUsb(id, reportPacket(event))
     if (event.kind === 'baud') driven.delete(event.wire)
     if (event.kind === 'reset' || event.kind === 'baud') return none
     const before = driven.get(event.wire) ?? { dtr: true, rts: true }
@@ -83,12 +84,23 @@ export function pcapOf({ events }: Pick<Recorded, 'events'>): Uint8Array<ArrayBu
   return [pcapHeader(), ...pieces].map((piece) => Uint8Array.from(piece))
 }
 
+const statusOf = (error: string | undefined): number =>
+  error === undefined ? 0 : (statuses[error as ErrorCode] ?? otherStatus)
+
+/** On an interrupt endpoint, whose number a browser does not tell; with its id, where it has one. */
+function reportPacket(event: HidEvent): UsbPacket {
+  const bytes = event.reportId === 0 ? event.bytes : concat(Uint8Array.of(event.reportId), event.bytes)
+  return {
+    ...{ ...event, bytes, length: bytes.length },
+    ...{ device: event.wire, endpoint: 1, type: 'interrupt', status: statusOf(event.error) },
+  }
+}
+
 function usbPacket(event: UsbEvent): UsbPacket {
   const { setup, endpoint, direction, length, error } = event
-  const status = error === undefined ? 0 : (statuses[error as ErrorCode] ?? otherStatus)
   return {
     ...event,
-    ...{ device: event.wire, type: endpoint === 0 ? 'control' : 'bulk', status },
+    ...{ device: event.wire, type: endpoint === 0 ? 'control' : 'bulk', status: statusOf(error) },
     setup: setup && setupBytes(setup, direction, length),
   }
 }

@@ -1,8 +1,9 @@
 /** Links with all that goes over them told to one recorder, however it ends. */
 import { toFlashError } from '#core/errors.ts'
-import type { SeenSerial, SeenUsb } from '#core/programmer.ts'
+import type { SeenHid, SeenSerial, SeenUsb } from '#core/programmer.ts'
 import type { Clock } from '#core/time.ts'
-import type { Framing, SerialLink, UsbLink } from './links.ts'
+import { openHid } from './hid-link.ts'
+import type { Framing, HidLink, SerialLink, UsbLink } from './links.ts'
 import { pcapOf } from './pcap.ts'
 import {
   clearFeature,
@@ -26,6 +27,10 @@ export class RecordedLinks {
 
   async usb(device: USBDevice, usb: USB, seen: SeenUsb): Promise<UsbLink> {
     return recordedUsb(await openUsb(device, usb, seen, this.#recorder.clock), this.#recorder)
+  }
+
+  async hid(device: HIDDevice, hid: HID, seen: SeenHid): Promise<HidLink> {
+    return recordedHid(await openHid(device, hid, seen, this.#recorder.clock), this.#recorder)
   }
 
   async serial(port: SerialPort, seen: SeenSerial, baud: number, framing?: Framing): Promise<SerialLink> {
@@ -57,13 +62,14 @@ async function telling<T>(
   tell: (timed: Timed, result: T | undefined) => WireEvent,
 ): Promise<T> {
   const from = recorder.clock.now()
+  const told = recorder.place()
   try {
     const result = await work()
-    recorder.add(tell({ wire, from, at: recorder.clock.now() }, result))
+    told(tell({ wire, from, at: recorder.clock.now() }, result))
     return result
   } catch (error) {
     const { code } = toFlashError(error)
-    recorder.add(tell({ wire, from, at: recorder.clock.now(), error: code }, undefined))
+    told(tell({ wire, from, at: recorder.clock.now(), error: code }, undefined))
     throw error
   }
 }
@@ -121,6 +127,34 @@ export function recordedUsb(link: UsbLink, recorder: Recorder): UsbLink {
         wire,
         () => link.reset(),
         (timed) => ({ ...timed, kind: 'reset' }),
+      ),
+    [Symbol.asyncDispose]: () => link[Symbol.asyncDispose](),
+  }
+}
+
+export function recordedHid(link: HidLink, recorder: Recorder): HidLink {
+  const wire = recorder.begin(link.seen)
+  return {
+    seen: link.seen,
+    gone: link.gone,
+    sendReport: ({ id, bytes }, io) => {
+      const copy = bytes.slice()
+      return telling(
+        recorder,
+        wire,
+        () => link.sendReport({ id, bytes: copy }, io),
+        (timed) => ({ ...timed, kind: 'report', direction: 'out', reportId: id, bytes: copy }),
+      )
+    },
+    readReport: (io) =>
+      telling(
+        recorder,
+        wire,
+        () => link.readReport(io),
+        (timed, report) => ({
+          ...{ ...timed, kind: 'report', direction: 'in' },
+          ...{ reportId: report?.id ?? 0, bytes: report?.bytes.slice() ?? none },
+        }),
       ),
     [Symbol.asyncDispose]: () => link[Symbol.asyncDispose](),
   }

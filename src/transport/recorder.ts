@@ -2,7 +2,7 @@
  * What went over the wires lately: always on, in memory only, and bounded; the oldest go first. For a bug report, for
  * Wireshark.
  */
-import type { Parity, SeenSerial, SeenUsb } from '#core/programmer.ts'
+import type { Parity, Seen } from '#core/programmer.ts'
 import type { Clock } from '#core/time.ts'
 import type { ControlSetup } from './links.ts'
 
@@ -44,6 +44,14 @@ export interface UsbReset extends Timed {
   readonly kind: 'reset'
 }
 
+/** Without its id. */
+export interface HidEvent extends Timed {
+  readonly kind: 'report'
+  readonly direction: 'in' | 'out'
+  readonly reportId: number
+  readonly bytes: Uint8Array
+}
+
 export interface SerialBytes extends Timed {
   readonly kind: 'sent' | 'received'
   readonly baud: number
@@ -64,11 +72,11 @@ export interface SerialSpeed extends Timed {
   readonly parity?: Parity
 }
 
-export type WireEvent = UsbEvent | UsbReset | SerialBytes | SerialLines | SerialSpeed
+export type WireEvent = UsbEvent | UsbReset | HidEvent | SerialBytes | SerialLines | SerialSpeed
 
 export interface RecordedWire {
   readonly wire: number
-  readonly seen: SeenUsb | SeenSerial
+  readonly seen: Seen
 }
 
 export interface Recorded {
@@ -86,8 +94,8 @@ export class Recorder {
   readonly clock: Clock
   readonly #mostBytes: number
   readonly #wires: RecordedWire[] = []
-  /** Those before `#first` are gone. */
-  #events: (WireEvent | undefined)[] = []
+  /** In the order in which they began. Those before `#first` are gone. */
+  #places: Place[] = []
   #first = 0
   #bytes = 0
   #dropped = 0
@@ -99,30 +107,53 @@ export class Recorder {
   }
 
   /** A wire that is open now. */
-  begin(seen: SeenUsb | SeenSerial): number {
+  begin(seen: Seen): number {
     const wire = this.#wires.length + 1
     this.#wires.push({ wire, seen })
     return wire
   }
 
+  /** Something begins now: what this gives is told how it was, once it has ended. */
+  place(): (event: WireEvent) => void {
+    const place: Place = { event: undefined, isGone: false }
+    this.#places.push(place)
+    return (event) => {
+      if (place.isGone) return
+      place.event = event
+      this.#bytes += costOf(event)
+      this.#shorten()
+    }
+  }
+
   add(event: WireEvent): void {
-    this.#events.push(event)
-    this.#bytes += costOf(event)
+    this.place()(event)
+  }
+
+  #shorten(): void {
     while (this.#bytes > this.#mostBytes) {
-      this.#bytes -= costOf(this.#events[this.#first] as WireEvent)
-      this.#events[this.#first++] = undefined
+      const place = this.#places[this.#first++] as Place
+      place.isGone = true
+      if (!place.event) continue // what has not ended is not told any more
+      this.#bytes -= costOf(place.event)
+      place.event = undefined
       this.#dropped++
     }
-    if (this.#first * 2 < this.#events.length) return
-    this.#events = this.#events.slice(this.#first)
+    if (this.#first * 2 < this.#places.length) return
+    this.#places = this.#places.slice(this.#first)
     this.#first = 0
   }
 
   get recorded(): Recorded {
-    const events = this.#events.slice(this.#first) as WireEvent[]
+    const events = this.#places.flatMap(({ event }) => event ?? [])
     const left = new Set(events.map(({ wire }) => wire))
     return { wires: this.#wires.filter(({ wire }) => left.has(wire)), events, dropped: this.#dropped }
   }
+}
+
+interface Place {
+  /** Undefined: it has not ended, or is gone. */
+  event: WireEvent | undefined
+  isGone: boolean
 }
 
 const costOf = (event: WireEvent): number => eventBytes + ('bytes' in event ? event.bytes.length : 0)

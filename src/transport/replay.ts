@@ -5,20 +5,30 @@
  */
 import { equal } from '#core/bytes.ts'
 import { FlashError, type ErrorCode } from '#core/errors.ts'
-import type { Parity, SeenSerial, SeenUsb } from '#core/programmer.ts'
+import type { Parity, SeenHid, SeenSerial, SeenUsb } from '#core/programmer.ts'
 import type { Clock } from '#core/time.ts'
 import type { Attached } from './devices.ts'
-import type { ControlSetup, Framing, Io, SerialLink, SerialSignals, UsbLink } from './links.ts'
+import type {
+  ControlSetup,
+  Framing,
+  HidLink,
+  HidReport,
+  Io,
+  SerialLink,
+  SerialSignals,
+  UsbLink,
+} from './links.ts'
 import {
   clearFeature,
   setInterface,
+  type HidEvent,
   type Recorded,
   type RecordedWire,
   type UsbEvent,
   type WireEvent,
 } from './recorder.ts'
 import type { Report } from './report.ts'
-import { headSaid, mostSaid } from './without-contents.ts'
+import { headSaid, mostSaid, saidIn } from './without-contents.ts'
 
 /** Each opening gives the next wire that was recorded of this device. */
 export function replayed(
@@ -45,6 +55,8 @@ export function replayed(
     const { seen } = openings[0] ?? {}
     if (seen?.link === 'usb')
       return [{ ...device, link: 'usb', seen, open: () => promised(() => new ReplayedUsb(seen, next())) }]
+    if (seen?.link === 'hid')
+      return [{ ...device, link: 'hid', seen, open: () => promised(() => new ReplayedHid(seen, next())) }]
     if (seen?.link === 'serial')
       return [
         {
@@ -190,6 +202,45 @@ class ReplayedUsb implements UsbLink {
   async reset(): Promise<void> {
     const event = this.#tape.find((one): one is WireEvent & { kind: 'reset' } => one.kind === 'reset')
     if (event) await this.#tape.play(event, 'a reset')
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return Promise.resolve()
+  }
+}
+
+class ReplayedHid implements HidLink {
+  readonly seen: SeenHid
+  readonly #tape: Tape
+
+  constructor(seen: SeenHid, tape: Tape) {
+    this.seen = seen
+    this.#tape = tape
+  }
+
+  get gone(): AbortSignal {
+    return this.#tape.gone.signal
+  }
+
+  async sendReport({ id, bytes }: HidReport): Promise<void> {
+    const compared = saidIn(bytes) > mostSaid ? headSaid : bytes.length // as much as an emptied one keeps
+    const event = this.#tape.find(
+      (one): one is HidEvent =>
+        one.kind === 'report' &&
+        one.direction === 'out' &&
+        one.reportId === id &&
+        one.bytes.length === bytes.length &&
+        equal(one.bytes.subarray(0, compared), bytes.subarray(0, compared)),
+    )
+    if (!event) return this.#tape.refuse(`sending report ${String(id)}`)
+    await this.#tape.play(event, 'a report')
+  }
+
+  async readReport(): Promise<HidReport> {
+    const event = this.#tape.find((one): one is HidEvent => one.kind === 'report' && one.direction === 'in')
+    if (!event) return this.#tape.refuse('reading a report')
+    await this.#tape.play(event, 'reading a report')
+    return { id: event.reportId, bytes: event.bytes.slice() }
   }
 
   [Symbol.asyncDispose](): Promise<void> {

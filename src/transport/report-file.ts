@@ -30,6 +30,7 @@ const bytes = z.pipe(
   z.transform(fromHex),
 )
 
+const reports = z.array(z.object({ id: u8, bytes: number })).check(z.maxLength(most.interfaces))
 const seen = z.discriminatedUnion('link', [
   z.object({
     ...{ link: z.literal('usb'), vendorId: u16, productId: u16, deviceClass: u8 },
@@ -37,6 +38,12 @@ const seen = z.discriminatedUnion('link', [
     ...{ manufacturer: optionalText, product: optionalText, serial: optionalText },
     interfaces: z
       .array(z.object({ number: u8, classCode: u8, subclass: u8, protocol: u8, name: optionalText }))
+      .check(z.maxLength(most.interfaces)),
+  }),
+  z.object({
+    ...{ link: z.literal('hid'), vendorId: u16, productId: u16, product: optionalText },
+    collections: z
+      .array(z.object({ usagePage: u16, usage: u16, inputs: reports, outputs: reports }))
       .check(z.maxLength(most.interfaces)),
   }),
   z.object({ link: z.literal('serial'), vendorId: z.optional(u16), productId: z.optional(u16) }),
@@ -55,6 +62,9 @@ const event = z.discriminatedUnion('kind', [
     ...{ setup: z.optional(setup), length: number, bytes },
   }),
   z.object({ ...timed, kind: z.literal('reset') }),
+  z.object({
+    ...{ ...timed, kind: z.literal('report'), direction: z.enum(['in', 'out']), reportId: u8, bytes },
+  }),
   z.object({ ...timed, kind: z.enum(['sent', 'received']), baud: number, length: number, bytes }),
   z.object({
     ...{ ...timed, kind: z.literal('signals') },

@@ -50,6 +50,7 @@ export function withoutContents(
       return event.setup.value >> 8 === stringDescriptor && isText(bytes, serialOf.get(wire))
     if (kind === 'sent' || (kind === 'usb' && event.direction === 'out')) said.set(wire, bytes)
     if (kind === 'sent') heard.delete(wire)
+    if (kind === 'report') return saidIn(bytes) > mostSaid
     if (kind !== 'received') return bytes.length > mostSaid
     const total = (heard.get(wire) ?? 0) + bytes.length
     heard.set(wire, total)
@@ -73,7 +74,7 @@ export function withoutContents(
 function emptied(event: Said, isEnd: boolean, marks: readonly string[], head: number): Uint8Array {
   const { bytes } = event
   const left = new Uint8Array(bytes.length)
-  if (event.kind === 'sent' || (event.kind === 'usb' && event.direction === 'out')) {
+  if (event.kind === 'sent' || ('direction' in event && event.direction === 'out')) {
     left.set(bytes.subarray(0, headSaid))
     return left
   }
@@ -101,6 +102,9 @@ function endsOfAnswers(events: readonly WireEvent[]): ReadonlySet<WireEvent> {
   }
   return new Set([...ends, ...last.values()])
 }
+
+/** A report has one length whatever is in it. */
+export const saidIn = (report: Uint8Array): number => report.findLastIndex((byte) => byte !== 0) + 1
 
 /** As a string descriptor has it: UTF-16, after two bytes. */
 const isText = (bytes: Uint8Array, text: string | undefined): boolean =>

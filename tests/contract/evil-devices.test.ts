@@ -7,6 +7,7 @@ import 'fake-indexeddb/auto'
 import { deleteDB } from 'idb'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { take } from '#bench/bench.ts'
+import { TwinHid } from '#bench/twin-hid.ts'
 import { TwinSerialBus } from '#bench/twin-serial.ts'
 import { TwinUsb } from '#bench/twin-usb.ts'
 import type {
@@ -64,10 +65,11 @@ async function session(
   const clock = new VirtualClock()
   const mood = new Mood(seed)
   const usb = new TwinUsb({ clock, granted: true })
+  const hid = new TwinHid(usb)
   const serial = new TwinSerialBus({ clock, granted: true })
   const plugged =
     honest.link === 'usb' ? usb.plug(new EvilUsb(honest, mood)) : serial.plug(evilLine(honest, mood))
-  const devices = new Devices({ usb, serial }, clock)
+  const devices = new Devices({ usb, hid, serial }, clock)
   const rig = { clock, devices, plugged: { entry: { name: 'evil', protocol } }, backups: new Backups(db) }
   const code = await wholeJob(rig as unknown as Rig).then(
     () => 'ok',
@@ -119,6 +121,7 @@ class Mood {
 
 class EvilUsb implements UsbTwin {
   readonly link = 'usb'
+  readonly chosenAs?: 'hid'
   readonly speed: UsbTwin['speed']
   readonly descriptors: UsbDescriptors
   readonly #honest: UsbTwin
@@ -128,6 +131,7 @@ class EvilUsb implements UsbTwin {
     this.#honest = honest
     this.#mood = mood
     this.speed = honest.speed
+    if (honest.chosenAs) this.chosenAs = honest.chosenAs
     this.descriptors = honest.descriptors
   }
 

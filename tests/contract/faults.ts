@@ -7,7 +7,7 @@
  */
 import { expect } from 'vitest'
 import { cancelSource } from '#core/context.ts'
-import { toFlashError, type ErrorCode } from '#core/errors.ts'
+import { toFlashError, type DeviceApi, type ErrorCode } from '#core/errors.ts'
 import type { MemoryId } from '#core/programmer.ts'
 import { mismatch } from '#jobs/reading.ts'
 import type { Memories } from '#jobs/plan.ts'
@@ -18,13 +18,16 @@ export const faults = ['cancel', 'unplug', 'stall', 'hang', 'short'] as const
 export type Fault = (typeof faults)[number]
 
 /** `ok` too where the driver can do without the answer, or the job was done already. */
-const allowed: Readonly<Record<Fault, { usb: readonly ErrorCode[]; serial: readonly ErrorCode[] }>> = {
-  cancel: { usb: ['cancelled'], serial: ['cancelled'] },
-  unplug: { usb: ['device-gone'], serial: ['device-gone'] },
-  stall: { usb: ['stalled'], serial: ['timeout', 'device-silent'] }, // a serial write that stalls is lost
-  hang: { usb: ['timeout'], serial: ['timeout', 'device-silent', 'device-gone'] }, // a loader with a window leaves meanwhile
+const allowed: Readonly<Record<Fault, Readonly<Record<DeviceApi, readonly ErrorCode[]>>>> = {
+  cancel: { usb: ['cancelled'], hid: ['cancelled'], serial: ['cancelled'] },
+  unplug: { usb: ['device-gone'], hid: ['device-gone'], serial: ['device-gone'] },
+  // a serial write that stalls is lost; of a report the browser says only that it failed
+  stall: { usb: ['stalled'], hid: ['transfer-failed'], serial: ['timeout', 'device-silent'] },
+  // a loader with a window leaves meanwhile
+  hang: { usb: ['timeout'], hid: ['timeout'], serial: ['timeout', 'device-silent', 'device-gone'] },
   short: {
     usb: ['short-transfer'],
+    hid: ['short-transfer'],
     serial: ['unexpected-answer', 'device-refused', 'timeout', 'device-silent'],
   },
 }

@@ -171,7 +171,7 @@ export class JobRig {
         build: 'test',
       },
     }
-    const devices = new Devices({ usb: this.bench.usb, serial: this.bench.serial }, clock)
+    const devices = new Devices(this.bench, clock)
     this.page = { db, clock, devices, services, gone, leave }
     this.#rising = undefined
     const [entry] = await services.backups.journal.list()

@@ -30,7 +30,7 @@ export interface Rig {
 export async function setUp(id: string, db: Database, dials?: Dials): Promise<Rig> {
   const clock = new VirtualClock()
   const bench = new PracticeBench({ clock })
-  const devices = new Devices({ usb: bench.usb, serial: bench.serial }, clock)
+  const devices = new Devices(bench, clock)
   return { clock, bench, devices, plugged: await bench.plug(id, dials), backups: new Backups(db) }
 }
 

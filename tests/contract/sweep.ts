@@ -39,7 +39,7 @@ export function sweep(some: readonly Fault[]): void {
         const isMine = (_: number, i: number) => i % faults.length === faults.indexOf(fault)
         const isLong = all.length > mostTransfers
         const distinct = distinctPlaces(kinds)
-        const places = rig.plugged.link === 'usb' ? (isLong ? distinct : all) : distinct.filter(isMine)
+        const places = rig.plugged.link !== 'serial' ? (isLong ? distinct : all) : distinct.filter(isMine)
         let felt = 0
         for (const at of places) {
           const ending = await recovers(await setUp(id, db, dials), fault, at, planned)

@@ -51,7 +51,7 @@ async function kindOf({ id, has, dials }: Variant): Promise<string> {
   const clock = new VirtualClock()
   const bench = new PracticeBench({ clock })
   const plugged = await bench.plug(id, dials)
-  const devices = new Devices({ usb: bench.usb, serial: bench.serial }, clock)
+  const devices = new Devices(bench, clock)
   await using programmer = await openFirst({ devices, plugged }, new Context({ clock }))
   const [way] = programmer.ways
   const factOf = (name: FactName) => programmer.facts.find((fact) => fact.name === name)?.value

@@ -2,7 +2,7 @@
  * What is plugged in: the devices this page may see, who each could be, and where they come from: this
  * computer or the practice bench. Switching between the two is one substitution at the very bottom.
  */
-import { toFlashError, type FlashError } from '#core/errors.ts'
+import { toFlashError, type DeviceApi, type FlashError } from '#core/errors.ts'
 import type { LinkFilter } from '#core/programmer.ts'
 import type { Clock } from '#core/time.ts'
 import type { Candidate } from '#jobs/identify.ts'
@@ -80,7 +80,7 @@ export class BenchState {
    * Opens the chooser; needs a click. `filters`: for these only, empty: for everything; default: for what is known.
    * Undefined: nothing was chosen, or `error` says why not.
    */
-  async request(api: 'usb' | 'serial', filters?: readonly LinkFilter[]): Promise<Present | undefined> {
+  async request(api: DeviceApi, filters?: readonly LinkFilter[]): Promise<Present | undefined> {
     this.error = undefined
     try {
       const { candidates, chooserFilters } = await whoIsWho()

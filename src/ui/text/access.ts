@@ -1,10 +1,11 @@
 /**
  * Access help: why a browser may not open a device, and what to do about it on each system. One cause, one
  * fix, and the exact text to copy. Facts: WebUSB and Web Serial in Chromium, systemd's uaccess (rules below
- * number 73), snapd's raw-usb interface, libwdi's FAQ, Chrome Enterprise's WebUsbAskForUrls and
- * SerialAskForUrls.
+ * number 73), snapd's raw-usb interface, libwdi's FAQ, Chrome Enterprise's WebUsbAskForUrls,
+ * WebHidAskForUrls and SerialAskForUrls; hidapi's `udev/69-hid.rules` for hidraw.
  */
 import { usbId } from '#core/bytes.ts'
+import type { DeviceApi } from '#core/errors.ts'
 import type { Platform } from '#host/platform.ts'
 import { m } from './generated/messages.js'
 
@@ -20,24 +21,28 @@ export interface Help {
 }
 
 interface Wanted {
-  readonly api: 'usb' | 'serial'
+  readonly api: DeviceApi
   readonly vendorId?: number | undefined
   readonly productId?: number | undefined
 }
 
 /** The udev rule that opens exactly one kind of device to whoever sits at the computer. */
-export function udevRule(api: 'usb' | 'serial', vendorId: number, productId: number): string {
+export function udevRule(api: DeviceApi, vendorId: number, productId: number): string {
   const [vendor, product] = usbId(vendorId, productId).split(':')
-  return api === 'usb'
-    ? `SUBSYSTEM=="usb", ATTR{idVendor}=="${vendor}", ATTR{idProduct}=="${product}", MODE="0660", TAG+="uaccess", ENV{ID_MM_DEVICE_IGNORE}="1"`
-    : `SUBSYSTEM=="tty", ATTRS{idVendor}=="${vendor}", ATTRS{idProduct}=="${product}", MODE="0660", TAG+="uaccess", ENV{ID_MM_PORT_IGNORE}="1"`
+  const rules: Record<DeviceApi, string> = {
+    usb: `SUBSYSTEM=="usb", ATTR{idVendor}=="${vendor}", ATTR{idProduct}=="${product}", MODE="0660", TAG+="uaccess", ENV{ID_MM_DEVICE_IGNORE}="1"`,
+    serial: `SUBSYSTEM=="tty", ATTRS{idVendor}=="${vendor}", ATTRS{idProduct}=="${product}", MODE="0660", TAG+="uaccess", ENV{ID_MM_PORT_IGNORE}="1"`,
+    hid: `KERNEL=="hidraw*", SUBSYSTEM=="hidraw", ATTRS{idVendor}=="${vendor}", ATTRS{idProduct}=="${product}", MODE="0660", TAG+="uaccess"`,
+  }
+  return rules[api]
 }
 
 function ruleTexts({ api, vendorId, productId }: Wanted): CopyText[] {
   if (vendorId === undefined || productId === undefined)
     return [{ label: m.access_copy_lsusb(), text: 'lsusb' }]
   const id = usbId(vendorId, productId)
-  const file = `/etc/udev/rules.d/70-reflasher-${id.replace(':', '-')}.rules`
+  const kind = api === 'hid' ? '-hid' : ''
+  const file = `/etc/udev/rules.d/70-reflasher-${id.replace(':', '-')}${kind}.rules`
   return [
     {
       label: m.access_copy_rule({ id }),
@@ -91,6 +96,7 @@ function linux(wanted: Wanted): Help {
 
 function windows({ api, vendorId, productId }: Wanted): Help {
   if (api === 'serial') return { now: [m.access_windows_serial(), m.now_again()] }
+  if (api === 'hid') return { now: [m.access_windows_hid(), m.now_again()] }
   const id =
     vendorId === undefined || productId === undefined
       ? undefined
@@ -121,7 +127,7 @@ export function accessHelp(wanted: Wanted, { os }: Platform): Help {
         now:
           wanted.api === 'usb'
             ? [m.access_macos_usb(), m.access_macos_serial_instead()]
-            : [m.access_macos_bridge(), m.now_again()],
+            : [wanted.api === 'hid' ? m.access_macos_usb() : m.access_macos_bridge(), m.now_again()],
       }
     case 'android':
       return { now: [m.access_android(), m.now_again()] }
@@ -133,11 +139,11 @@ export function accessHelp(wanted: Wanted, { os }: Platform): Help {
 }
 
 /** Another program has the device; on Linux a serial port without rights looks the same to a page. */
-export function busyHelp(api: 'usb' | 'serial', { os }: Platform): Help {
+export function busyHelp(api: DeviceApi, { os }: Platform): Help {
   const again = m.now_again()
   switch (os) {
     case 'linux':
-      return api === 'usb'
+      return api !== 'serial'
         ? {
             now: [m.access_busy_linux_usb(), again],
             copy: [
@@ -174,12 +180,18 @@ export function busyHelp(api: 'usb' | 'serial', { os }: Platform): Help {
   }
 }
 
+const askPolicies: Record<DeviceApi, string> = {
+  usb: 'WebUsbAskForUrls',
+  serial: 'SerialAskForUrls',
+  hid: 'WebHidAskForUrls',
+}
+
 /**
  * Policies that let `origin` ask for a device where asking is forbidden. Registry and file places:
  * Chrome Enterprise, "Set Chrome browser policies on managed PCs".
  */
-export function policyHelp(api: 'usb' | 'serial', origin: string, { os }: Platform): Help {
-  const name = api === 'usb' ? 'WebUsbAskForUrls' : 'SerialAskForUrls'
+export function policyHelp(api: DeviceApi, origin: string, { os }: Platform): Help {
+  const name = askPolicies[api]
   const json = JSON.stringify({ [name]: [origin] }, null, 2)
   const key = String.raw`HKEY_LOCAL_MACHINE\SOFTWARE\Policies\Google\Chrome`
   const path = '/etc/opt/chrome/policies/managed/reflasher.json'

@@ -7,6 +7,7 @@
  */
 import { hex } from '#core/bytes.ts'
 import type {
+  DeviceApi,
   ErrorCode,
   ErrorDetails,
   FlashError,
@@ -77,13 +78,13 @@ const texts = {
   'permission-denied': (detail, { platform }) => {
     const { now, copy = [] } = accessHelp(detail, platform)
     return {
-      happened: detail.api === 'usb' ? m.error_denied_usb() : m.error_denied_serial(),
+      happened: denied[detail.api](),
       now: [...now, m.access_site()],
       copy,
     }
   },
   'blocked-by-policy': ({ api }, { platform }) => ({
-    happened: api === 'usb' ? m.error_policy_usb() : m.error_policy_serial(),
+    happened: blocked[api](),
     ...policyHelp(api, pageOrigin(), platform),
   }),
   'click-needed': () => ({ happened: m.error_click(), now: [m.error_click_now()] }),
@@ -92,7 +93,7 @@ const texts = {
       ? { happened: m.error_busy_tab(), now: [m.error_busy_tab_now(), m.now_again()] }
       : {
           happened:
-            api === 'usb'
+            api !== 'serial'
               ? m.error_busy_usb()
               : platform.os === 'linux'
                 ? m.error_busy_serial_linux()
@@ -312,6 +313,17 @@ const notThePatient: Record<NotThePatient, (gaps: { expected: string; found: str
   another: m.error_not_proven_another,
 }
 
+const denied: Record<DeviceApi, () => string> = {
+  usb: m.error_denied_usb,
+  serial: m.error_denied_serial,
+  hid: m.error_denied_hid,
+}
+const blocked: Record<DeviceApi, () => string> = {
+  usb: m.error_policy_usb,
+  serial: m.error_policy_serial,
+  hid: m.error_policy_hid,
+}
+
 const unsupported: Record<ErrorDetails['browser-unsupported']['api'], () => Told> = {
   usb: () => ({
     happened: m.error_unsupported_usb(),
@@ -324,6 +336,10 @@ const unsupported: Record<ErrorDetails['browser-unsupported']['api'], () => Told
       m.error_unsupported_now_https(),
       m.error_unsupported_now_others(),
     ],
+  }),
+  hid: () => ({
+    happened: m.error_unsupported_hid(),
+    now: [m.error_unsupported_now_hid(), m.error_unsupported_now_https(), m.error_unsupported_now_others()],
   }),
   storage: () => ({ happened: m.error_unsupported_storage(), now: [m.error_unsupported_now_storage()] }),
 }

@@ -79,18 +79,21 @@ describe('the catalogue of messages', () => {
 const details: { [C in ErrorCode]: readonly ErrorDetails[C][] } = {
   cancelled: [{}, { during: 'writing flash' }],
   'click-needed': [{ api: 'usb' }],
-  'browser-unsupported': [{ api: 'usb' }, { api: 'serial' }, { api: 'storage' }],
+  'browser-unsupported': [{ api: 'usb' }, { api: 'serial' }, { api: 'hid' }, { api: 'storage' }],
   'permission-denied': [
     { api: 'usb', vendorId: 0x16c0, productId: 0x05dc },
     { api: 'usb' },
     { api: 'serial', vendorId: 0x2341, productId: 0x0043 },
     { api: 'serial' },
+    { api: 'hid', vendorId: 0x0d28, productId: 0x0204 },
+    { api: 'hid' },
   ],
-  'blocked-by-policy': [{ api: 'usb' }, { api: 'serial' }],
+  'blocked-by-policy': [{ api: 'usb' }, { api: 'serial' }, { api: 'hid' }],
   'device-busy': [
     { api: 'usb', holder: 'other-tab' },
     { api: 'usb', holder: 'other-program' },
     { api: 'serial' },
+    { api: 'hid' },
   ],
   'device-gone': [{}, { during: 'READFLASH' }],
   timeout: [{ during: 'ENABLEPROG', timeoutMs: 5000 }],
