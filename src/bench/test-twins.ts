@@ -1,4 +1,4 @@
-/** Two small devices for the tests of the wire: a composite USB device and a serial line that echoes. */
+/** Small devices for the tests of the wire: a composite USB device, a HID device and a serial line that echoes. */
 import type {
   SerialTwin,
   SerialWire,
@@ -72,6 +72,56 @@ export class EchoUsbTwin implements UsbTwin {
     return Promise.resolve(length < this.#held.length ? this.#held : this.#held.slice(0, length))
   }
 }
+
+/** Gives back each report of 8 bytes, one after another. */
+export class EchoHidTwin implements UsbTwin {
+  readonly link = 'usb'
+  readonly chosenAs = 'hid'
+  readonly speed = 'full'
+  readonly descriptors: UsbDescriptors
+  #held: Uint8Array[] = []
+  #heard: () => void = () => undefined
+
+  constructor() {
+    const device = [18, 1, ...u16(0x0200), 0, 0, 0, 8, ...u16(0xcafe), ...u16(0xb1d0), ...u16(0x0100)]
+    const endpoints = [7, 5, 0x81, 3, ...u16(8), 1, 7, 5, 0x02, 3, ...u16(8), 1]
+    const hid = [9, 0x21, 0x11, 0x01, 0, 1, 0x22, ...u16(echoReports.length)]
+    const body = [9, 4, 0, 0, 2, 3, 0, 0, 0, ...hid, ...endpoints]
+    this.descriptors = {
+      device: Uint8Array.from([...device, 1, 2, 0, 1]),
+      configuration: Uint8Array.from([9, 2, ...u16(9 + body.length), 1, 1, 0, 0x80, 50, ...body]),
+      strings: { 1: 'Echoes', 2: 'HID Echo' },
+      missing: 'stall',
+    }
+  }
+
+  plugged(): void {
+    this.reset()
+  }
+  reset(): void {
+    this.#held = []
+  }
+  control({ requestType, request, value }: SetupPacket): Promise<TwinAnswer> {
+    if (requestType === 0x81 && request === 6 && value === 0x2200) return Promise.resolve(echoReports)
+    return Promise.resolve(requestType === 0x21 ? new Uint8Array() : 'stall')
+  }
+  bulkOut(_endpoint: number, bytes: Uint8Array): Promise<TwinAnswer> {
+    const report = new Uint8Array(8)
+    report.set(bytes)
+    this.#held.push(report)
+    this.#heard()
+    return Promise.resolve(new Uint8Array())
+  }
+  async bulkIn(): Promise<TwinAnswer> {
+    while (this.#held.length === 0) await new Promise<void>((resolve) => (this.#heard = resolve))
+    return this.#held.shift() ?? new Uint8Array()
+  }
+}
+
+const echoReports = Uint8Array.from([
+  ...[0x06, 0x00, 0xff, 0x09, 0x01, 0xa1, 0x01, 0x75, 0x08, 0x95, 0x08],
+  ...[0x09, 0x01, 0x81, 0x02, 0x09, 0x01, 0x91, 0x02, 0xc0],
+])
 
 /** Sends each byte back as it comes, at its own speed; keeps what it saw of the signals. */
 export class EchoSerialTwin implements SerialTwin {

@@ -133,6 +133,7 @@ class TwinHidDevice extends EventTarget implements HIDDevice {
   readonly #clock: Clock
   readonly #forget: () => void
   #isChanging = false
+  #hasLeft = false
   /** Each opening has its own: what an earlier one still waits for is nobody's. */
   #opening: object | undefined
 
@@ -157,7 +158,7 @@ class TwinHidDevice extends EventTarget implements HIDDevice {
   async open(): Promise<void> {
     if (this.opened) throw invalidState('The device is already open.')
     await this.#change(() => {
-      if (this.#device.isRefused) throw notAllowed('Failed to open the device.')
+      if (this.#hasLeft || this.#device.isRefused) throw notAllowed('Failed to open the device.')
       this.opened = true
       this.#opening = {}
       void this.#listen(this.#opening)
@@ -240,6 +241,7 @@ class TwinHidDevice extends EventTarget implements HIDDevice {
 
   /** @internal */
   left(): void {
+    this.#hasLeft = true
     if (this.opened) this.#end()
   }
 
@@ -286,7 +288,7 @@ class TwinHidDevice extends EventTarget implements HIDDevice {
   #dispatch(reportId: number, data: DataView): void {
     const event = Object.assign(new Event('inputreport'), { device: this, reportId, data })
     this.dispatchEvent(event)
-    this.oninputreport?.(event as unknown as HIDInputReportEvent)
+    this.oninputreport?.(event)
   }
 }
 

@@ -53,9 +53,9 @@ describe('listing', () => {
     expect(await keys()).not.toContain(first[0])
   })
 
-  test('without the two APIs nothing is listed, and asking says so', async () => {
+  test('without the APIs nothing is listed, and asking says so', async () => {
     const devices = new Devices({})
-    expect(devices.can).toEqual({ usb: false, serial: false })
+    expect(devices.can).toEqual({ usb: false, serial: false, hid: false })
     expect(await devices.list()).toEqual([])
     await expect(devices.request('serial', [])).rejects.toMatchObject({
       code: 'browser-unsupported',

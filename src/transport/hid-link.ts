@@ -73,9 +73,9 @@ class BrowserHidLink implements HidLink {
     const during = `sending report ${String(id)}`
     const copy = bytes.slice()
     return this.#sending.run(async () => {
+      this.#ensureOpen(during)
       const spent = this.#spent
       if (spent) throw new FlashError('timeout', spent.detail, { cause: spent })
-      this.#ensureOpen(during)
       try {
         const sent = this.#device.sendReport(id, copy)
         await within(sent, this.#clock, during, timeoutMs, this.gone)
