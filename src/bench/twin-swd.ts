@@ -19,6 +19,16 @@ export interface TwinSwd {
   /** One packet; `address` is A[3:2] as 0, 4, 8, C. AP reads are posted. None: nobody answers, or the line was not reset. */
   read(isAp: boolean, address: number): { readonly ack: Ack; readonly value: number }
   write(isAp: boolean, address: number, value: number): Ack
+  /** It takes packets: there was a line reset, and no protocol error since. */
+  readonly isListening: boolean
+  /** Data follows every acknowledge, whatever it is (ORUNDETECT). */
+  readonly detectsOverrun: boolean
+  /** A write up to its acknowledge; `takesData`: its data follows, also where nobody acknowledges (TARGETSEL). */
+  beginWrite(isAp: boolean, address: number): { readonly ack: Ack; readonly takesData: boolean }
+  /** Its data; undefined: their parity is wrong. */
+  endWrite(isAp: boolean, address: number, value: number | undefined): void
+  /** What came was no packet. */
+  protocolError(): void
 }
 
 export interface SwdPortOptions {
@@ -88,6 +98,8 @@ export class SwdPort implements TwinSwd {
   /** The result of the last AP read, until the next read of RDBUFF or an AP takes it. */
   #posted = 0
   #resend = 0
+  /** The data of a write follows. */
+  #isTaking = false
 
   constructor(options: SwdPortOptions) {
     this.#options = options
@@ -122,20 +134,47 @@ export class SwdPort implements TwinSwd {
   }
 
   write(isAp: boolean, address: number, value: number): Ack {
-    if (this.#state === 'reset' && !isAp && address === 0xc) return this.#selectTarget(value)
-    const ack = this.#acknowledge(isAp, address, false)
-    if (ack !== Ack.Ok) return ack
-    if (isAp) this.#writeAp(address, value)
-    else this.#writeDp(address, value)
+    const { ack, takesData } = this.beginWrite(isAp, address)
+    if (takesData) this.endWrite(isAp, address, value)
     return ack
   }
 
+  get isListening(): boolean {
+    return (
+      this.#isPowered && (this.#state === 'reset' || this.#state === 'selected' || this.#state === 'ready')
+    )
+  }
+
+  get detectsOverrun(): boolean {
+    return (this.#stat & Stat.OrunDetect) !== 0
+  }
+
+  beginWrite(isAp: boolean, address: number): { readonly ack: Ack; readonly takesData: boolean } {
+    const isSelecting = this.#state === 'reset' && !isAp && address === 0xc
+    const ack = isSelecting ? Ack.None : this.#acknowledge(isAp, address, false)
+    this.#isTaking = isSelecting || ack === Ack.Ok
+    return { ack, takesData: this.#isTaking }
+  }
+
+  endWrite(isAp: boolean, address: number, value: number | undefined): void {
+    if (!this.#isTaking) return
+    this.#isTaking = false
+    if (this.#state === 'reset') this.#selectTarget(value)
+    else if (value === undefined) this.#stat |= Stat.WDataErr
+    else if (isAp) this.#writeAp(address, value)
+    else this.#writeDp(address, value)
+  }
+
+  protocolError(): void {
+    if (this.isListening) this.#state = 'lockout'
+  }
+
   /** TARGETSEL, which nobody acknowledges: who is not meant is silent until the next line reset. */
-  #selectTarget(value: number): Ack {
+  #selectTarget(value: number | undefined): void {
     this.#ones = 0
     this.#after = undefined
-    this.#state = value >>> 0 === this.#options.targetSelect ? 'selected' : 'lockout'
-    return Ack.None
+    const isMeant = value !== undefined && value >>> 0 === this.#options.targetSelect
+    this.#state = isMeant ? 'selected' : 'lockout'
   }
 
   #bit(bit: number): void {
@@ -284,6 +323,28 @@ export class SharedWires implements TwinSwd {
   write(isAp: boolean, address: number, value: number): Ack {
     const acks = this.#ports.map((port) => port.write(isAp, address, value))
     return acks.find((ack) => ack !== Ack.None) ?? Ack.None
+  }
+
+  get isListening(): boolean {
+    return this.#ports.some(({ isListening }) => isListening)
+  }
+
+  get detectsOverrun(): boolean {
+    return this.#ports.some(({ isListening, detectsOverrun }) => isListening && detectsOverrun)
+  }
+
+  beginWrite(isAp: boolean, address: number): { readonly ack: Ack; readonly takesData: boolean } {
+    const begun = this.#ports.map((port) => port.beginWrite(isAp, address))
+    const takesData = begun.some((one) => one.takesData)
+    return { ack: begun.find(({ ack }) => ack !== Ack.None)?.ack ?? Ack.None, takesData }
+  }
+
+  endWrite(isAp: boolean, address: number, value: number | undefined): void {
+    for (const port of this.#ports) port.endWrite(isAp, address, value)
+  }
+
+  protocolError(): void {
+    for (const port of this.#ports) port.protocolError()
   }
 }
 

@@ -17,6 +17,8 @@ const abortTransfer = 1
 /** CDBGPWRUPREQ and CSYSPWRUPREQ; their answers are each the next bit. */
 const powerUp = 0x5000_0000
 const poweredUp = 0xa000_0000
+/** ORUNDETECT. */
+const detectOverrun = 1
 const powerUpMs = 500
 const pollMs = 5
 
@@ -69,8 +71,12 @@ class MemAp implements TargetMemory {
     return memory
   }
 
+  get #wanted(): Access {
+    return dp(Dp.ControlStatus, powerUp | (this.#port.detectsOverrun ? detectOverrun : 0))
+  }
+
   async #power(ctx: Context): Promise<void> {
-    const row = [dp(Dp.ControlStatus, powerUp), { isAp: false, address: Dp.ControlStatus, read: 1 }]
+    const row = [this.#wanted, { isAp: false, address: Dp.ControlStatus, read: 1 }]
     for (const until = ctx.clock.now() + powerUpMs; ;) {
       const [status = 0] = await this.#run('waking its debug port', row, ctx)
       if ((status & poweredUp) >>> 0 === poweredUp) return
@@ -136,7 +142,9 @@ class MemAp implements TargetMemory {
       if (ack === 'ok') return words
       const isThere = ack !== 'none' || (await findDebugPort(this.#port, ctx)) !== undefined
       if (!isThere) throw new FlashError('target-missing', { tried: ['SWD'] })
-      await this.#port.transfer([dp(Dp.Abort, clearErrors | (ack === 'wait' ? abortTransfer : 0))], ctx)
+      const clear = dp(Dp.Abort, clearErrors | (ack === 'wait' ? abortTransfer : 0))
+      // whoever was lost may have lost its power
+      await this.#port.transfer(ack === 'none' ? [clear, dp(Dp.Select, 0), this.#wanted] : [clear], ctx)
       const status = `SWD ${ack.toUpperCase()}`
       if (ack === 'fault') throw new FlashError('device-refused', { during, status })
       throw new FlashError('unexpected-answer', { during, found: status }) // once more it may be another one

@@ -24,6 +24,8 @@ export interface DebugPort {
   readonly speedsHz: readonly number[]
   /** What it tries by itself, in this order. */
   readonly ownChoicesHz: readonly number[]
+  /** It looks at answers only behind many accesses, so that the target must notice itself that one was too early. */
+  readonly detectsOverrun?: true
   /** Takes the lines over. Nothing is said on them yet. */
   attach(speedHz: number, ctx: Context): Promise<void>
   /** So many bits on SWDIO, the lowest of the first byte first. */

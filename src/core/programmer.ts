@@ -104,6 +104,8 @@ export interface Identity {
   readonly marks?: readonly string[]
   /** So many bytes of every answer, or of the one to what was sent, are the programmer's own words: a bug report keeps them. */
   readonly answerHead?: AnswerHead
+  /** The same where they are not at its beginning: an answer with all that is somebody's set to zero. */
+  readonly wordsOf?: (answer: Uint8Array) => Uint8Array
   readonly proven: Proven
 }
 
@@ -148,6 +150,9 @@ export type FactName =
   | 'core'
   | 'debug-port'
   | 'target-voltage'
+  | 'hardware'
+  | 'firmware-date'
+  | 'mac'
 
 /** Something the user should know; text in `ui/text`. `values` fill the text's gaps. */
 export interface Notice {
@@ -179,6 +184,12 @@ export type NoticeCode =
   | 'stlink-v3pwr-loader' // its boot loader takes only what its maker signed
   | 'firmware-too-old' // a probe's, for reaching targets; values: version, needs
   | 'flash-size-unknown' // a blank flash shows no size; the largest is taken
+  | 'jlink-firmware' // nobody but SEGGER can change it
+  | 'jlink-clone' // what a vendor's update may do to one
+  | 'jlink-windows' // which driver it needs there
+  | 'jlink-serial-only' // it has only a serial port
+  | 'jlink-no-firmware' // its boot loader runs
+  | 'no-target-voltage' // nothing, or nothing with power, at its wires
   | 'rescue-chip' // a chip that the programmer to be brought back can have; values: name, chip
   | 'rescue-other-chip' // one that it does not have; values: name, chip, chips
 
@@ -334,7 +345,7 @@ export interface Programmer extends AsyncDisposable {
 export interface Way {
   readonly to: 'itself' | 'target'
   /** How, for wiring pictures and texts. */
-  readonly by: 'isp' | 'swd' | 'bootloader'
+  readonly by: 'isp' | 'swd' | 'jtag' | 'bootloader' | 'configuration'
   /** Speeds that can be asked for, in Hz, fastest first; empty: no choice. */
   readonly speedsHz: readonly number[]
   /** Finds out what is there. `speedHz` undefined: automatic, slowing down until it answers. */

@@ -83,7 +83,7 @@ export async function natureOf({ contents, source: { said } }: Wanted): Promise<
 }
 
 /** Memories that a restore can write. */
-const restorable: readonly MemoryId[] = ['flash', 'eeprom', 'fuses', 'lock']
+const restorable: readonly MemoryId[] = ['flash', 'eeprom', 'fuses', 'lock', 'config']
 
 /** Whether the chip hid something of itself when it was saved. */
 const wasLocked = ({ unreadable }: Pick<BackupEntry, 'unreadable'>): boolean =>

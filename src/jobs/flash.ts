@@ -185,7 +185,7 @@ function canFinish({ memories }: Patient, plan: Plan): boolean {
 }
 
 const contentFirst: readonly MemoryId[] = ['flash', 'eeprom']
-const settingsLast: readonly MemoryId[] = ['fuses', 'lock']
+const settingsLast: readonly MemoryId[] = ['config', 'fuses', 'lock']
 
 async function writeAll(
   patient: Patient,

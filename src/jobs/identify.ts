@@ -41,6 +41,7 @@ export const identities: readonly Identity[] = Object.values(identityFiles)
 export const ownWords: OwnWords = {
   marks: identities.flatMap(({ marks = [] }) => marks),
   headOf: (seen) => candidates(seen)[0]?.identity.answerHead ?? 0,
+  wordsOf: (seen) => candidates(seen)[0]?.identity.wordsOf,
 }
 
 /** What this rescue sheet is about, where a second programmer brings it back. */

@@ -27,6 +27,9 @@ const factNames: Record<FactName, true> = {
   core: true,
   'debug-port': true,
   'target-voltage': true,
+  hardware: true,
+  'firmware-date': true,
+  mac: true,
 }
 
 export const text = z.string().check(z.maxLength(4000))

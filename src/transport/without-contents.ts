@@ -24,12 +24,14 @@ export interface OwnWords {
   readonly marks: readonly string[]
   /** How many bytes of each answer are the device's own words. */
   readonly headOf: (seen: Seen) => AnswerHead
+  /** Which of them, where that says more. */
+  readonly wordsOf?: (seen: Seen) => ((answer: Uint8Array) => Uint8Array) | undefined
 }
 const nothing: OwnWords = { marks: [], headOf: () => 0 }
 
 export function withoutContents(
   { wires, events, dropped }: Recorded,
-  { marks, headOf }: OwnWords = nothing,
+  { marks, headOf, wordsOf }: OwnWords = nothing,
 ): Recorded {
   const heads = new Map(wires.map(({ wire, seen }) => [wire, headOf(seen)]))
   /** On each wire, what was said last. */
@@ -38,6 +40,7 @@ export function withoutContents(
     const head = heads.get(wire) ?? 0
     return typeof head === 'number' ? head : head(said.get(wire) ?? new Uint8Array())
   }
+  const words = new Map(wires.map(({ wire, seen }) => [wire, wordsOf?.(seen)]))
   const ownSerial = (seen: Seen) =>
     'serial' in seen && !marks.includes(seen.serial ?? '') ? seen.serial : undefined
   const serialOf = new Map(wires.map(({ wire, seen }) => [wire, ownSerial(seen)]))
@@ -64,11 +67,19 @@ export function withoutContents(
     })),
     events: events.map((event) =>
       'bytes' in event && isOwn(event)
-        ? { ...event, bytes: emptied(event, ends.has(event), marks, headAt(event.wire)) }
+        ? {
+            ...event,
+            bytes:
+              (isAnswer(event) ? words.get(event.wire) : undefined)?.(event.bytes) ??
+              emptied(event, ends.has(event), marks, headAt(event.wire)),
+          }
         : event,
     ),
   }
 }
+
+const isAnswer = (event: Said): boolean =>
+  event.kind === 'usb' && event.direction === 'in' && event.setup === undefined
 
 /** `isEnd`: its last byte is not of what was asked for. `head`: so many bytes of it are not either. */
 function emptied(event: Said, isEnd: boolean, marks: readonly string[], head: number): Uint8Array {

@@ -19,6 +19,7 @@ const jobs = [
   'picoboot:pico',
   'stm32-uart:stm32f030',
   'cmsis-dap:stm32f103',
+  'jlink:v9-stm32f103',
 ]
 
 /** As large as a USBasp's firmware. */

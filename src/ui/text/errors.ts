@@ -420,14 +420,19 @@ const mismatch = ({ memory, address, expected, found, count: differing }: Mismat
 const misread: Record<Way['by'], readonly (() => string)[]> = {
   isp: [m.error_backup_now_contact, m.error_backup_now_slow, m.error_backup_now_running],
   swd: [m.error_backup_now_contact, m.error_backup_now_slow, m.error_backup_now_swd],
+  jtag: [m.error_backup_now_contact, m.error_backup_now_slow, m.error_backup_now_jtag],
+  configuration: [m.error_backup_now_cable],
   bootloader: [m.error_backup_now_cable],
 }
 
+/** Only a cable leads there. */
+const hasNoWires = (by: Situation['by']): boolean => by === 'bootloader' || by === 'configuration'
+
 /** A boot loader has no speed that could be lowered, and often no wires but its cable. */
 const afterCause = ({ by }: Situation): Record<LikelyCause, () => string> => ({
-  'bad-contact': by === 'bootloader' ? m.error_verify_now_cable : m.error_verify_now_contact,
+  'bad-contact': hasNoWires(by) ? m.error_verify_now_cable : m.error_verify_now_contact,
   changing: m.error_verify_now_changing,
-  'not-written': by === 'bootloader' ? m.error_verify_now_cable : m.error_verify_now_blank,
+  'not-written': hasNoWires(by) ? m.error_verify_now_cable : m.error_verify_now_blank,
   'not-erased': m.error_verify_now_erase,
   'stuck-bit': m.error_verify_now_cell,
 })

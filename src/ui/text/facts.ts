@@ -37,6 +37,9 @@ const facts: Record<FactName, Term> = {
   core: { name: m.fact_core, help: m.fact_help_core },
   'debug-port': { name: m.fact_debug_port, help: m.fact_help_debug_port },
   'target-voltage': { name: m.fact_target_voltage, help: m.fact_help_target_voltage },
+  hardware: { name: m.fact_hardware, help: m.fact_help_hardware },
+  'firmware-date': { name: m.fact_firmware_date, help: m.fact_help_firmware_date },
+  mac: { name: m.fact_mac, help: m.fact_help_mac },
 }
 
 const memories: Record<MemoryId, Term> = {

@@ -144,6 +144,10 @@ const ways: Record<`${WayView['to']} by ${WayView['by']}`, () => string> = {
   'itself by isp': m.way_itself_isp,
   'target by swd': m.way_target_swd,
   'itself by swd': m.way_itself_swd,
+  'target by jtag': m.way_target_jtag,
+  'itself by jtag': m.way_itself_jtag,
+  'itself by configuration': m.way_itself_configuration,
+  'target by configuration': m.way_itself_configuration,
   'itself by bootloader': m.way_itself_bootloader,
   'target by bootloader': m.way_target_bootloader,
 }

@@ -92,6 +92,21 @@ const texts = {
     what: m.notice_flash_size_unknown(),
     help: m.notice_flash_size_unknown_help(),
   }),
+  'jlink-firmware': () => ({ what: m.notice_jlink_firmware(), help: m.notice_jlink_firmware_help() }),
+  'jlink-clone': () => ({ what: m.notice_jlink_clone(), help: m.notice_jlink_clone_help() }),
+  'jlink-windows': () => ({ what: m.notice_jlink_windows(), help: m.notice_jlink_windows_help() }),
+  'jlink-serial-only': () => ({
+    what: m.notice_jlink_serial_only(),
+    help: m.notice_jlink_serial_only_help(),
+  }),
+  'jlink-no-firmware': () => ({
+    what: m.notice_jlink_no_firmware(),
+    help: m.notice_jlink_no_firmware_help(),
+  }),
+  'no-target-voltage': () => ({
+    what: m.notice_no_target_voltage(),
+    help: m.notice_no_target_voltage_help(),
+  }),
   'rescue-chip': ({ name = '', chip = '' }) => ({
     what: m.notice_rescue_chip({ name, chip }),
     help: m.notice_rescue_chip_help(),

@@ -28,6 +28,8 @@ const others: Readonly<Record<string, () => string>> = {
   'usbasp:attiny13': m.practice_usbasp_attiny13,
   'cmsis-dap:stm32f103': m.practice_debug_probe,
   'cmsis-dap:daplink-hid': m.practice_daplink_hid,
+  'jlink:v9-stm32f103': m.practice_jlink_v9,
+  'jlink:v4-stm32f103': m.practice_jlink_v4,
   'dfu:stm32f072': m.practice_stm32f072,
   'dfu:stm32f405': m.practice_stm32f405,
   'stm32-uart:stm32f103': m.practice_stm32f103_uart,

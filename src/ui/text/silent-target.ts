@@ -77,7 +77,9 @@ const toolHelp: Readonly<Record<string, ToolHelp>> = {
   'cmsis-dap': debugWiresHelp,
   stlink: debugWiresHelp,
 }
-export const toolOf = ({ tool = '' }: TargetSituation): ToolHelp => toolHelp[tool] ?? usbaspHelp
+const probes: readonly string[] = ['jlink']
+export const toolOf = ({ tool = '' }: TargetSituation): ToolHelp =>
+  toolHelp[probes.includes(tool) ? 'cmsis-dap' : tool] ?? usbaspHelp
 
 /** `happened`: unless new fuses may be why. */
 export function silentTarget(situation: TargetSituation, happened: string): SilentTarget {

@@ -649,6 +649,8 @@ describe('a notice', () => {
     'pages-unknown': [{}],
     'generic-serial': [{}],
     'other-protocol': [{ protocol: 'STK500v2' }],
+    ...{ 'jlink-firmware': [{}], 'jlink-clone': [{}], 'jlink-windows': [{}] },
+    ...{ 'jlink-serial-only': [{}], 'jlink-no-firmware': [{}], 'no-target-voltage': [{}] },
     'rescue-chip': [{ name: 'USBasp', chip: 'ATmega8' }],
     'rescue-other-chip': [{ name: 'USBasp', chip: 'ATtiny13', chips: 'ATmega8, ATmega88' }],
   }
@@ -861,6 +863,7 @@ describe('words', () => {
     ...{ signature: true, fuses: true, lock: true, calibration: true, clock: true, speed: true, baud: true },
     ...{ bootloader: true, sectors: true, protocol: true, core: true, 'debug-port': true },
     'target-voltage': true,
+    ...{ hardware: true, 'firmware-date': true, mac: true },
   }
   test.each(Object.keys(facts) as FactName[])('the fact %s has a name and an explanation', (name) => {
     inBoth(() => factName(name))
@@ -868,7 +871,7 @@ describe('words', () => {
     expect(de).not.toBe(en)
   })
 
-  test.each(['flash', 'eeprom', 'fuses', 'lock', 'calibration', 'signature'] satisfies MemoryId[])(
+  test.each(['flash', 'eeprom', 'fuses', 'lock', 'calibration', 'signature', 'config'] satisfies MemoryId[])(
     'the memory %s has a name and an explanation, also when it cannot be read',
     (memory) => {
       inBoth(() => memoryName(memory))
