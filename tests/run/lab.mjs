@@ -26,6 +26,7 @@ const needed = {
   'dfu-programmer': '/usr/bin/dfu-programmer',
   stm32flash: '/usr/bin/stm32flash',
   openocd: '/usr/bin/openocd',
+  'stlink-tools': '/usr/bin/st-flash',
   binutils: '/usr/bin/objcopy',
   procps: '/usr/bin/pgrep',
   xvfb: '/usr/bin/Xvfb',
