@@ -216,9 +216,17 @@ class StLinkMemory implements TargetMemory {
     for (let at = 0; at < words.length; at += most) await this.#writeRow(words.slice(at, at + most), ctx)
   }
 
-  async #readWord(address: number, ctx: Context): Promise<Uint8Array> {
-    const during = `reading ${hex(address, 8)}`
-    const answer = await this.#session.askPatiently(readDebugReg(address), wordBytes, during, ctx)
+  async readRegister(index: number, ctx: Context): Promise<number> {
+    const question = frame(Command.Debug, Debug.ReadReg, index)
+    return new ByteReader(await this.#word(question, 'reading its registers', ctx)).u32le()
+  }
+
+  #readWord(address: number, ctx: Context): Promise<Uint8Array> {
+    return this.#word(readDebugReg(address), `reading ${hex(address, 8)}`, ctx)
+  }
+
+  async #word(question: Uint8Array, during: string, ctx: Context): Promise<Uint8Array> {
+    const answer = await this.#session.askPatiently(question, wordBytes, during, ctx)
     await this.#check(answer[0] ?? 0, during, ctx)
     return answer.subarray(4)
   }

@@ -32,7 +32,7 @@ const haltMs = 1000
 const resetMs = 1000
 const registerMs = 100
 const pollMs = 1
-const mostPollMs = 5
+const mostPollMs = 2
 
 /** What a routine begins with; r0 is the first of `arguments`. */
 export interface Routine {
@@ -138,6 +138,7 @@ export class CortexM {
   }
 
   async readRegister(index: number, ctx: Context): Promise<number> {
+    if (this.#memory.readRegister) return this.#memory.readRegister(index, ctx)
     await this.#memory.writeWords([[Register.Dcrsr, index]], ctx)
     await this.#until(Status.RegisterReady, 'reading its registers', registerMs, ctx)
     return readWord(this.#memory, Register.Dcrdr, ctx)

@@ -3,7 +3,7 @@
  * a routine in RAM, which takes halfwords as fast as the flash does. Sources: ST, PM0075 ("STM32F10xxx Flash programming");
  * RM0091, chapters 3 and 4 (STM32F0: levels of protection, OBL_LAUNCH).
  */
-import { hex, isBlank, lengthBeforeBlank } from '#core/bytes.ts'
+import { hex, lengthBeforeBlank } from '#core/bytes.ts'
 import type { Context } from '#core/context.ts'
 import type { Range } from '#core/programmer.ts'
 import { FlashError } from '#core/errors.ts'
@@ -24,7 +24,6 @@ const Register = {
   WriteProtection: fpec + 0x20,
 } as const
 const Control = {
-  Program: 0x01,
   PageErase: 0x02,
   OptionProgram: 0x10,
   OptionErase: 0x20,
@@ -54,19 +53,25 @@ const eraseMs = 1000
 const halfwordMs = 1
 
 /**
- * r0 source, r1 destination, r2 how many halfwords, r3 the controller, with PG set. Ends at its breakpoint: r2 is 0, or so
- * many are left; r4 is the status register then.
+ * Started while a page is being erased, it waits for that by itself. r0 source, r1 destination, r2 how many halfwords, r3
+ * the controller. Ends at its breakpoint: r2 is 0, or so many are left; r4 is the status register then.
  *
+ *     wait: ldr r4, [r3, #12]; movs r5, #1; tst r4, r5; bne wait
+ *           movs r5, #0x14; tst r4, r5; bne end
+ *           movs r5, #1; str r5, [r3, #16]
  *     next: ldrh r4, [r0]; strh r4, [r1]; adds r0, #2; adds r1, #2
  *     busy: ldr r4, [r3, #12]; movs r5, #1; tst r4, r5; bne busy
  *           movs r5, #0x14; tst r4, r5; bne end; subs r2, #1; bne next
- *     end:  bkpt
+ *     end:  bkpt; bkpt
  */
 const routine = Uint8Array.from([
+  ...[0xdc, 0x68, 0x01, 0x25, 0x2c, 0x42, 0xfb, 0xd1],
+  ...[0x14, 0x25, 0x2c, 0x42, 0x0e, 0xd1],
+  ...[0x01, 0x25, 0x1d, 0x61],
   ...[0x04, 0x88, 0x0c, 0x80, 0x02, 0x30, 0x02, 0x31],
   ...[0xdc, 0x68, 0x01, 0x25, 0x2c, 0x42, 0xfb, 0xd1],
   ...[0x14, 0x25, 0x2c, 0x42, 0x01, 0xd1, 0x01, 0x3a, 0xf2, 0xd1],
-  ...[0x00, 0xbe],
+  ...[0x00, 0xbe, 0x00, 0xbe],
 ])
 
 const places = {
@@ -103,7 +108,8 @@ export class FpecFlash implements Stm32Flash {
   }
 
   /**
-   * A whole page: erased, and programmed where it is not to be blank. The core is halted.
+   * A whole page: erased, and programmed where it is not to be blank. The core is halted. The controller stays open until
+   * the reset that comes when the chip is let go.
    * @throws `write-protected` · `device-refused` with the status register
    */
   async replace({ address }: Range, bytes: Uint8Array, ctx: Context): Promise<void> {
@@ -119,10 +125,9 @@ export class FpecFlash implements Stm32Flash {
       ctx,
     )
     const count = (lengthBeforeBlank(bytes) + 1) >> 1
-    if (!isBlank(bytes)) await this.#routine.bring(bytes.subarray(0, count * 2), ctx) // while it erases
-    await this.#untilReady(`erasing ${hex(address, 8)}`, ctx)
-    if (count > 0) await this.#program(address, count, ctx)
-    await this.#memory.writeWords([[Register.Control, Control.Lock]], ctx)
+    if (count === 0) return this.#untilReady(`erasing ${hex(address, 8)}`, ctx)
+    await this.#routine.bring(bytes.subarray(0, count * 2), ctx) // while it erases
+    await this.#program(address, count, ctx)
   }
 
   /**
@@ -167,18 +172,13 @@ export class FpecFlash implements Stm32Flash {
   }
 
   async #program(address: number, count: number, ctx: Context): Promise<void> {
-    await this.#memory.writeWords([[Register.Control, Control.Program]], ctx)
     const timeoutMs = eraseMs + count * halfwordMs
-    const [left = 0, status = 0] = await this.#routine.run(
-      [buffer, address, count, fpec],
-      timeoutMs,
-      [2, 4],
-      ctx,
-    )
+    const [left = 0] = await this.#routine.run([buffer, address, count, fpec], timeoutMs, [2], ctx)
     if (left === 0) return
     this.#routine.forget()
+    const status = await this.#core.readRegister(4, ctx)
     await this.#memory.writeWords([[Register.Control, Control.Lock]], ctx)
-    this.#refuse(`programming ${hex(address, 8)}`, status)
+    this.#refuse(`replacing ${hex(address, 8)}`, status)
   }
 
   async #unlock(ctx: Context): Promise<void> {

@@ -17,6 +17,8 @@ export interface TargetMemory {
   read(address: number, length: number, ctx: Context, width?: Width): Promise<Uint8Array>
   /** The same for writing. */
   write(address: number, bytes: Uint8Array, ctx: Context, width?: Width): Promise<void>
+  /** A register of its core, which is halted, by DCRSR's numbers; absent: the probe has no command of its own for it. */
+  readRegister?(index: number, ctx: Context): Promise<number>
   /** Words at single addresses, in order: registers. */
   writeWords(words: readonly (readonly [address: number, value: number])[], ctx: Context): Promise<void>
 }
