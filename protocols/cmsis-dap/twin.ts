@@ -2,6 +2,7 @@
  * The shelf of CMSIS-DAP probes, each with a chip at its debug wires. Sources: as `twin-probe.ts` and `twin-descriptors.ts`.
  */
 import type { Dials, TwinPatient, TwinSetup, TwinShelf, TwinVariant, UsbTwin } from '#bench/twin.ts'
+import { TwinNrf52 } from '#bench/twin-nrf52.ts'
 import { TwinStm32f0 } from '#bench/twin-stm32f0.ts'
 import { TwinStm32f1 } from '#bench/twin-stm32f1.ts'
 import { TwinStm32f4 } from '#bench/twin-stm32f4.ts'
@@ -90,5 +91,10 @@ export default {
     'STM32F730x8 (64 KiB)',
     flashDials,
     (dials) => new TwinStm32f7({ dials, kib: 64, flash: program(programBytes) }),
+  ),
+  nrf52820: behindDebugProbe(
+    'nRF52820 (256 KiB)',
+    flashDials,
+    (dials) => new TwinNrf52({ dials, flash: practiceProgram(0, programBytes) }),
   ),
 } satisfies TwinShelf

@@ -52,6 +52,8 @@ export class ArmBus {
   catchUp: () => void = () => undefined
   /** nRESET is low: the debugger reaches the private space, and nothing below it. */
   isHeld = false
+  /** Access port protection: the debugger reaches nothing at all. */
+  isClosed: () => boolean = () => false
   readonly #regions: Region[]
   #last: Region | undefined
   #code: Region | undefined
@@ -69,11 +71,13 @@ export class ArmBus {
 
   read(address: number, width: Width, master: Master = 'core'): number | undefined {
     if (this.isHeld && address < privateSpace) return undefined
+    if (master === 'debugger' && this.isClosed()) return undefined
     return this.#regionOf(address)?.read(address, width, master)
   }
 
   write(address: number, width: Width, value: number, master: Master = 'core'): boolean {
     if (this.isHeld && address < privateSpace) return false
+    if (master === 'debugger' && this.isClosed()) return false
     return this.#regionOf(address)?.write(address, width, value, master) ?? false
   }
 

@@ -1,6 +1,20 @@
 /** A MEM-AP: memory as a debugger reaches it (ADIv5, chapter B7/C2). It knows the bus, and nothing of the wire. */
 import type { ArmBus, Width } from './twin-arm-bus.ts'
 
+/** What is behind APSEL. */
+export interface Ap {
+  /** Its last access has not ended. */
+  readonly isBusy: boolean
+  /** DAPABORT. */
+  abort(): void
+  /** Power-on. */
+  reset(): void
+  /** The register at `address` (0 to FC); undefined: an error. */
+  read(address: number): number | undefined
+  /** False: an error. */
+  write(address: number, value: number): boolean
+}
+
 export interface AccessPort {
   /** E.g. 1477_0011: AHB-AP of a Cortex-M3. */
   readonly idr: number
@@ -18,7 +32,7 @@ const cswAtReset = 0x4380_0042
 
 const Increment = { Off: 0, Single: 1, Packed: 2 } as const
 
-export class MemAp {
+export class MemAp implements Ap {
   readonly #port: AccessPort
   #csw = cswAtReset
   #tar = 0

@@ -5,7 +5,7 @@
  * starts as JTAG, a line reset comes before everything, and a sticky error stays until it is cleared.
  */
 import { fromHex } from '#core/bytes.ts'
-import { MemAp, type AccessPort } from './twin-mem-ap.ts'
+import { MemAp, type AccessPort, type Ap } from './twin-mem-ap.ts'
 
 /** Acknowledge as on the wire (ADIv5, B4.2). */
 export const Ack = { Ok: 1, Wait: 2, Fault: 4, None: 7 } as const
@@ -37,7 +37,7 @@ export interface SwdPortOptions {
   /** Of a DPv2 that shares its wires: TARGETID with its instance in 31:28. It starts dormant, and knows no JTAG. */
   readonly targetSelect?: number
   /** By their number, APSEL; further ones read as 0. */
-  readonly aps: readonly AccessPort[]
+  readonly aps: readonly (AccessPort | Ap)[]
   /** CDBGPWRUPREQ was set, or taken back. */
   readonly onPowerRequest?: (isOn: boolean) => void
   /** nRESET of the chip. */
@@ -86,7 +86,7 @@ export class SwdPort implements TwinSwd {
   /** So many of the next accesses that an AP has to do with are answered with WAIT. */
   waits = 0
   readonly #options: SwdPortOptions
-  readonly #aps: readonly MemAp[]
+  readonly #aps: readonly Ap[]
   #isPowered = true
   #state: State
   readonly #wakeUp = new WakeUp()
@@ -104,7 +104,7 @@ export class SwdPort implements TwinSwd {
   constructor(options: SwdPortOptions) {
     this.#options = options
     this.#state = this.#initial
-    this.#aps = options.aps.map((ap) => new MemAp(ap))
+    this.#aps = options.aps.map((ap) => ('bus' in ap ? new MemAp(ap) : ap))
   }
 
   get #initial(): State {

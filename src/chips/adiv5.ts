@@ -6,7 +6,7 @@ import { hex } from '#core/bytes.ts'
 import type { Context } from '#core/context.ts'
 import { FlashError } from '#core/errors.ts'
 import type { Access, DebugPort } from './debug-port.ts'
-import type { ArmProbe, TargetMemory, Width } from './target-memory.ts'
+import type { AccessPorts, ArmProbe, TargetMemory, Width } from './target-memory.ts'
 
 const Dp = { Idr: 0, Abort: 0, ControlStatus: 4, Select: 8 } as const
 const Ap = { ControlStatus: 0x0, Address: 0x4, Data: 0xc } as const
@@ -53,6 +53,16 @@ export const viaDebugPort = (port: DebugPort): ArmProbe => ({
 
 class MemAp implements TargetMemory {
   readonly idcode: number
+  readonly accessPorts: AccessPorts = {
+    read: async (port, register, ctx) => {
+      const access = { isAp: true, address: register & 0xc, read: 1 }
+      const [word] = await this.#select(port, register, access, ctx)
+      return word ?? 0
+    },
+    write: async (port, register, value, ctx) => {
+      await this.#select(port, register, ap(register & 0xc, value), ctx)
+    },
+  }
   readonly #port: DebugPort
   /** As it was written last; undefined: nobody knows. */
   #csw: number | undefined
@@ -128,6 +138,13 @@ class MemAp implements TargetMemory {
     await this.#run(`writing ${hex(words[0]?.[0] ?? 0, 8)}`, row, ctx)
   }
 
+  /** One access elsewhere; the memory's port is the selected one at all other times. */
+  async #select(port: number, register: number, access: Access, ctx: Context): Promise<Uint32Array> {
+    const during = `asking access port ${String(port)}`
+    const selected = ((port << 24) | (register & 0xf0)) >>> 0
+    return this.#run(during, [dp(Dp.Select, selected), access, dp(Dp.Select, 0)], ctx)
+  }
+
   #towards(address: number, width: Width): Access[] {
     const csw = cswFixed | incrementSingle | cswSize[width]
     const isSet = this.#csw === csw
@@ -144,7 +161,10 @@ class MemAp implements TargetMemory {
       if (!isThere) throw new FlashError('target-missing', { tried: ['SWD'] })
       const clear = dp(Dp.Abort, clearErrors | (ack === 'wait' ? abortTransfer : 0))
       // whoever was lost may have lost its power
-      await this.#port.transfer(ack === 'none' ? [clear, dp(Dp.Select, 0), this.#wanted] : [clear], ctx)
+      await this.#port.transfer(
+        ack === 'none' ? [clear, dp(Dp.Select, 0), this.#wanted] : [clear, dp(Dp.Select, 0)],
+        ctx,
+      )
       const status = `SWD ${ack.toUpperCase()}`
       if (ack === 'fault') throw new FlashError('device-refused', { during, status })
       throw new FlashError('unexpected-answer', { during, found: status }) // once more it may be another one

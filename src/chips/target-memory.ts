@@ -21,11 +21,20 @@ export interface TargetMemory {
   readRegister?(index: number, ctx: Context): Promise<number>
   /** Words at single addresses, in order: registers. */
   writeWords(words: readonly (readonly [address: number, value: number])[], ctx: Context): Promise<void>
+  /** Absent: this probe does not reach them. */
+  readonly accessPorts?: AccessPorts
 }
 
 export async function readWord(memory: TargetMemory, address: number, ctx: Context): Promise<number> {
   const bytes = await memory.read(address, 4, ctx)
   return new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength).getUint32(0, true)
+}
+
+/** Access ports besides the one that the memory is behind, register by register. */
+export interface AccessPorts {
+  /** @throws `device-refused` where there is an error behind it */
+  read(port: number, register: number, ctx: Context): Promise<number>
+  write(port: number, register: number, value: number, ctx: Context): Promise<void>
 }
 
 /** What leads to a chip: a probe that has its lines. */

@@ -1,11 +1,11 @@
-/** OpenOCD, as Debian ships it: an STM32F103 through a CMSIS-DAP probe, with OpenOCD's own flash loader on the chip's core. */
+/** OpenOCD, as Debian ships it: chips of several families through a CMSIS-DAP probe, with OpenOCD's own flash loaders on their cores. */
 import assert from 'node:assert/strict'
 import { equal, isBlank } from '#core/bytes.ts'
 import type { LabCase } from './lab-case.ts'
 
-const openocd = (commands: string): string =>
+const openocd = (commands: string, target = 'stm32f1x'): string =>
   `openocd -f interface/cmsis-dap.cfg -c 'transport select swd; adapter speed 1000; cmsis_dap_backend usb_bulk' \
-    -f target/stm32f1x.cfg -c 'init; ${commands}; shutdown' 2>&1`
+    -f target/${target}.cfg -c 'init; ${commands}; shutdown' 2>&1`
 
 const whole: LabCase = {
   name: 'OpenOCD, cmsis-dap:stm32f103: reads, writes, verifies and starts the whole flash',
@@ -44,4 +44,53 @@ const unlocked: LabCase = {
   },
 }
 
-export default [whole, unlocked]
+/** A few KiB at the beginning and across a border of sectors, so that it is short. */
+const stm32f4: LabCase = {
+  name: 'OpenOCD, cmsis-dap:stm32f410: writes, verifies and reads sectors',
+  twins: [{ id: 'cmsis-dap:stm32f410' }],
+  async run({ guest, twins: [twin], random }) {
+    assert(twin)
+    const program = random(5000)
+    await guest.put('/tmp/flash.bin', program)
+    const said = await guest.do(
+      openocd(
+        `reset halt; flash write_image erase /tmp/flash.bin 0x08003000 bin; verify_image /tmp/flash.bin 0x08003000 bin;
+        dump_image /tmp/is.bin 0x08003000 5000; reset run`.replaceAll('\n', ' '),
+        'stm32f4x',
+      ),
+      120_000,
+    )
+    assert.match(said, /SWD DPIDR 0x2ba01477/)
+    assert(equal(await guest.get('/tmp/is.bin'), program), 'OpenOCD read something else')
+    assert(
+      equal(twin.memory('flash').subarray(0x3000, 0x3000 + 5000), program),
+      'the flash is not what was written',
+    )
+  },
+}
+
+const nrf52: LabCase = {
+  name: 'OpenOCD, cmsis-dap:nrf52820: writes, verifies and reads pages',
+  twins: [{ id: 'cmsis-dap:nrf52820' }],
+  async run({ guest, twins: [twin], random }) {
+    assert(twin)
+    const program = random(6000)
+    await guest.put('/tmp/flash.bin', program)
+    const said = await guest.do(
+      openocd(
+        `reset halt; flash write_image erase /tmp/flash.bin 0x3000 bin; verify_image /tmp/flash.bin 0x3000 bin;
+        dump_image /tmp/is.bin 0x3000 6000; reset run`.replaceAll('\n', ' '),
+        'nrf52',
+      ),
+      120_000,
+    )
+    assert.match(said, /nRF52820/)
+    assert(equal(await guest.get('/tmp/is.bin'), program), 'OpenOCD read something else')
+    assert(
+      equal(twin.memory('flash').subarray(0x3000, 0x3000 + 6000), program),
+      'the flash is not what was written',
+    )
+  },
+}
+
+export default [whole, unlocked, stm32f4, nrf52]
