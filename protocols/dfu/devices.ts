@@ -97,6 +97,14 @@ export function parseProduct(product: string): { hardware: string; version: stri
   return found ? { hardware: found[1] ?? '', version: found[2] ?? '' } : undefined
 }
 
+/** On the hardware of an ST-Link, below ST's own boot loader: what it comes back as is that one, a V2's or a V3's. */
+export const stLinkLoaders: readonly UsbIds[] = [
+  { vendorId: 0x0483, productId: 0x3748 },
+  { vendorId: 0x0483, productId: 0x374d },
+]
+export const isOnStLink = ({ product }: Pick<SeenUsb, 'product'>): boolean =>
+  /st-?link/i.test(parseProduct(product ?? '')?.hardware ?? '')
+
 export const findDevice = (vendorId: number, productId: number): KnownDevice | undefined =>
   known[usbId(vendorId, productId)]
 

@@ -9,7 +9,7 @@ import type { Driver, Fact, Programmer, Recognition, Restart, Way } from '#core/
 import type { UsbLink } from '#transport/links.ts'
 import { readConfiguration, readString, textOf } from '#transport/usb-descriptors.ts'
 import { dfuClass, findDfuInterface, type DfuInterface } from './descriptors.ts'
-import { findDevice, riscvFlash, type KnownDevice } from './devices.ts'
+import { findDevice, isOnStLink, riscvFlash, stLinkLoaders, type KnownDevice } from './devices.ts'
 import { parseLayout, type Layout } from './layout.ts'
 import { DfuSession } from './session.ts'
 import { DfusePatient, type Region } from './dfuse-patient.ts'
@@ -69,7 +69,7 @@ function flipWay(link: UsbLink, { number, functional }: DfuInterface, chip: stri
 /** By DETACH; unknown devices come back as anything that is in DFU mode. */
 const restartOf = (link: UsbLink, { number, functional }: DfuInterface, known?: KnownDevice): Restart => ({
   link: 'usb',
-  as: [known?.becomes ?? dfuClass],
+  as: isOnStLink(link.seen) ? stLinkLoaders : [known?.becomes ?? dfuClass],
   run: (ctx) =>
     new DfuSession(link, { number, transferBytes: leastTransferBytes }).detach(
       functional?.willDetach === true,

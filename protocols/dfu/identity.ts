@@ -51,16 +51,13 @@ export default {
     const mode = seen.vendorId === atmel ? known && 'bootloader' : modeOf(seen)
     if (!mode) return undefined
     const model = known?.model ?? seen.product ?? 'DFU'
-    // On the hardware of an ST-Link, what it comes back as is that one's own boot loader.
-    const isOnStLink =
-      mode === 'application' && /st-?link/i.test(parseProduct(seen.product ?? '')?.hardware ?? '')
     return {
       model,
       mode,
       confidence: known ? 'certain' : 'likely',
-      usable: !isOnStLink,
+      usable: true,
       facts: facts(seen, model, mode),
-      notices: isOnStLink ? [{ code: 'other-protocol', level: 'info', values: { protocol: 'ST-Link' } }] : [],
+      notices: [],
     }
   },
   proven: {

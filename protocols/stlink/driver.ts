@@ -15,6 +15,7 @@ import {
   swdDivisors,
   versionName,
 } from './packets.ts'
+import { ownWay } from './loader-way.ts'
 import { StLinkProbe } from './probe.ts'
 import { StLinkSession, type Greeting } from './session.ts'
 
@@ -30,6 +31,7 @@ async function open(link: UsbLink, seen: Recognition, ctx: Context): Promise<Pro
   ctx.log(`mode ${String(greeting.mode)}, boot loader protocol ${String(greeting.loader)}`)
   const firmware: Fact = { name: 'firmware', value: versionName(version), source: 'GET_VERSION' }
   const target = await targetWay(session, greeting)
+  const own = await ownWay(session, greeting)
   const isOld = !abilitiesOf(version).reachesTargets
   const tooOld: Notice = {
     ...{ code: 'firmware-too-old', level: 'warning' },
@@ -37,9 +39,10 @@ async function open(link: UsbLink, seen: Recognition, ctx: Context): Promise<Pro
   }
   return {
     facts: [...seen.facts, firmware],
-    notices: [...seen.notices, ...(isOld ? [tooOld] : [])],
+    notices: [...seen.notices, ...(isOld ? [tooOld] : []), ...own.notices],
     gone: link.gone,
-    ways: target ? [target] : [],
+    ways: [...(target ? [target] : []), ...own.ways],
+    ...(own.restart && { restart: own.restart }),
     [Symbol.asyncDispose]: () => link[Symbol.asyncDispose](),
   }
 }

@@ -51,6 +51,11 @@ export const models: Readonly<Record<number, Model>> = {
 const debugCommand = 0xf2
 const memoryReads = [0x07, 0x0c, 0x47]
 
+/** Whose answer ends with the number of its chip. */
+const dfuCommand = 0xf3
+const tellsWhoItIs = 0x08
+const beforeItsUid = 8
+
 /** Older ones give 12 bytes of their number as they are: digits are made of them. */
 const serialBytes = 12
 export const serialOf = (said: string): string =>
@@ -66,7 +71,10 @@ export default {
   link: 'usb',
   filters: Object.keys(models).map((productId) => ({ vendorId: st, productId: Number(productId) })),
   toTarget: ['swd'],
-  answerHead: ([command = 0, op = 0]) => (command === debugCommand && memoryReads.includes(op) ? 0 : 64),
+  answerHead([command = 0, op = 0]) {
+    if (command === dfuCommand && op === tellsWhoItIs) return beforeItsUid
+    return command === debugCommand && memoryReads.includes(op) ? 0 : 64
+  },
   recognise(seen): Recognition | undefined {
     if (seen.link !== 'usb' || seen.vendorId !== st) return undefined
     const model = models[seen.productId]

@@ -19,6 +19,8 @@ export interface DeviceOptions {
   readonly speed: 'full' | 'high'
   /** What starts when it gets power; it may hand over to another by `runs`. */
   readonly starts: (device: StLinkTwin) => TwinProgram
+  /** What its power brings up instead, where its flash decides. */
+  readonly powersUpAs?: () => UsbTwin
   /** Of what is on its wires, too; undefined: there is none any more. */
   readonly onPower: (clock: Clock | undefined) => void
 }
@@ -48,6 +50,10 @@ export class StLinkTwin implements UsbTwin {
   /** Where it is plugged in, for who goes and comes back. */
   get bus(): TwinBus | undefined {
     return this.#bus
+  }
+
+  powersUpAs(): UsbTwin {
+    return this.#options.powersUpAs?.() ?? this
   }
 
   plugged(bus: TwinBus): void {

@@ -8,6 +8,7 @@ import { practiceProgram } from '#chips/cortex-m-program.ts'
 import { Command, dfuExit, Mode, type Version } from './packets.ts'
 import { Application } from './twin-application.ts'
 import { stLinkDescriptors, type Described } from './twin-descriptors.ts'
+import { ownVariants } from './twin-own.ts'
 import { StLinkTwin, type TwinProgram } from './twin-device.ts'
 
 const st = 0x0483
@@ -80,6 +81,7 @@ function waitingLoader(
 }
 
 export default {
+  ...ownVariants(versionOf),
   v2: variant({
     ...{ name: 'ST-Link V2', version: 'V2J37S7', kib: 64, loader: 1 },
     described: {

@@ -183,6 +183,10 @@ export type NoticeCode =
   | 'stlink-v3pwr' // answers as an ST-Link V3; nobody tried it here
   | 'stlink-v3pwr-loader' // its boot loader takes only what its maker signed
   | 'firmware-too-old' // a probe's, for reaching targets; values: version, needs
+  | 'stlink-replug' // a V2 in use: its boot loader is met right after it was plugged in
+  | 'stlink-v2-waits' // in its boot loader, each time that it gets power
+  | 'stlink-v3-for-good' // what ST's newer firmware does to a V3
+  | 'stlink-small' // how much fits; values: room, in KiB
   | 'flash-size-unknown' // a blank flash shows no size; the largest is taken
   | 'jlink-firmware' // nobody but SEGGER can change it
   | 'jlink-clone' // what a vendor's update may do to one

@@ -174,6 +174,7 @@ const checks: Record<CheckCode, Texts> = {
       'no-boot2': m.check_vectors_no_boot2,
       'image-block': m.check_vectors_block,
       'no-image-block': m.check_vectors_no_block,
+      stack: m.check_vectors_stack,
       stays: m.check_vectors_stays,
       partitioned: m.check_vectors_partitioned,
     },

@@ -88,6 +88,16 @@ const texts = {
     help: m.notice_hold_bootsel_help(),
     sheet: 'pico',
   }),
+  'stlink-replug': () => ({ what: m.notice_stlink_replug(), help: m.notice_stlink_replug_help() }),
+  'stlink-v2-waits': () => ({ what: m.notice_stlink_v2_waits(), help: m.notice_stlink_v2_waits_help() }),
+  'stlink-v3-for-good': () => ({
+    what: m.notice_stlink_v3_for_good(),
+    help: m.notice_stlink_v3_for_good_help(),
+  }),
+  'stlink-small': ({ room = '' }) => ({
+    what: m.notice_stlink_small({ room }),
+    help: m.notice_stlink_small_help(),
+  }),
   'flash-size-unknown': () => ({
     what: m.notice_flash_size_unknown(),
     help: m.notice_flash_size_unknown_help(),
