@@ -6,6 +6,7 @@
 import { PracticeBench, type Plugged } from '#bench/bench.ts'
 import type { Dials } from '#bench/twin.ts'
 import { VirtualClock } from '#bench/virtual-clock.ts'
+import { blank } from '#core/bytes.ts'
 import { Context } from '#core/context.ts'
 import { FlashError } from '#core/errors.ts'
 import type { Contents, MemoryId, Patient, Programmer } from '#core/programmer.ts'
@@ -172,7 +173,7 @@ function firmwareFor({ memories }: Patient, kept: Memories): Contents {
   const wanted = new Map<MemoryId, { address: number; bytes: Uint8Array }[]>()
   for (const memory of memories) {
     const { id, address, length, pageBytes, reserved } = memory
-    const old = kept.get(id)
+    const old = memory.writeOnly ? blank(length) : kept.get(id) // which nobody can know
     if (!memory.program || !old || (id !== 'flash' && id !== 'eeprom')) continue
     const changed = (offset: number, bytes: number) => ({
       address: address + offset,
@@ -183,12 +184,14 @@ function firmwareFor({ memories }: Patient, kept: Memories): Contents {
       ? reserved.reduce((sum, range) => sum + range.length, 0)
       : 0
     const middle = (length >> 1) - ((length >> 1) % pageBytes)
-    wanted.set(
-      id,
-      id === 'flash'
-        ? [changed(first, Math.floor(pageBytes * 2.5)), changed(middle, pageBytes)]
-        : [changed(0, 3)],
-    )
+    if (memory.writeOnly) wanted.set(id, [changed(0, Math.floor(pageBytes * 2.5))])
+    else
+      wanted.set(
+        id,
+        id === 'flash'
+          ? [changed(first, Math.floor(pageBytes * 2.5)), changed(middle, pageBytes)]
+          : [changed(0, 3)],
+      )
   }
   return wanted
 }
