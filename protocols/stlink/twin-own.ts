@@ -33,7 +33,7 @@ interface Own {
 interface Hardware {
   readonly base: number
   readonly times: FlashTimes
-  sectors(from: number, to: number): Range[]
+  readonly sectors: (from: number, to: number) => Range[]
 }
 
 const row = (from: number, to: number, length: number): Range[] =>

@@ -74,11 +74,11 @@ describe.each(patients)('$id, $name', { timeout: 60_000 }, ({ id, has }) => {
     const ctx = new Context({ clock: rig.clock })
     const programmer = await openFirst(rig, ctx)
     const [way] = programmer.ways
-    let isWriteOnly = false
+    const flash = { isWriteOnly: false }
     const read = async () => {
       const patient = await way?.connect(ctx)
       if (!patient) throw new Error('no way')
-      isWriteOnly = patient.memories.some((memory) => memory.id === 'flash' && memory.writeOnly)
+      flash.isWriteOnly = patient.memories.some((memory) => memory.id === 'flash' && memory.writeOnly)
       const contents = await readContents(patient, ctx)
       await patient[Symbol.asyncDispose]()
       return contentsOf(contents)
@@ -86,7 +86,7 @@ describe.each(patients)('$id, $name', { timeout: 60_000 }, ({ id, has }) => {
     const first = await read()
     const isSame = (bytes: Uint8Array | undefined, other: Uint8Array | undefined) =>
       bytes && other ? equal(bytes, other) : bytes === other
-    expect(isSame(first.get('flash'), isWriteOnly ? undefined : before.get('flash'))).toBe(true)
+    expect(isSame(first.get('flash'), flash.isWriteOnly ? undefined : before.get('flash'))).toBe(true)
     const second = await read()
     expect([...second.keys()]).toEqual([...first.keys()])
     expect([...second].filter(([id, bytes]) => !isSame(bytes, first.get(id)))).toEqual([])
