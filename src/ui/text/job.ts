@@ -154,7 +154,10 @@ const ways: Record<`${WayView['to']} by ${WayView['by']}`, () => string> = {
 export const wayText = ({ to, by }: WayView): string => ways[`${to} by ${by}`]()
 
 /** The line whose clock it is, as it is printed beside the pin. */
-const clockLines: Readonly<Record<WayView['by'], string>> = { isp: 'SCK', swd: 'SWCLK', bootloader: '' }
+const clockLines: Readonly<Record<WayView['by'], string>> = {
+  ...{ isp: 'SCK', swd: 'SWCLK', jtag: 'TCK' },
+  ...{ bootloader: '', configuration: '' },
+}
 export const clockText = ({ by }: WayView): string => m.connect_speed({ line: clockLines[by] })
 
 /** `1.5 MHz`, `93.75 kHz`, `500 Hz`. */
