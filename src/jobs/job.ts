@@ -42,6 +42,7 @@ import {
   proveByReading,
   proveRunning,
   refuseBystander,
+  shownAs,
   unproven,
   type Before,
   type ProofResult,
@@ -710,7 +711,10 @@ export class Job {
 
   get #before(): Before {
     const flash = this.#kept.get('flash')
-    return this.view.firmware ?? (flash && isBlank(flash) ? 'blank' : undefined)
+    const { firmware, backup, seen } = this.view
+    if (firmware || !flash)
+      return firmware ?? (backup?.origin.way.to === 'itself' ? shownAs(seen) : undefined)
+    return isBlank(flash) ? 'blank' : undefined
   }
 
   /** So that what was written runs and can be asked; what does not go by itself is plugged in anew. */

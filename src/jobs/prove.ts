@@ -141,6 +141,24 @@ export async function proveRunning(
 /** What was in the patient; undefined: that is not known. */
 export type Before = KnownFirmware | 'blank' | undefined
 
+/** What it ran when it was met, as far as the bus tells; undefined: it was met in its boot loader. */
+export function shownAs(seen: readonly Seen[]): Before {
+  for (const one of seen) {
+    const [candidate] = candidates(one)
+    const { vendorId, productId } = one
+    const isRunning = candidate?.recognition.facts.some(
+      ({ name, value }) => name === 'mode' && value === 'application',
+    )
+    if (!candidate || !isRunning || vendorId === undefined || productId === undefined) continue
+    const { identity, recognition } = candidate
+    return {
+      ...{ family: identity.id, name: recognition.model, version: undefined, confidence: 'certain' },
+      ...{ evidence: [], appears: { link: one.link, vendorId, productId } },
+    }
+  }
+  return undefined
+}
+
 /** Whether the firmware before would have failed the same proof. */
 export function tellsApart({ appears: now }: KnownFirmware, before: Before): Distinct {
   if (before === 'blank') return 'yes'

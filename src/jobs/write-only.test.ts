@@ -1,0 +1,124 @@
+/** A programmer whose firmware is written and never read back: an ST-Link, by what it becomes. */
+import 'fake-indexeddb/auto'
+import { afterEach, beforeEach, expect, test } from 'vitest'
+import { practiceImages } from '#bench/practice-images.ts'
+import type { Attached } from '#transport/devices.ts'
+import { resultOf } from './certificate.ts'
+import { Job, type JobServices, type Wanted } from './job.ts'
+import { consents, TestHouse, wantedImage } from './test-job.ts'
+
+let house: TestHouse
+let services: JobServices
+beforeEach(async () => {
+  house = await TestHouse.open()
+  ;({ services } = house)
+})
+afterEach(() => house[Symbol.asyncDispose]())
+
+const theOne = () => house.theOne()
+const idOf = ({ seen }: Attached): string =>
+  `${(seen.vendorId ?? 0).toString(16)}:${(seen.productId ?? 0).toString(16)}`
+const practice = async (chip: string, name: RegExp): Promise<Wanted> =>
+  wantedImage((await practiceImages(undefined)).find((one) => one.chip === chip && name.test(one.name)))
+
+/** Told to start its boot loader where it can be, backed up as far as it gives anything, and its loss agreed to. */
+async function readyToChoose(job: Job): Promise<void> {
+  await job.connect(await theOne())
+  if (job.view.next === 'restart') {
+    await job.restart()
+    await job.resumeAfterReplug(await theOne())
+  }
+  await job.backUp()
+  expect(job.view).toMatchObject({
+    next: 'acknowledge',
+    unacknowledged: [{ memory: 'flash', reason: 'write-only' }],
+  })
+  await job.backUp({ acknowledged: job.view.unacknowledged })
+  expect(job.view).toMatchObject({ error: undefined, next: 'choose' })
+}
+
+async function written(job: Job, wanted: Wanted): Promise<void> {
+  await job.choose(wanted)
+  expect(job.view.checks?.filter(({ result }) => result === 'refused')).toEqual([])
+  expect(job.view.plan?.consequences).toContainEqual({
+    ...{ id: 'no-backup:flash', code: 'no-backup', typed: true, values: { memory: 'flash' } },
+  })
+  await job.write(consents(job))
+}
+
+test('a V2-1 in use becomes a Black Magic Probe, proven by what comes back, and an ST-Link again', async () => {
+  const plugged = await house.bench.plug('stlink:v2-1-old')
+  const there = new Job(services)
+  await readyToChoose(there)
+  expect(idOf(await theOne())).toBe('483:3748')
+  expect(there.view.backup?.memories.map(({ id, length }) => [id, length])).toEqual([
+    ['signature', 20],
+    ['config', 64],
+  ])
+  const blackMagic = await practice('ST-Link V2-1 (128 KiB)', /Black Magic/)
+  await written(there, blackMagic)
+  expect(there.view).toMatchObject({ error: undefined, next: 'prove', hasLeft: true, halfWritten: false })
+  const [segment] = blackMagic.contents.get('flash') ?? []
+  expect(plugged.memory('flash').subarray(0, segment?.bytes.length)).toEqual(segment?.bytes)
+  expect(idOf(await theOne())).toBe('1d50:6018')
+  await there.prove(await theOne())
+  expect(there.view).toMatchObject({ error: undefined, proof: { kind: 'running-version', distinct: 'yes' } })
+  const { proof, steps, written: said, after } = await house.certificateOf(there)
+  expect(resultOf({ proof, steps })).toEqual({ code: 'runs', isProven: true })
+  expect(said).toMatchObject({ verifiedBytes: 0 })
+  expect(after.memories).toMatchObject([{ id: 'flash', length: 40 * 1024 }])
+  await there.close()
+
+  const back = new Job(services)
+  await back.connect(await theOne())
+  expect(back.view).toMatchObject({ next: 'restart', programmer: { model: 'Black Magic Probe' } })
+  await readyToChoose(back)
+  await written(back, await practice('ST-Link V2-1 (128 KiB)', /V2J45/))
+  expect(idOf(await theOne())).toBe('483:374b')
+  await back.prove(await theOne())
+  expect(back.view).toMatchObject({
+    error: undefined,
+    proof: { kind: 'running-version', distinct: 'yes', found: expect.stringContaining('V2J45M31') as string },
+  })
+})
+
+test.each([
+  ['stlink:v2-own', 'ST-Link V2 (64 KiB)'],
+  ['stlink:v3-own', 'ST-Link V3 (512 KiB)'],
+])('%s takes open firmware and is proven by it', async (id, chip) => {
+  await house.bench.plug(id)
+  const job = new Job(services)
+  await readyToChoose(job)
+  await written(job, await practice(chip, /Black Magic/))
+  await job.prove(await theOne())
+  // what ran in it before, nobody saw
+  expect(job.view).toMatchObject({
+    error: undefined,
+    proof: { kind: 'running-version', distinct: 'unknown' },
+  })
+})
+
+test('one that is unplugged in the middle waits in its boot loader, and all of it is written again', async () => {
+  const plugged = await house.bench.plug('stlink:v2-1-old')
+  const job = new Job(services)
+  await readyToChoose(job)
+  plugged.faults = { unplugAt: 300 }
+  await written(job, await practice('ST-Link V2-1 (128 KiB)', /Black Magic/))
+  expect(job.view).toMatchObject({ halfWritten: true, next: 'replug' })
+  await plugged.replug()
+  expect(idOf(await theOne())).toBe('483:3748') // the page that it would start was blanked first
+  await job.resumeAfterReplug(await theOne())
+  expect(job.view).toMatchObject({ error: undefined, next: 'prove', hasLeft: true })
+  await job.prove(await theOne())
+  expect(job.view.proof?.kind).toBe('running-version')
+})
+
+test('another one of its kind is not taken for it, by the number of its chip', async () => {
+  const plugged = await house.bench.plug('stlink:v2-1-own')
+  const job = new Job(services)
+  await readyToChoose(job)
+  await plugged.unplug()
+  await house.bench.plug('stlink:v2-own')
+  await job.resumeAfterReplug(await theOne())
+  expect(job.view.error).toMatchObject({ code: 'target-changed' })
+})
