@@ -65,5 +65,10 @@ export default {
       facts: facts.flatMap(([name, value, source]) => (value ? [{ name, value, source }] : [])),
     }
   },
-  proven: { identify: ['twin'], backup: ['twin'], flash: ['twin'], verify: ['twin'] },
+  proven: {
+    identify: ['reference-tool', 'twin'],
+    backup: ['reference-tool', 'twin'],
+    flash: ['reference-tool', 'twin'],
+    verify: ['reference-tool', 'twin'],
+  },
 } satisfies Identity

@@ -48,6 +48,11 @@ const versionBytes = 112
 const whichNow = 0xfe
 const notEnoughMemory = 6
 const frameBytes = 16
+const register = 0x64
+const mostConnections = 16
+/** Process, host, two ids, handle, timestamp. */
+const entryBytes = 16
+const timestampBytes = 4
 const empty = new Uint8Array()
 
 export class JlinkTwin implements UsbTwin {
@@ -65,7 +70,7 @@ export class JlinkTwin implements UsbTwin {
   #waiting: () => void = () => undefined
   #interface: number = Interface.Jtag
   #hz = startHz
-  #connections = 0
+  readonly #connections = new Map<number, Uint8Array>()
 
   constructor(options: ProbeOptions) {
     this.#options = options
@@ -91,7 +96,7 @@ export class JlinkTwin implements UsbTwin {
     this.#answers = []
     this.#interface = Interface.Jtag
     this.#hz = startHz
-    this.#connections = 0
+    this.#connections.clear()
   }
 
   control(setup: SetupPacket): Promise<TwinAnswer> {
@@ -183,7 +188,7 @@ export class JlinkTwin implements UsbTwin {
         this.#setSpeed(read.u16le())
         return
       case Command.Register:
-        if (this.#has(Can.Register)) this.#say(this.#registration(read.u8()))
+        if (this.#has(Can.Register)) this.#say(this.#registration(read))
         return
       case Command.GetHardwareInfo: {
         const mask = read.u32le()
@@ -243,14 +248,25 @@ export class JlinkTwin implements UsbTwin {
     this.#hz = baseHz / Math.max(leastDivider, divider)
   }
 
-  /** One connection more or less, and all of them in a list. */
-  #registration(what: number): Uint8Array {
-    const register = 0x64
-    this.#connections = Math.max(0, this.#connections + (what === register ? 1 : -1))
-    const [handle, entryBytes] = [what === register ? this.#connections : 0, 16]
-    const answer = new Uint8Array(Math.max(registrationBytes, 8 + this.#connections * entryBytes))
-    answer.set(new ByteWriter().u16le(handle).u16le(this.#connections).u16le(entryBytes).u16le(0).done())
-    return answer
+  /** One connection more, or this one less, and all of them in a list. */
+  #registration(read: ByteReader): Uint8Array {
+    const isNew = read.u8() === register
+    const entry = read.bytes(entryBytes - timestampBytes).slice()
+    const [wanted = 0] = [entry.at(-2)]
+    const handle = isNew ? wanted || this.#freeHandle() : 0
+    if (!isNew) this.#connections.delete(wanted)
+    else if (handle > 0) this.#connections.set(handle, entry.with(entry.length - 2, handle))
+    const list = [...this.#connections.values()].map((one) => concat(one, new Uint8Array(timestampBytes)))
+    const head = new ByteWriter().u16le(handle).u16le(list.length).u16le(entryBytes).u16le(0).done()
+    const answer = concat(head, ...list)
+    return concat(answer, new Uint8Array(Math.max(0, registrationBytes - answer.length)))
+  }
+
+  /** 0: there are as many as it takes. */
+  #freeHandle(): number {
+    for (let handle = 1; handle <= mostConnections; handle++)
+      if (!this.#connections.has(handle)) return handle
+    return 0
   }
 
   #selectInterface(which: number): void {
