@@ -156,19 +156,21 @@ class DapPort implements DebugPort {
 const ackOf = (ack: number): RowAck => (ack === Ack.Wait ? 'wait' : ack === Ack.Fault ? 'fault' : 'none')
 
 /**
- * Blocks of one register may be under way together. Other accesses wait for those before: what follows one that was
- * refused must not be done.
+ * Blocks that are written to one register may be under way together, and reads with whatever is before them: what they
+ * bring after a refusal is not looked at. Other accesses wait: what follows one that was refused must not be done.
  */
 function inTurns(packets: readonly Packet[]): Packet[][] {
   const turns: Packet[][] = []
   for (const packet of packets) {
     const last = turns.at(-1)
-    const isBlock = packet.kind === Command.TransferBlock
-    if (isBlock && last?.at(-1)?.kind === packet.kind) last.push(packet)
+    const mayFollow = packet.reads === packet.accesses || (isWrites(packet) && last?.every(isWrites))
+    if (last && mayFollow) last.push(packet)
     else turns.push([packet])
   }
   return turns
 }
+
+const isWrites = ({ kind, reads }: Packet): boolean => kind === Command.TransferBlock && reads === 0
 
 /** Single accesses together, rows of one register as blocks. */
 function packed(row: readonly Access[], packetBytes: number): Packet[] {

@@ -33,6 +33,7 @@ const bootsel: Readonly<Record<string, true>> = { '2e8a:000c': true }
 
 const models: Readonly<Record<string, string>> = {
   '0d28:0204': 'DAPLink',
+  '1fc9:0143': 'MCU-Link',
   '2e8a:000c': 'Raspberry Pi Debug Probe',
 }
 

@@ -34,6 +34,30 @@ const debugProbe: Probe = (target) =>
     ...{ packetBytes: 64, packets: 8 },
   })
 
+/** One that answers before it takes the next command. */
+const onePacket: Probe = (target) =>
+  new CmsisDapTwin({
+    descriptors: probeDescriptors({
+      ...{ vendorId: 0xc251, productId: 0xf001, deviceVersion: 0x0100 },
+      ...{ manufacturer: 'Practice', product: 'CMSIS-DAP v2 (practice)', serial: '0001A0000000' },
+    }),
+    target,
+    texts: { [Info.Protocol]: '2.0.0' },
+    ...{ packetBytes: 64, packets: 1 },
+  })
+
+const highSpeed: Probe = (target) =>
+  new CmsisDapTwin({
+    descriptors: probeDescriptors({
+      ...{ vendorId: 0x1fc9, productId: 0x0143, deviceVersion: 0x0100 },
+      ...{ manufacturer: 'NXP Semiconductors', product: 'MCU-Link CMSIS-DAP (practice)' },
+      ...{ serial: 'HX0NKOZPUW1BD', packetBytes: 512 },
+    }),
+    target,
+    texts: { [Info.Protocol]: '2.1.0', [Info.Firmware]: '3.108' },
+    ...{ speed: 'high', packetBytes: 512, packets: 8 },
+  })
+
 const dapLink = {
   ...{ vendorId: 0x0d28, productId: 0x0204, deviceVersion: 0x1000 },
   manufacturer: 'Arm',
@@ -73,15 +97,20 @@ const flashDials = ['locked', 'stuckBit', 'flickerBit', 'halfWritten'] as const
 const program = (bytes: number) => practiceProgram(flashStart, bytes)
 
 const stm32f103 = (dials: Dials) => new TwinStm32f1({ dials, kib: 64, flash: program(programBytes) })
+const stm32f030 = (dials: Dials) => new TwinStm32f0({ dials, flash: program(programBytes >> 1) })
 
 export default {
   stm32f103: behindDebugProbe('STM32F103 (64 KiB)', flashDials, stm32f103),
   'daplink-hid': behind(['DAPLink (HID)', hidProbe], 'STM32F103 (64 KiB)', flashDials, stm32f103),
-  stm32f030: behindDebugProbe(
+  stm32f030: behindDebugProbe('STM32F030x4 (16 KiB)', flashDials, stm32f030),
+  'daplink-hid-stm32f030': behind(['DAPLink (HID)', hidProbe], 'STM32F030x4 (16 KiB)', flashDials, stm32f030),
+  'one-packet': behind(
+    ['CMSIS-DAP probe that holds one packet', onePacket],
     'STM32F030x4 (16 KiB)',
     flashDials,
-    (dials) => new TwinStm32f0({ dials, flash: program(programBytes >> 1) }),
+    stm32f030,
   ),
+  'high-speed': behind(['MCU-Link (high speed)', highSpeed], 'STM32F030x4 (16 KiB)', flashDials, stm32f030),
   stm32f410: behindDebugProbe(
     'STM32F410x8 (64 KiB)',
     flashDials,

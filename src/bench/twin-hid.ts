@@ -3,7 +3,8 @@
  * `services/device/hid/`, the WebHID specification): the system's own driver asks an open device for reports again and
  * again, and a report is sent by it. It sees the same bus as `twin-usb.ts`, whose ports count and disturb the transfers.
  */
-import type { Clock } from '#core/time.ts'
+import { isFlashError } from '#core/errors.ts'
+import { within, type Clock } from '#core/time.ts'
 import { hidPipes, readCollections, type HidPipes } from './twin-hid-descriptor.ts'
 import type { TwinUsbDevice } from './twin-usb-device.ts'
 import { chooserMs, grantKey, type TwinUsb } from './twin-usb.ts'
@@ -12,6 +13,8 @@ import { chooserMs, grantKey, type TwinUsb } from './twin-usb.ts'
 const stateChangeMs = 1
 /** Linux waits so long before it asks a device again that failed to answer (usbhid, `hid_io_error`). */
 const againMs = 13
+/** After which Linux gives up a report that it sends (usbhid, `usbhid_output_report`). */
+const sendMs = 5000
 
 const notAllowed = (message: string) => new DOMException(message, 'NotAllowedError')
 const invalidState = (message: string) => new DOMException(message, 'InvalidStateError')
@@ -188,10 +191,12 @@ class TwinHidDevice extends EventTarget implements HIDDevice {
     const packet = reportId === 0 ? bytes : Uint8Array.of(reportId, ...bytes)
     const { endpointNumber, packetSize } = this.#pipes.out
     try {
-      const { status } = await this.#device.systemOut(endpointNumber, packet, packetSize)
+      const sent = this.#device.systemOut(endpointNumber, packet, packetSize)
+      const { status } = await within(sent, this.#clock, 'sending a report', sendMs)
       if (status === 'ok') return
-    } catch {
+    } catch (error) {
       // the page hears no more than that it failed
+      if (isFlashError(error, 'timeout')) this.#device.systemGivesUp('out', endpointNumber)
     }
     throw failed()
   }

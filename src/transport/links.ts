@@ -22,7 +22,8 @@ interface Link extends AsyncDisposable {
 }
 
 /**
- * An open, claimed USB device. Commands run one after another. Errors: `device-gone`, `timeout`, `stalled`,
+ * An open, claimed USB device. Commands run one after another, but bulk transfers between others: those begin at once, and
+ * those of one endpoint end in their order. Errors: `device-gone`, `timeout`, `stalled`,
  * `transfer-failed`. After a `timeout` the link is spent until `reset()`, because the transfer is still
  * pending in the browser and would swallow the next answer (WebUSB cannot cancel).
  */

@@ -77,6 +77,47 @@ test('calls made at once run one after another, in order', async () => {
   ])
 })
 
+describe('bulk transfers made at once', () => {
+  const reads = (link: UsbLink, count: number) =>
+    Array.from({ length: count }, () => code(link.bulkIn(1, 64, { timeoutMs: 700 })))
+
+  test('are under way together, and take the time of the longer direction', async () => {
+    const { link, clock } = await opened()
+    await link.bulkIn(1, 64) // claims
+    const from = clock.now()
+    const writes = [1, 2, 3, 4].map((byte) => link.bulkOut(2, Uint8Array.of(byte)))
+    await Promise.all([...writes, ...reads(link, 4)])
+    expect(clock.now() - from).toBe(4)
+    expect([...(await link.bulkIn(1, 64))]).toEqual([4])
+  })
+
+  test('claim once, and what is for the device alone waits for them', async () => {
+    const { link, port } = await opened()
+    const kinds: string[] = []
+    port.onTransfer = (_, kind) => kinds.push(kind)
+    await Promise.all([...reads(link, 2), link.controlOut(put, Uint8Array.of(1)), ...reads(link, 1)])
+    expect(kinds.map((kind) => kind.split(' ')[0])).toEqual(['in1', 'in1', 'request', 'in1'])
+  })
+
+  test('have each their error when one hangs, and the link is spent', async () => {
+    const { link, port } = await opened()
+    port.faults = { hangAt: 1 }
+    expect(await Promise.all(reads(link, 3))).toEqual(['timeout', 'timeout', 'timeout'])
+    expect(await code(link.controlIn(get, 1))).toBe('timeout')
+    await link.reset()
+    expect(await code(link.bulkIn(1, 64))).toBe('ok')
+  })
+
+  test('stall together, and end together when it is unplugged', async () => {
+    const { link, port } = await opened()
+    port.faults = { stallAt: 1 }
+    expect(await Promise.all(reads(link, 2))).toEqual(['stalled', 'stalled'])
+    await link.clearHalt('in', 1)
+    port.faults = { unplugAt: 2 }
+    expect(await Promise.all(reads(link, 3))).toEqual(['ok', 'device-gone', 'device-gone'])
+  })
+})
+
 describe('what goes wrong has its code', () => {
   test('opening: no rights, and an interface that another program holds', async () => {
     const { device } = await attached({ refuses: 'open' })

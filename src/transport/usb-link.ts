@@ -1,5 +1,6 @@
 /**
- * `UsbLink` over a `USBDevice`: one queue, a time limit for every transfer, errors translated.
+ * `UsbLink` over a `USBDevice`: one queue, a time limit for every transfer, errors translated. Bulk transfers may be under
+ * way together; the browser keeps those of one endpoint in order. All else waits for them, and they for all else.
  *
  * It claims an interface only when a transfer needs one: requests to the device itself need no claim, and
  * what is not claimed cannot be held by somebody else. It knows no protocol.
@@ -37,6 +38,7 @@ class BrowserUsbLink implements UsbLink {
   readonly #clock: Clock
   readonly #gone = new AbortController()
   readonly #queue = new Queue()
+  readonly #claiming = new Map<number, Promise<void>>()
   /** The time-out after which the transfer is still pending in the browser. */
   #spent: FlashError<'timeout'> | undefined
   #closed = false
@@ -87,7 +89,7 @@ class BrowserUsbLink implements UsbLink {
 
   async bulkIn(endpoint: number, length: number, io?: Io): Promise<Uint8Array> {
     const during = `endpoint ${String(endpoint)} IN`
-    const result = await this.#transfer(during, io, async () => {
+    const result = await this.#bulk(during, io, async () => {
       await this.#claim(this.#interfaceOf('in', endpoint))
       return this.#device.transferIn(endpoint, length)
     })
@@ -96,9 +98,10 @@ class BrowserUsbLink implements UsbLink {
 
   async bulkOut(endpoint: number, bytes: Uint8Array, io?: Io): Promise<void> {
     const during = `endpoint ${String(endpoint)} OUT`
-    const result = await this.#transfer(during, io, async () => {
+    const copy = bytes.slice()
+    const result = await this.#bulk(during, io, async () => {
       await this.#claim(this.#interfaceOf('out', endpoint))
-      return this.#device.transferOut(endpoint, bytes.slice())
+      return this.#device.transferOut(endpoint, copy)
     })
     checkSent(result, bytes, during)
   }
@@ -154,11 +157,17 @@ class BrowserUsbLink implements UsbLink {
   }
 
   #transfer<T>(during: string, io: Io | undefined, start: () => Promise<T>): Promise<T> {
-    return this.#queue.run(() => {
-      const spent = this.#spent
-      if (spent) throw new FlashError('timeout', spent.detail, { cause: spent })
-      return this.#limited(during, io, start)
-    })
+    return this.#queue.run(() => this.#unlessSpent(during, io, start))
+  }
+
+  #bulk<T>(during: string, io: Io | undefined, start: () => Promise<T>): Promise<T> {
+    return this.#queue.together(() => this.#unlessSpent(during, io, start))
+  }
+
+  #unlessSpent<T>(during: string, io: Io | undefined, start: () => Promise<T>): Promise<T> {
+    const spent = this.#spent
+    if (spent) throw new FlashError('timeout', spent.detail, { cause: spent })
+    return this.#limited(during, io, start)
   }
 
   async #limited<T>(during: string, io: Io | undefined, start: () => Promise<T>): Promise<T> {
@@ -182,7 +191,12 @@ class BrowserUsbLink implements UsbLink {
 
   async #claim(number: number): Promise<void> {
     const found = this.#device.configuration?.interfaces.find((one) => one.interfaceNumber === number)
-    if (!found?.claimed) await this.#opening(this.#device.claimInterface(number))
+    if (found?.claimed) return
+    const claiming =
+      this.#claiming.get(number) ??
+      this.#opening(this.#device.claimInterface(number)).finally(() => this.#claiming.delete(number))
+    this.#claiming.set(number, claiming)
+    await claiming
   }
 
   #interfaceOf(direction: USBDirection, endpoint: number): number {

@@ -19,6 +19,7 @@ const jobs = [
   'picoboot:pico',
   'stm32-uart:stm32f030',
   'cmsis-dap:stm32f103',
+  'cmsis-dap:daplink-hid',
   'jlink:v9-stm32f103',
 ]
 

@@ -97,6 +97,8 @@ export async function undisturbed(rig: Rig): Promise<{ planned: Memories; kinds:
 export async function recovers(rig: Rig, fault: Fault, at: number, planned: Memories): Promise<Ending> {
   const ending = await disturbed(rig, fault, at)
   if (ending.code !== 'ok') {
+    // a HID device has no port reset: what it refuses for good is over when it is plugged in anew, as its user is told
+    if (rig.plugged.link === 'hid') await rig.plugged.unplug()
     await rig.plugged.replug()
     await wholeJob(rig, { saved: ending.saved })
   }

@@ -1,6 +1,6 @@
 /**
  * Which twins are tried how hard. Whole jobs run on all of them. Of each kind the one with the smallest patient is
- * disturbed at every part of a job; the others once in each way. A kind is a protocol with the same dials, the
+ * disturbed at every part of a job; the others once in each way. A kind is a protocol on one link with the same dials, the
  * same way to the patient, the same loader there, and a patient that runs by itself or not.
  */
 import { PracticeBench, shelf } from '#bench/bench.ts'
@@ -58,6 +58,7 @@ async function kindOf({ id, has, dials }: Variant): Promise<string> {
   const loader = way?.to === 'itself' ? [factOf('bootloader'), factOf('protocol')] : undefined
   return JSON.stringify([
     plugged.entry.protocol,
+    plugged.link,
     has.filter((dial) => !/version|locked/i.test(dial)).sort(), // what it says or hides makes no other kind
     [way?.to, way?.by, loader],
     plugged.runsByItself,

@@ -3,8 +3,8 @@ import assert from 'node:assert/strict'
 import { equal, isBlank } from '#core/bytes.ts'
 import type { LabCase } from './lab-case.ts'
 
-const openocd = (commands: string, target = 'stm32f1x'): string =>
-  `openocd -f interface/cmsis-dap.cfg -c 'transport select swd; adapter speed 1000; cmsis_dap_backend usb_bulk' \
+const openocd = (commands: string, target = 'stm32f1x', backend: 'usb_bulk' | 'hid' = 'usb_bulk'): string =>
+  `openocd -f interface/cmsis-dap.cfg -c 'transport select swd; adapter speed 1000; cmsis_dap_backend ${backend}' \
     -f target/${target}.cfg -c 'init; ${commands}; shutdown' 2>&1`
 
 const whole: LabCase = {
@@ -93,4 +93,31 @@ const nrf52: LabCase = {
   },
 }
 
-export default [whole, unlocked, stm32f4, nrf52]
+const reports: LabCase = {
+  name: 'OpenOCD, cmsis-dap:daplink-hid: reads, writes and verifies by reports, through hidraw',
+  twins: [{ id: 'cmsis-dap:daplink-hid' }],
+  async run({ guest, twins: [twin], random }) {
+    assert(twin)
+    const before = twin.memory('flash').slice()
+    const program = random(4096)
+    await guest.put('/tmp/flash.bin', program)
+    const said = await guest.do(
+      openocd(
+        `cmsis-dap info; reset halt; dump_image /tmp/was.bin 0x08000000 4096;
+        flash write_image erase /tmp/flash.bin 0x08000000 bin; verify_image /tmp/flash.bin 0x08000000 bin;
+        dump_image /tmp/is.bin 0x08000000 4096; reset run`.replaceAll('\n', ' '),
+        'stm32f1x',
+        'hid',
+      ),
+      180_000,
+    )
+    assert.match(said, /CMSIS-DAP: Interface ready/)
+    assert.match(said, /SWD DPIDR 0x1ba01477/)
+    assert(equal(await guest.get('/tmp/was.bin'), before.slice(0, 4096)), 'OpenOCD read something else')
+    assert(equal(await guest.get('/tmp/is.bin'), program), 'so it did afterwards')
+    assert(equal(twin.memory('flash').slice(0, 4096), program), 'the flash is not what was written')
+    assert(equal(twin.memory('flash').slice(4096), before.slice(4096)), 'something else was changed')
+  },
+}
+
+export default [whole, unlocked, stm32f4, nrf52, reports]
