@@ -12,20 +12,23 @@ import { vendorProduct, vendorProgram } from './images.ts'
 import type { Protocol } from './loader-packets.ts'
 import type { Version } from './packets.ts'
 import type { Described } from './twin-descriptors.ts'
-import { StLinkItself, type ItselfOptions } from './twin-itself.ts'
+import { StLinkItself } from './twin-itself.ts'
 import type { LoaderChip } from './twin-loader.ts'
 
 const flashStart = 0x0800_0000
 const programBytes = 20_000
 
-interface Own {
-  readonly name: string
+export interface Own {
   readonly protocol: Protocol
   readonly kib: number
   readonly type: string
   readonly hardware: number
   readonly version: string
   readonly productId: number
+}
+
+interface Alone extends Own {
+  readonly name: string
   /** It is met running that. */
   readonly isRunning?: true
 }
@@ -62,67 +65,65 @@ function config(): Uint8Array {
 }
 
 /** Its chip, with the firmware of this version in it. */
-export function ownChip({
-  protocol,
-  kib,
-  type,
-  hardware,
-  version,
-  productId,
-}: Omit<Own, 'name' | 'isRunning'>): LoaderChip {
+export function ownChip({ protocol, kib, type, hardware, version, productId }: Own): LoaderChip {
   const { base, times, sectors } = protocol >= 3 ? f723 : f103
   const content = vendorProgram(base, programBytes, { version, productId })
   const flash = new TwinFlash(sectors(base, flashStart + kib * 1024), times, content)
   return { protocol, kib, type, uid, hardware, config: config(), flash }
 }
 
-/** As boot loader and as ST's firmware on the bus. */
-export function describedAs(
-  protocol: Protocol,
-  productId: number,
-): Pick<ItselfOptions, 'application' | 'loader'> {
+/** As ST's firmware on the bus; of a V2 the same as its boot loader. */
+const applicationOf = (protocol: Protocol, productId: number): Described => ({
+  ...{ serial, productId, deviceVersion: 0x0100, product: vendorProduct },
+  ...{ packetBytes: protocol >= 3 ? 512 : 64, hasSerialPort: protocol > 1 },
+  endpoints: protocol === 1 ? { out: 2, trace: 3 } : { out: 1, trace: 2 },
+})
+
+/** The boot loader on the bus. */
+export function loaderOf(protocol: Protocol, application: Described): Described {
+  if (protocol === 1) return application
   const isV3 = protocol >= 3
-  const common = { serial, deviceVersion: 0x0100, product: vendorProduct } as const
-  const isV2 = protocol === 1
   return {
-    loader: {
-      ...{ ...common, productId: isV3 ? 0x374d : 0x3748, packetBytes: isV3 ? 512 : 64 },
-      endpoints: isV2 ? { out: 2, trace: 3 } : { out: isV3 ? 1 : 2 },
-    },
-    application: {
-      ...{ ...common, productId, packetBytes: isV3 ? 512 : 64, hasSerialPort: !isV2 },
-      endpoints: isV2 ? { out: 2, trace: 3 } : { out: 1, trace: 2 },
-    } satisfies Described,
+    ...application,
+    ...{ productId: isV3 ? 0x374d : 0x3748, endpoints: { out: isV3 ? 1 : 2 }, hasSerialPort: false },
   }
 }
+
+/** Its own chip as a patient. */
+export const ownSetup = (
+  { flash }: LoaderChip,
+  itself: StLinkItself,
+): Pick<TwinSetup, 'memory' | 'patient'> => ({
+  memory: (id) => (id === 'flash' ? flash.bytes : new Uint8Array()),
+  patient: {
+    get onWork() {
+      return flash.onWork
+    },
+    set onWork(listener) {
+      flash.onWork = listener
+    },
+    brownOut: () => itself.brownOut(),
+  },
+})
 
 type VersionOf = (name: string, productId: number) => Version
 
 const own =
   (versionOf: VersionOf) =>
-  ({ name, isRunning, ...about }: Own): TwinVariant => ({
+  ({ name, isRunning, ...about }: Alone): TwinVariant => ({
     name,
     dials: [],
     make(): TwinSetup {
       const chip = ownChip(about)
       const target = new TwinStm32f1({ dials: { noTarget: true }, kib: 64, flash: blank(0) })
+      const application = applicationOf(about.protocol, about.productId)
       const itself = new StLinkItself({
         ...{ chip, versionOf, version: about.version, target, volts: 0, onPower: () => undefined },
-        ...describedAs(about.protocol, about.productId),
+        ...{ application, loader: loaderOf(about.protocol, application) },
       })
-      const { flash } = chip
       return {
+        ...ownSetup(chip, itself),
         twin: isRunning ? itself.whole : itself.loader,
-        patient: {
-          get onWork() {
-            return flash.onWork
-          },
-          set onWork(listener) {
-            flash.onWork = listener
-          },
-          brownOut: () => itself.brownOut(),
-        },
-        memory: (id) => (id === 'flash' ? flash.bytes : new Uint8Array()),
         byItself: () => itself.powersUpAs(),
       }
     },

@@ -5,11 +5,10 @@
 import type { Dials, TwinSetup, TwinShelf, TwinVariant } from '#bench/twin.ts'
 import { TwinStm32f1 } from '#bench/twin-stm32f1.ts'
 import { practiceProgram } from '#chips/cortex-m-program.ts'
-import { Command, dfuExit, Mode, type Version } from './packets.ts'
-import { Application } from './twin-application.ts'
-import { stLinkDescriptors, type Described } from './twin-descriptors.ts'
-import { ownVariants } from './twin-own.ts'
-import { StLinkTwin, type TwinProgram } from './twin-device.ts'
+import type { Version } from './packets.ts'
+import type { Described } from './twin-descriptors.ts'
+import { StLinkItself } from './twin-itself.ts'
+import { loaderOf, ownChip, ownSetup, ownVariants, type Own } from './twin-own.ts'
 
 const st = 0x0483
 const flashStart = 0x0800_0000
@@ -31,59 +30,44 @@ function versionOf(name: string, productId: number): Version {
   }
 }
 
-interface Variant {
+interface Variant extends Pick<Own, 'protocol' | 'type' | 'hardware'> {
   readonly name: string
   readonly version: string
+  /** Of the target. */
   readonly kib: 64 | 128
   readonly described: Described
-  /** It is met in its boot loader, and this is what that speaks. */
-  readonly loader?: number
 }
 
-const variant = ({ name, version, kib, described, loader }: Variant): TwinVariant => ({
+const variant = ({ name, version, kib, described, ...about }: Variant): TwinVariant => ({
   name: `${name} with an STM32F103 (${String(kib)} KiB)`,
   dials: ['noTarget', 'locked', 'stuckBit', 'flickerBit', 'halfWritten', 'version'],
   make(dials: Dials = {}): TwinSetup {
     const target = new TwinStm32f1({ dials, kib, flash: practiceProgram(flashStart, programBytes) })
-    const own = versionOf(dials.version ?? version, described.productId)
-    const twin = new StLinkTwin({
-      descriptors: stLinkDescriptors(described),
-      speed: described.packetBytes === 512 ? 'high' : 'full',
-      starts: (device) => {
-        const application = new Application({ version: own, target, volts })
-        return loader === undefined ? application : waitingLoader(device, own, loader, application)
-      },
+    const own = { version: dials.version ?? version, productId: described.productId }
+    const chip = ownChip({ ...about, ...own, kib: about.protocol >= 3 ? 512 : 128 })
+    const itself = new StLinkItself({
+      ...{ chip, versionOf, version: own.version, target, volts },
+      application: described,
+      loader: loaderOf(about.protocol, described),
       onPower: (clock) => {
         if (clock) target.power(clock)
         else target.losePower()
       },
     })
-    return { twin, patient: target, memory: (id) => target.memory(id) }
+    return {
+      twin: itself.whole,
+      patient: target,
+      memory: (id) => target.memory(id),
+      itself: ownSetup(chip, itself),
+    }
   },
 })
-
-/** A V2's boot loader as far as it is asked by who wants its firmware: it waits until it is told to give way. */
-function waitingLoader(
-  device: StLinkTwin,
-  version: Version,
-  protocol: number,
-  application: TwinProgram,
-): TwinProgram {
-  return {
-    follows: () => 0,
-    answer([command, op], bytes, clock) {
-      if (command === Command.GetCurrentMode) return Promise.resolve(Uint8Array.of(Mode.Dfu, protocol))
-      if (command === Command.GetVersion) return application.answer(Uint8Array.of(command), bytes, clock)
-      if (command === Command.Dfu && op === dfuExit) device.runs = application
-      return Promise.resolve(undefined)
-    },
-  }
-}
 
 export default {
   ...ownVariants(versionOf),
   v2: variant({
-    ...{ name: 'ST-Link V2', version: 'V2J37S7', kib: 64, loader: 1 },
+    ...{ name: 'ST-Link V2', version: 'V2J37S7', kib: 64 },
+    ...{ protocol: 1, type: 'M', hardware: 0 },
     described: {
       ...{ productId: 0x3748, product: 'STM32 STLink (practice)', serial: '53FF6C064980515535450387' },
       ...{ deviceVersion: 0x0100, endpoints: { out: 2, trace: 3 }, packetBytes: 64 },
@@ -91,6 +75,7 @@ export default {
   }),
   'v2-1': variant({
     ...{ name: 'ST-Link V2-1', version: 'V2J45M31', kib: 128 },
+    ...{ protocol: 2, type: 'B', hardware: 0x2100_0000 },
     described: {
       ...{ productId: 0x374b, product: 'STM32 STLink (practice)', serial: '066DFF495056805087194551' },
       ...{ deviceVersion: 0x0100, endpoints: { out: 1, trace: 2 }, packetBytes: 64, hasSerialPort: true },
@@ -98,6 +83,7 @@ export default {
   }),
   v3: variant({
     ...{ name: 'ST-Link V3', version: 'V3J15M7B5S1', kib: 128 },
+    ...{ protocol: 3, type: 'F', hardware: 0x3000_0000 },
     described: {
       ...{ productId: 0x374f, product: 'STLINK-V3 (practice)', serial: '004500253137511233333639' },
       ...{ deviceVersion: 0x0100, endpoints: { out: 1, trace: 2 }, packetBytes: 512, hasSerialPort: true },

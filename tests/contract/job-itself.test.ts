@@ -18,7 +18,7 @@ test('one is on the shelf', () => {
   expect(scenes.map(({ id }) => id.split(':')[0])).toContain('stk500')
 })
 
-test.each(scenes.slice(0, 1))('$id, itself', { timeout: 120_000 }, async (scene) => {
+test.each(scenes.filter(({ id }) => id.startsWith('stk500')).slice(0, 1))('$id, itself', { timeout: 120_000 }, async (scene) => {
   const { planned, kinds } = await undisturbedJob(scene)
   let felt = 0
   const places = distinctPlaces(kinds).filter((_, i) => i % 6 === 0)
