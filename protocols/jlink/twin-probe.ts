@@ -6,6 +6,7 @@ import { ByteReader, ByteWriter, blank, concat } from '#core/bytes.ts'
 import type { Clock } from '#core/time.ts'
 import type { SetupPacket, TwinAnswer, TwinBus, UsbDescriptors, UsbTwin } from '#bench/twin.ts'
 import { SwdBits } from '#bench/twin-swd-bits.ts'
+import type { TwinJtag } from '#bench/twin-jtag.ts'
 import type { TwinSwd } from '#bench/twin-swd.ts'
 import {
   Can,
@@ -21,6 +22,7 @@ import {
 /** What is at the end of its wires. */
 export interface WiredChip {
   readonly swd: TwinSwd
+  readonly jtag?: TwinJtag | undefined
   power(clock: Clock): void
   losePower(): void
 }
@@ -208,6 +210,9 @@ export class JlinkTwin implements UsbTwin {
       case Command.ResetHigh:
         this.#options.target.swd.reset(command[0] === Command.ResetLow)
         return
+      case Command.TrstLow:
+        this.#options.target.jtag?.reset()
+        return
       case Command.Io2:
         await this.#io(command, false)
         return
@@ -300,7 +305,7 @@ export class JlinkTwin implements UsbTwin {
 
   #clock(a: number, b: number): number {
     if (this.#interface === Interface.Swd) return this.#swd.clock(a === 1, b)
-    return 1 // nobody drives TDO
+    return this.#options.target.jtag?.clock(a, b) ?? 1
   }
 }
 

@@ -10,6 +10,7 @@ import { ArmBus, ChipClock, StorageRegion, type Region } from './twin-arm-bus.ts
 import { CortexM } from './twin-cortex-m.ts'
 import type { Identity } from './twin-cortex-m-components.ts'
 import type { TwinFlash } from './twin-flash.ts'
+import { JtagChain, JtagDp, plainTap, SwitchedJtag, type TwinJtag } from './twin-jtag.ts'
 import { SwdPort } from './twin-swd.ts'
 import type { Dials, TwinPatient } from './twin.ts'
 
@@ -31,6 +32,8 @@ export interface FlashController {
 
 export interface Stm32Description {
   readonly dpidr: number
+  /** IDCODEs of its chain; absent: it has no JTAG. */
+  readonly jtag?: { readonly debugPort: number; readonly boundaryScan: number }
   readonly apIdr: number
   readonly identity: Identity
   /** Of the oscillator that it runs on after reset. */
@@ -59,8 +62,12 @@ const tarWrapBytes = 4096
 
 const f1Dbgmcu: NonNullable<Stm32Description['dbgmcu']> = { at: 0xe004_2000, masks: { 4: 0x7fe7 } }
 
+/** The TAP before the core's: how long its instructions are, and which one is IDCODE. */
+const boundaryScan = { irLength: 5, idcode: 1 } as const
+
 export class TwinStm32 implements TwinPatient {
   readonly swd: SwdPort
+  readonly jtag?: TwinJtag
   readonly bus: ArmBus
   readonly cortex: CortexM
   onWork: (ms: number) => void = () => undefined
@@ -118,6 +125,14 @@ export class TwinStm32 implements TwinPatient {
         else this.#release()
       },
     })
+    const { jtag } = description
+    if (jtag) {
+      const taps = [
+        plainTap(boundaryScan.irLength, boundaryScan.idcode, jtag.boundaryScan),
+        new JtagDp(jtag.debugPort, this.swd.registers),
+      ]
+      this.jtag = new SwitchedJtag(new JtagChain(taps), this.swd)
+    }
     this.swd.power(false)
     if (source) this.power(source)
   }
@@ -130,6 +145,7 @@ export class TwinStm32 implements TwinPatient {
     this.cortex.powerOn()
     this.#hold()
     this.swd.power(this.#isConnected && !this.#controller.isDebugOff)
+    this.jtag?.reset()
     this.#release()
   }
 

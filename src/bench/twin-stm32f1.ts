@@ -35,6 +35,7 @@ export class TwinStm32f1 extends TwinStm32 {
     })
     const description = {
       dpidr: 0x1ba0_1477,
+      jtag: { debugPort: 0x3ba0_0477, boundaryScan: 0x1641_0041 },
       apIdr: 0x1477_0011,
       identity: { cpuid: 0x411f_c231, designer: { bank: 0, id: 0x20 }, part: 0x410 },
       clockHz: 8_000_000,

@@ -5,7 +5,7 @@
  * starts as JTAG, a line reset comes before everything, and a sticky error stays until it is cleared.
  */
 import { fromHex } from '#core/bytes.ts'
-import { MemAp, type AccessPort, type Ap } from './twin-mem-ap.ts'
+import { DebugPortRegisters, type DebugPortOptions } from './twin-debug-port.ts'
 
 /** Acknowledge as on the wire (ADIv5, B4.2). */
 export const Ack = { Ok: 1, Wait: 2, Fault: 4, None: 7 } as const
@@ -31,33 +31,11 @@ export interface TwinSwd {
   protocolError(): void
 }
 
-export interface SwdPortOptions {
-  /** E.g. 1BA0_1477. */
-  readonly dpidr: number
-  /** Of a DPv2 that shares its wires: TARGETID with its instance in 31:28. It starts dormant, and knows no JTAG. */
-  readonly targetSelect?: number
-  /** By their number, APSEL; further ones read as 0. */
-  readonly aps: readonly (AccessPort | Ap)[]
-  /** CDBGPWRUPREQ was set, or taken back. */
-  readonly onPowerRequest?: (isOn: boolean) => void
+/** With `targetSelect` it starts dormant, and knows no JTAG. */
+export interface SwdPortOptions extends DebugPortOptions {
   /** nRESET of the chip. */
   readonly onReset?: (asserted: boolean) => void
 }
-
-/** CTRL/STAT. */
-const Stat = {
-  OrunDetect: 1 << 0,
-  StickyOrun: 1 << 1,
-  StickyCmp: 1 << 4,
-  StickyErr: 1 << 5,
-  ReadOk: 1 << 6,
-  WDataErr: 1 << 7,
-  DebugPowerRequest: 1 << 28,
-} as const
-const sticky = Stat.StickyOrun | Stat.StickyCmp | Stat.StickyErr | Stat.WDataErr
-/** ORUNDETECT, TRNMODE, MASKLANE, TRNCNT and the requests, whose acknowledges are one bit higher. */
-const statWritable = 0x54ff_ff0d
-const requests = 0x5400_0000
 
 /** What follows at least 50 ones, sent LSB first. */
 const JtagToSwd = 0xe79e
@@ -83,28 +61,31 @@ class WakeUp {
 }
 
 export class SwdPort implements TwinSwd {
-  /** So many of the next accesses that an AP has to do with are answered with WAIT. */
-  waits = 0
+  readonly registers: DebugPortRegisters
   readonly #options: SwdPortOptions
-  readonly #aps: readonly Ap[]
   #isPowered = true
   #state: State
   readonly #wakeUp = new WakeUp()
   #ones = 0
   /** The bits since the ones ended. */
   #after: { bits: number; count: number } | undefined
-  #stat = 0
-  #select = 0
-  /** The result of the last AP read, until the next read of RDBUFF or an AP takes it. */
-  #posted = 0
-  #resend = 0
   /** The data of a write follows. */
   #isTaking = false
 
   constructor(options: SwdPortOptions) {
     this.#options = options
+    this.registers = new DebugPortRegisters(options)
     this.#state = this.#initial
-    this.#aps = options.aps.map((ap) => ('bus' in ap ? new MemAp(ap) : ap))
+  }
+
+  /** So many of the next accesses that an AP has to do with are answered with WAIT. */
+  set waits(waits: number) {
+    this.registers.waits = waits
+  }
+
+  /** The wires are JTAG's: nobody has switched them to SWD. */
+  get isJtag(): boolean {
+    return this.#isPowered && this.#state === 'jtag'
   }
 
   get #initial(): State {
@@ -115,8 +96,7 @@ export class SwdPort implements TwinSwd {
   power(isOn: boolean): void {
     this.#isPowered = isOn
     this.#state = this.#initial
-    this.#stat = this.#select = this.#posted = this.#resend = 0
-    for (const ap of this.#aps) ap.reset()
+    this.registers.reset()
   }
 
   reset(asserted: boolean): void {
@@ -130,7 +110,7 @@ export class SwdPort implements TwinSwd {
   read(isAp: boolean, address: number): { readonly ack: Ack; readonly value: number } {
     const ack = this.#acknowledge(isAp, address, true)
     if (ack !== Ack.Ok) return { ack, value: 0 }
-    return { ack, value: (isAp ? this.#readAp(address) : this.#readDp(address)) >>> 0 }
+    return { ack, value: (isAp ? this.registers.readAp(address) : this.registers.readDp(address)) >>> 0 }
   }
 
   write(isAp: boolean, address: number, value: number): Ack {
@@ -146,7 +126,7 @@ export class SwdPort implements TwinSwd {
   }
 
   get detectsOverrun(): boolean {
-    return (this.#stat & Stat.OrunDetect) !== 0
+    return this.registers.detectsOverrun
   }
 
   beginWrite(isAp: boolean, address: number): { readonly ack: Ack; readonly takesData: boolean } {
@@ -160,9 +140,9 @@ export class SwdPort implements TwinSwd {
     if (!this.#isTaking) return
     this.#isTaking = false
     if (this.#state === 'reset') this.#selectTarget(value)
-    else if (value === undefined) this.#stat |= Stat.WDataErr
-    else if (isAp) this.#writeAp(address, value)
-    else this.#writeDp(address, value)
+    else if (value === undefined) this.registers.wrongParity()
+    else if (isAp) this.registers.writeAp(address, value)
+    else this.registers.writeDp(address, value)
   }
 
   protocolError(): void {
@@ -210,92 +190,20 @@ export class SwdPort implements TwinSwd {
       this.#state = readsDpidr ? 'ready' : 'lockout'
       if (!readsDpidr) return Ack.None
     }
-    if (!isAp && (address === 0 || (address === 4 && isRead && this.#bank === 0))) return Ack.Ok
-    if (this.#stat & sticky) return this.#refuse(Ack.Fault)
-    if ((isAp || address === 0xc || !isRead) && this.#mustWait()) return this.#refuse(Ack.Wait)
-    if (isAp && !(this.#stat & Stat.DebugPowerRequest)) {
-      this.#stat |= Stat.StickyErr
+    const { registers } = this
+    if (!isAp && (address === 0 || (address === 4 && isRead && registers.bank === 0))) return Ack.Ok
+    if (registers.hasStickyError) return this.#refuse(Ack.Fault)
+    if ((isAp || address === 0xc || !isRead) && registers.mustWait()) return this.#refuse(Ack.Wait)
+    if (isAp && !registers.isPowered) {
+      registers.failed()
       return Ack.Fault
     }
     return Ack.Ok
   }
 
-  /** With overrun detection on, what was not taken is remembered. */
   #refuse(ack: Ack): Ack {
-    if (this.#stat & Stat.OrunDetect) this.#stat |= Stat.StickyOrun
+    this.registers.refused()
     return ack
-  }
-
-  #mustWait(): boolean {
-    if (this.waits > 0) {
-      this.waits--
-      return true
-    }
-    return this.#aps.some(({ isBusy }) => isBusy)
-  }
-
-  get #bank(): number {
-    return this.#select & 0xf
-  }
-
-  #readDp(address: number): number {
-    switch (address) {
-      case 0x0:
-        return this.#options.dpidr
-      case 0x4:
-        return this.#readBanked()
-      case 0x8:
-        return this.#resend
-      default:
-        this.#stat |= Stat.ReadOk
-        return (this.#resend = this.#posted)
-    }
-  }
-
-  #readBanked(): number {
-    if (this.#bank === 0) return this.#stat | ((this.#stat & requests) << 1)
-    const { targetSelect = 0 } = this.#options
-    if (this.#bank === 2) return targetSelect & 0x0fff_ffff
-    // DLPIDR: the instance, and SWD protocol version 2; DLCR and EVENTSTAT read as 0
-    return this.#bank === 3 && targetSelect ? (targetSelect & 0xf000_0000) | 1 : 0
-  }
-
-  #writeDp(address: number, value: number): void {
-    if (address === 0x0) this.#abort(value)
-    else if (address === 0x8) this.#select = value
-    else if (address === 0x4 && this.#bank === 0) this.#writeStat(value)
-  }
-
-  #writeStat(value: number): void {
-    const changes = (this.#stat ^ value) & Stat.DebugPowerRequest
-    this.#stat = (this.#stat & ~statWritable) | (value & statWritable)
-    if (changes) this.#options.onPowerRequest?.((value & Stat.DebugPowerRequest) !== 0)
-  }
-
-  /** DAPABORT, STKCMPCLR, STKERRCLR, WDERRCLR, ORUNERRCLR. */
-  #abort(value: number): void {
-    if (value & 1) for (const ap of this.#aps) ap.abort()
-    const flags = [Stat.StickyCmp, Stat.StickyErr, Stat.WDataErr, Stat.StickyOrun]
-    for (const [i, flag] of flags.entries()) if (value & (2 << i)) this.#stat &= ~flag
-  }
-
-  #apRegister = (address: number): number => (this.#select & 0xf0) | address
-
-  #readAp(address: number): number {
-    const before = (this.#resend = this.#posted)
-    const ap = this.#aps[this.#select >>> 24]
-    const value = ap ? ap.read(this.#apRegister(address)) : 0
-    if (value === undefined) this.#stat = (this.#stat | Stat.StickyErr) & ~Stat.ReadOk
-    else {
-      this.#posted = value
-      this.#stat |= Stat.ReadOk
-    }
-    return before
-  }
-
-  #writeAp(address: number, value: number): void {
-    const ap = this.#aps[this.#select >>> 24]
-    if (ap && !ap.write(this.#apRegister(address), value >>> 0)) this.#stat |= Stat.StickyErr
   }
 }
 

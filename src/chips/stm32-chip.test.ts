@@ -177,10 +177,8 @@ test('an erase whose power failed leaves a chip that is met and written again', 
   await clock.sleep(100) // of 250 ms
   chip.brownOut()
   await expect(writing).rejects.toMatchObject({ name: 'FlashError' })
-  // its debug port has forgotten everything, too
-  await expect(Promise.resolve(patient[Symbol.asyncDispose]())).rejects.toMatchObject({
-    code: 'device-refused',
-  })
+  // its debug port had forgotten everything, too, and was woken again when it was missed
+  await patient[Symbol.asyncDispose]()
   await using again = await connect()
   await memoryOf(again, 'flash').program?.(flashStart, pattern(16 * 1024), ctx)
   expect(chip.memory('flash').slice(0, 16 * 1024)).toEqual(pattern(16 * 1024))

@@ -46,4 +46,8 @@ const settings: LabCase = {
   },
 }
 
-export default [whole('jlink:v9-stm32f103', 'swd', /SWD DPIDR 0x1ba01477/), settings]
+export default [
+  whole('jlink:v9-stm32f103', 'swd', /SWD DPIDR 0x1ba01477/),
+  whole('jlink:v9-stm32f103', 'jtag', /JTAG tap: stm32f1x\.cpu tap\/device found: 0x3ba00477/),
+  settings,
+]

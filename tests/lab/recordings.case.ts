@@ -38,13 +38,6 @@ const stm32flash = {
 }
 const arduinoIsp = avrdude('-c stk500v1 -P /dev/ttyACM0 -b 19200 -p m8')
 
-/** Writes and verifies with its own loader on the chip's core. */
-const openocd = (adapter: string) => ({
-  program: 'OpenOCD 0.12.0',
-  command: `openocd -f interface/${adapter}.cfg -c 'transport select swd; adapter speed 4000' -f target/stm32f1x.cfg \
-    -c 'init; reset halt; flash write_image erase /tmp/flash.bin 0x08000000 bin; verify_image /tmp/flash.bin 0x08000000 bin; shutdown'`,
-})
-
 export const jobs: readonly Job[] = [
   { id: 'usbasp:attiny13', name: 'avrdude-attiny13', flash: 1024, ...avrdude('-c usbasp -p t13') },
   {
@@ -66,7 +59,6 @@ export const jobs: readonly Job[] = [
     ...{ id: 'dfu:atmega16u2', name: 'dfu-programmer-atmega16u2', flash: 8192 },
     ...dfuProgrammer('atmega16u2'),
   },
-  { id: 'jlink:v9-stm32f103', name: 'openocd-jlink', flash: 16_384, ...openocd('jlink') },
   { id: 'stm32-uart:stm32f030', name: 'stm32flash-stm32f030', flash: 16_384, ...stm32flash },
 ]
 
