@@ -3,11 +3,13 @@
  */
 import type { Dials, TwinPatient, TwinSetup, TwinShelf, TwinVariant, UsbTwin } from '#bench/twin.ts'
 import { TwinNrf52 } from '#bench/twin-nrf52.ts'
+import { TwinRp2040 } from '#bench/twin-rp2040.ts'
 import { TwinStm32f0 } from '#bench/twin-stm32f0.ts'
 import { TwinStm32f1 } from '#bench/twin-stm32f1.ts'
 import { TwinStm32f4 } from '#bench/twin-stm32f4.ts'
 import { TwinStm32f7 } from '#bench/twin-stm32f7.ts'
 import { practiceProgram } from '#chips/cortex-m-program.ts'
+import { boot2Bytes, boot2Crc, flashAddress } from '#chips/rp2-chips.ts'
 import { Info } from './packets.ts'
 import { hidDescriptors, probeDescriptors, reportDescriptor } from './twin-descriptors.ts'
 import { HidProbeTwin } from './twin-hid-probe.ts'
@@ -96,6 +98,14 @@ const behindDebugProbe = (
 const flashDials = ['locked', 'stuckBit', 'flickerBit', 'halfWritten'] as const
 const program = (bytes: number) => practiceProgram(flashStart, bytes)
 
+/** What the ROM of an RP2040 starts: a page with its checksum, and a program behind it. */
+function withBoot2(length: number): Uint8Array {
+  const bytes = new Uint8Array(length)
+  bytes.set(practiceProgram(flashAddress + boot2Bytes, length - boot2Bytes), boot2Bytes)
+  new DataView(bytes.buffer).setUint32(boot2Bytes - 4, boot2Crc(bytes), true)
+  return bytes
+}
+
 const stm32f103 = (dials: Dials) => new TwinStm32f1({ dials, kib: 64, flash: program(programBytes) })
 const stm32f030 = (dials: Dials) => new TwinStm32f0({ dials, flash: program(programBytes >> 1) })
 
@@ -125,5 +135,10 @@ export default {
     'nRF52820 (256 KiB)',
     flashDials,
     (dials) => new TwinNrf52({ dials, flash: practiceProgram(0, programBytes) }),
+  ),
+  rp2040: behindDebugProbe(
+    'RP2040 (256 KiB)',
+    ['stuckBit', 'flickerBit', 'halfWritten'],
+    (dials) => new TwinRp2040({ dials, flashBytes: 256 * 1024, flash: withBoot2(programBytes) }),
   ),
 } satisfies TwinShelf

@@ -2,8 +2,8 @@ import { describe, expect, test } from 'vitest'
 import { blank, fromHex } from '#core/bytes.ts'
 import type { Contents } from '#core/programmer.ts'
 import { parseUf2 } from '#firmware/uf2.format.ts'
-import { checkRp2 } from './check.ts'
-import { boot2Crc, chips, flashAddress, hasBoot2, type Chip } from './chips.ts'
+import { checkRp2 } from '#chips/rp2-check.ts'
+import { boot2Crc, chips, flashAddress, hasBoot2, type Chip } from '#chips/rp2-chips.ts'
 import { Play, practiceProgram } from './images.ts'
 
 const flash = { address: flashAddress, length: 2 << 20 }

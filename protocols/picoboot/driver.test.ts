@@ -10,7 +10,7 @@ import { Context } from '#core/context.ts'
 import type { Memory, Patient } from '#core/programmer.ts'
 import { candidates, openProgrammer } from '#jobs/identify.ts'
 import { Devices } from '#transport/devices.ts'
-import { flashAddress, sectorBytes } from './chips.ts'
+import { flashAddress, sectorBytes } from '#chips/rp2-chips.ts'
 import { Play, practiceProgram } from './images.ts'
 import { BootselTwin, type BootselOptions } from './twin-bootsel.ts'
 

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
 import { blank } from '#core/bytes.ts'
-import { flashAddress } from './chips.ts'
+import { flashAddress } from '#chips/rp2-chips.ts'
 import recognise from './firmware.ts'
 import { Play, practiceProgram } from './images.ts'
 import images from './practice-firmware.ts'

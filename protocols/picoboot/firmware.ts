@@ -6,7 +6,7 @@
 import { hex } from '#core/bytes.ts'
 import { findStrings, findUsbDescriptors } from '#core/find.ts'
 import type { RecogniseFirmware } from '#core/programmer.ts'
-import { flashAddress, hasBlock, hasBoot2, practiceMark, raspberryPi } from './chips.ts'
+import { flashAddress, hasBlock, hasBoot2, practiceMark, raspberryPi } from '#chips/rp2-chips.ts'
 
 const products: Readonly<Record<number, RegExp>> = {
   0x0004: /^Picoprobe(?: CMSIS-DAP)?$/,

@@ -4,7 +4,7 @@
  */
 import { usbId, versionText } from '#core/bytes.ts'
 import type { Fact, Identity, Mode, Recognition, SeenUsb } from '#core/programmer.ts'
-import { chipOf, programs, raspberryPi } from './chips.ts'
+import { chipOf, programs, raspberryPi } from '#chips/rp2-chips.ts'
 import { resetInterface } from './packets.ts'
 
 export const resetInterfaceOf = ({ interfaces }: SeenUsb): number | undefined =>

@@ -13,7 +13,7 @@ import {
   practiceMark,
   raspberryPi,
   type Chip,
-} from './chips.ts'
+} from '#chips/rp2-chips.ts'
 
 /** Of programs made with the SDK, and of a Debug Probe. */
 export const Play = { stdio: 0x000a, stdio2350: 0x0009, probe: 0x000c } as const

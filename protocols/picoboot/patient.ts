@@ -1,14 +1,14 @@
 /**
  * The flash of an RP2040 or RP2350 in BOOTSEL mode. Its ROM is in the chip and cannot be written, so no write can break
- * it; and it starts only what begins as it asks for (`chips.ts`). So the first sector is blanked first and written last: half
+ * it; and it starts only what begins as it asks for (`rp2-chips.ts`). So the first sector is blanked first and written last: half
  * a program is never started, the chip comes back in BOOTSEL mode by itself. One-time memory is left alone.
  */
 import { blank, hex, isBlank, lengthBeforeBlank } from '#core/bytes.ts'
 import type { Context } from '#core/context.ts'
 import { FlashError, isFlashError } from '#core/errors.ts'
 import type { Check, Contents, Fact, Memory, Notice, Patient, Range } from '#core/programmer.ts'
-import { checkRp2 } from './check.ts'
-import { flashAddress, mostFlashBytes, pageBytes, sectorBytes, type Chip } from './chips.ts'
+import { checkRp2 } from '#chips/rp2-check.ts'
+import { flashAddress, mostFlashBytes, pageBytes, sectorBytes, type Chip } from '#chips/rp2-chips.ts'
 import type { PicobootSession } from './session.ts'
 import { flashSize, leastOnBoards, markIn, sizeBy, sizesKib } from './size.ts'
 

@@ -1,6 +1,6 @@
 /** Practice images for RP2040 and RP2350: what the ROM asks for, and filler that says what it is. */
 import type { PracticeFirmware } from '#bench/twin.ts'
-import { flashAddress, type Chip } from './chips.ts'
+import { flashAddress, type Chip } from '#chips/rp2-chips.ts'
 import { Play, practiceProgram, type PracticeProgram } from './images.ts'
 
 const image = (

@@ -6,7 +6,7 @@
  */
 import { isBlank } from '#core/bytes.ts'
 import type { Context } from '#core/context.ts'
-import { pageBytes, sectorBytes } from './chips.ts'
+import { pageBytes, sectorBytes } from '#chips/rp2-chips.ts'
 
 /** Reads from an offset in the flash, of a page. */
 export type ReadAt = (offset: number, length: number) => Promise<Uint8Array>

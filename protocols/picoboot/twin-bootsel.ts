@@ -8,7 +8,7 @@
 import { concat, equal } from '#core/bytes.ts'
 import type { SetupPacket, TwinAnswer, TwinBus, TwinPatient, UsbDescriptors, UsbTwin } from '#bench/twin.ts'
 import type { TwinFlash } from '#bench/twin-flash.ts'
-import { flashAddress, mostFlashBytes, pageBytes, sectorBytes } from './chips.ts'
+import { flashAddress, mostFlashBytes, pageBytes, sectorBytes } from '#chips/rp2-chips.ts'
 import {
   askFlash,
   askTable,

@@ -5,7 +5,7 @@
  */
 import { ByteWriter } from '#core/bytes.ts'
 import type { UsbDescriptors } from '#bench/twin.ts'
-import { raspberryPi } from './chips.ts'
+import { raspberryPi } from '#chips/rp2-chips.ts'
 
 export interface Strings {
   readonly manufacturer: string

@@ -6,7 +6,7 @@
 import type { SetupPacket, TwinAnswer, TwinBus, UsbDescriptors, UsbTwin } from '#bench/twin.ts'
 import { Play, programIn } from './images.ts'
 import { ResetRequest } from './packets.ts'
-import type { Chip } from './chips.ts'
+import type { Chip } from '#chips/rp2-chips.ts'
 import { probeDescriptors, stdioDescriptors } from './twin-descriptors.ts'
 
 export interface ProgramOptions {

@@ -5,7 +5,7 @@
 import { blank } from '#core/bytes.ts'
 import type { Dials, TwinShelf, TwinVariant } from '#bench/twin.ts'
 import { TwinFlash, type FlashTimes } from '#bench/twin-flash.ts'
-import { flashAddress, sectorBytes, type Chip } from './chips.ts'
+import { flashAddress, sectorBytes, type Chip } from '#chips/rp2-chips.ts'
 import { Play, practiceProgram, type PracticeProgram } from './images.ts'
 import { BootselTwin, type BootselOptions } from './twin-bootsel.ts'
 import { ProgramTwin } from './twin-program.ts'

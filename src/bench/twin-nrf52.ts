@@ -28,7 +28,8 @@ const chips = {
 } as const
 
 const ficrAt = 0x1000_0000
-const tarWrapBytes = 1024
+/** As of every AHB-AP in a Cortex-M4; the specification promises 1 KiB. */
+const tarWrapBytes = 4096
 
 export class TwinNrf52 implements TwinPatient {
   readonly swd: SwdPort

@@ -45,6 +45,30 @@ const SwdToDormant = 0xe3bc
 /** `reset`: only DPIDR may be read; `lockout`: a protocol error, until the next line reset. */
 type State = 'jtag' | 'dormant' | 'lockout' | 'reset' | 'selected' | 'ready'
 
+/** A packet that the host drives whole, bit by bit, as it may where nobody acknowledges: TARGETSEL (ADIv5.2, B4.3.4). */
+class TargetSelection {
+  static readonly #request = bitsOf(Uint8Array.of(0x99))
+  #bits: number[] = []
+
+  forget(): void {
+    this.#bits = []
+  }
+
+  /** Idle cycles before it are none of its own. Gives what was written, with its last bit. */
+  hears(bit: number): number | undefined {
+    if (this.#bits.length === 0 && !bit) return undefined
+    this.#bits.push(bit)
+    const isIt = this.#bits.every((one, i) => i >= 8 || one === TargetSelection.#request[i])
+    if (!isIt) this.#bits = []
+    // request, turnaround, acknowledge, turnaround, 32 bits, their parity
+    if (this.#bits.length < 46) return undefined
+    const written = this.#bits.slice(13)
+    this.#bits = []
+    const parity = written.reduce((sum, one) => sum ^ one, 0)
+    return parity ? undefined : written.slice(0, 32).reduce((word, one, i) => (word | (one << i)) >>> 0, 0)
+  }
+}
+
 /** What wakes a dormant port: the selection alert, four zeros, and the code for SWD (ADIv5.2, B5.3.4). */
 class WakeUp {
   static readonly #bits = bitsOf(fromHex('92f30962 952d8586 e9afdde3 a20ebc19 a001')).slice(0, 140)
@@ -66,6 +90,7 @@ export class SwdPort implements TwinSwd {
   #isPowered = true
   #state: State
   readonly #wakeUp = new WakeUp()
+  readonly #selection = new TargetSelection()
   #ones = 0
   /** The bits since the ones ended. */
   #after: { bits: number; count: number } | undefined
@@ -158,6 +183,8 @@ export class SwdPort implements TwinSwd {
   }
 
   #bit(bit: number): void {
+    const selected = this.#state === 'reset' ? this.#selection.hears(bit) : undefined
+    if (selected !== undefined) this.#selectTarget(selected)
     if (this.#state === 'dormant') {
       if (this.#wakeUp.hears(bit)) this.#state = 'lockout'
     } else if (this.#after) {
@@ -171,6 +198,7 @@ export class SwdPort implements TwinSwd {
     const isSwd = this.#state !== 'jtag'
     // two idle cycles end a line reset
     if (count === 2 && isSwd) this.#state = bits === 0 ? 'reset' : 'lockout'
+    if (count === 2) this.#selection.forget()
     if (count < 16) return
     this.#after = undefined
     const knowsJtag = this.#options.targetSelect === undefined
@@ -209,10 +237,14 @@ export class SwdPort implements TwinSwd {
 
 /** Several ports at the same wires (multi-drop): everybody hears, at most one answers. */
 export class SharedWires implements TwinSwd {
-  readonly #ports: readonly TwinSwd[]
+  readonly #ports: readonly SwdPort[]
 
-  constructor(ports: readonly TwinSwd[]) {
+  constructor(ports: readonly SwdPort[]) {
     this.#ports = ports
+  }
+
+  power(isOn: boolean): void {
+    for (const port of this.#ports) port.power(isOn)
   }
 
   reset(asserted: boolean): void {

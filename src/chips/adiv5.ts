@@ -30,6 +30,26 @@ const jtagToSwd = Uint8Array.from([
   0,
 ])
 
+/** Out of the dormant state into SWD, a line reset behind it: ports that share their wires begin so. */
+const dormantToSwd = Uint8Array.from([
+  0xff,
+  ...[0x92, 0xf3, 0x09, 0x62, 0x95, 0x2d, 0x85, 0x86, 0xe9, 0xaf, 0xdd, 0xe3, 0xa2, 0x0e, 0xbc, 0x19],
+  ...[0xa0, 0xf1, 0xff],
+  ...Array<number>(7).fill(0xff),
+  0,
+])
+/** Whom TARGETSEL asks for, of several at the same wires: core 0 of an RP2040. */
+const sharing = [0x0100_2927]
+
+/** A write of TARGETSEL, bit by bit: nobody acknowledges it, which no probe's own commands allow for. */
+function selectTarget(target: number): Uint8Array {
+  let parity = 0
+  for (let bit = 0; bit < 32; bit++) parity ^= (target >>> bit) & 1
+  // the request; turnaround, acknowledge and turnaround, which nobody drives; the word, its parity, idle bits
+  const bits = [0x99n, BigInt(target) << 13n, BigInt(parity) << 45n].reduce((all, one) => all | one)
+  return Uint8Array.from({ length: 6 }, (_, i) => Number((bits >> BigInt(8 * i)) & 0xffn))
+}
+
 /** Address increments within this many bytes only. */
 const tarWraps = 1024
 /** Master debug and privileged access, as the field has them; the size and the increment beside it. */
@@ -177,9 +197,18 @@ class MemAp implements TargetMemory {
 
 /** From whatever the lines were before. Undefined: nobody answers. */
 async function findDebugPort(port: DebugPort, ctx: Context): Promise<number | undefined> {
-  await port.sequence(jtagToSwd, jtagToSwd.length * 8, ctx)
-  const { ack, words } = await port.transfer([{ isAp: false, address: Dp.Idr, read: 1 }], ctx)
-  return ack === 'ok' ? words[0] : undefined
+  const answered = async (bits: Uint8Array) => {
+    await port.sequence(bits, bits.length * 8, ctx)
+    const { ack, words } = await port.transfer([{ isAp: false, address: Dp.Idr, read: 1 }], ctx)
+    return ack === 'ok' ? words[0] : undefined
+  }
+  const alone = await answered(jtagToSwd)
+  if (alone !== undefined) return alone
+  for (const target of sharing) {
+    const found = await answered(Uint8Array.from([...dormantToSwd, ...selectTarget(target)]))
+    if (found !== undefined) return found
+  }
+  return undefined
 }
 
 /** Where the bits of a narrow access are in the data register. */

@@ -5,7 +5,7 @@
 import assert from 'node:assert/strict'
 import { equal } from '#core/bytes.ts'
 import { formatUf2 } from '#firmware/uf2.format.ts'
-import { flashAddress } from '../../protocols/picoboot/chips.ts'
+import { flashAddress } from '#chips/rp2-chips.ts'
 import { Play, practiceProgram } from '../../protocols/picoboot/images.ts'
 import { hashesOf, readCertificate } from '../e2e/certificate.ts'
 import { en } from '../e2e/words.ts'

@@ -1,11 +1,11 @@
 /**
  * Checks that only an RP2040 or RP2350 can make: is the file for it, does it fit, will the ROM start it. Pure. Sources: as
- * `chips.ts`.
+ * `rp2-chips.ts`.
  */
 import { hex, isBlank } from '#core/bytes.ts'
 import type { Check, CheckCode, Contents, Range, Segment } from '#core/programmer.ts'
-import { checkUnknownSize, type UnknownSize } from '#chips/unknown-size.ts'
-import { boot2Bytes, hasBlock, hasBoot2, sectorBytes, type Chip } from './chips.ts'
+import { checkUnknownSize, type UnknownSize } from './unknown-size.ts'
+import { boot2Bytes, hasBlock, hasBoot2, sectorBytes, type Chip } from './rp2-chips.ts'
 
 export interface Rp2CheckInput {
   readonly chip: Chip
