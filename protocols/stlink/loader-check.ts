@@ -32,11 +32,26 @@ export function checkImage({
   const plain = checkCortexM({ flash, wanted, present: new Map() })
   return [
     ...checkGeneration(generation, chip, segments, claimedChip),
+    ...checkOneWay(generation, segments, claimedChip),
     ...plain.filter(({ code }) => code !== 'vector-table'),
     ...plain
       .filter(({ code }) => code === 'vector-table')
       .map((one) => checkStart(one, generation, flash, segments)),
   ]
+}
+
+const vendorDescriptor = (segments: readonly Segment[]) =>
+  findUsbDescriptors(segments).find(({ vendorId, productId }) => vendorId === st && isStLink(productId))
+
+/** ST's own firmware for a V3; which releases lock it, nothing in them says. */
+function checkOneWay(
+  { protocol, claim }: Generation,
+  segments: readonly Segment[],
+  claimedChip: string | undefined,
+): Check[] {
+  if (protocol !== 3) return []
+  const isVendors = claimedChip === claim || vendorDescriptor(segments) !== undefined
+  return [{ code: 'one-way', result: isVendors ? 'warning' : 'passed', values: {} }]
 }
 
 /** The loader starts nothing without a start at its base and a stack in its RAM. */
@@ -71,9 +86,7 @@ function checkGeneration(
   const isClaimed = Object.values(generations).some(({ claim }) => claim === claimedChip)
   if (isClaimed && claimedChip !== undefined && claimedChip !== generation.claim)
     return say('refused', claimedChip)
-  const descriptor = findUsbDescriptors(segments).find(
-    ({ vendorId, productId }) => vendorId === st && isStLink(productId),
-  )
+  const descriptor = vendorDescriptor(segments)
   if (!descriptor) return isClaimed && claimedChip !== undefined ? say('passed', claimedChip) : []
   const own = generationOf(descriptor.productId)
   const found = own ? `ST-Link ${own.name}` : `ST-Link, ${descriptor.usbId}`

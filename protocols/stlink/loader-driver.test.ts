@@ -152,6 +152,15 @@ test('an image that would not start, or is for another generation, is refused', 
   expect(checks(patient, base, made(0x3744))['chip-matches']).toEqual(['refused', undefined])
 })
 
+test('ST’s own firmware for a V3 may be for good, which is warned of; open firmware is not', async () => {
+  const { patient } = await connect('stlink:v3-own')
+  const base = 0x0802_0000
+  const vendors = vendorProgram(base, 8000, { version: 'V3J15M7', productId: 0x374f })
+  expect(checks(patient, base, vendors)['one-way']).toEqual(['warning', undefined])
+  expect(checks(patient, base, program(base), 'ST-Link V3')['one-way']).toEqual(['warning', undefined])
+  expect(checks(patient, base, program(base))['one-way']).toEqual(['passed', undefined])
+})
+
 test('a V2 starts ST’s firmware where it is, and another one as another device', async () => {
   const { patient, open, ctx } = await connect('stlink:v2-own')
   const base = 0x0800_4000

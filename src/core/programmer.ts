@@ -324,6 +324,7 @@ export type CheckCode =
   | 'other-tab'
   | 'storage-room'
   | 'backup-proven'
+  | 'one-way' // what it does to its device cannot be undone; values: why
   | 'nothing-to-do'
 
 // ---- programmers --------------------------------------------------------------------------------

@@ -88,6 +88,7 @@ export interface Consequence {
     | 'no-backup' // a memory could not be read and will be lost
     | 'fuse-danger'
     | 'lock-bits' // can only be cleared by a chip erase
+    | 'one-way' // what the image does to its device when it runs
     | 'protection-lifted' // from then on the chip can be read by anybody
     | 'bootloader-replaced'
     | 'other-device' // a backup of another device
@@ -388,6 +389,7 @@ const ownConsequence: Partial<Record<Check['code'], Consequence['code'] | 'none'
   'bootloader-overlap': 'bootloader-replaced',
   'same-device': 'other-device',
   'backup-proven': 'none', // each lost memory is asked for
+  'one-way': 'one-way',
   'nothing-to-do': 'none',
 }
 

@@ -18,14 +18,18 @@ test('one is on the shelf', () => {
   expect(scenes.map(({ id }) => id.split(':')[0])).toContain('stk500')
 })
 
-test.each(scenes.filter(({ id }) => id.startsWith('stk500')).slice(0, 1))('$id, itself', { timeout: 120_000 }, async (scene) => {
-  const { planned, kinds } = await undisturbedJob(scene)
-  let felt = 0
-  const places = distinctPlaces(kinds).filter((_, i) => i % 6 === 0)
-  for (const [i, at] of places.entries()) {
-    const fault = jobFaults[i % jobFaults.length] ?? 'unplug'
-    const ending = await disturbedJob(scene, fault, at, planned, i % 2 === 1)
-    if (ending.codes.length > 0 || ending.transfers !== kinds.length) felt++
-  }
-  expect(felt, 'no fault was felt').toBeGreaterThan(0)
-})
+test.each(scenes.filter(({ id }) => id.startsWith('stk500')).slice(0, 1))(
+  '$id, itself',
+  { timeout: 120_000 },
+  async (scene) => {
+    const { planned, kinds } = await undisturbedJob(scene)
+    let felt = 0
+    const places = distinctPlaces(kinds).filter((_, i) => i % 6 === 0)
+    for (const [i, at] of places.entries()) {
+      const fault = jobFaults[i % jobFaults.length] ?? 'unplug'
+      const ending = await disturbedJob(scene, fault, at, planned, i % 2 === 1)
+      if (ending.codes.length > 0 || ending.transfers !== kinds.length) felt++
+    }
+    expect(felt, 'no fault was felt').toBeGreaterThan(0)
+  },
+)

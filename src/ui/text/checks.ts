@@ -292,6 +292,10 @@ const checks: Record<CheckCode, Texts> = {
       hashed: m.check_backup_passed,
     },
   },
+  'one-way': {
+    title: m.check_one_way,
+    says: { passed: m.check_one_way_passed, warning: m.check_one_way_stlink_v3 },
+  },
   'nothing-to-do': {
     title: m.check_nothing,
     says: {
@@ -325,6 +329,7 @@ const consequences: Record<Consequence['code'], Sentence> = {
   'no-backup': m.consequence_no_backup,
   'fuse-danger': m.consequence_fuse_danger,
   'lock-bits': m.consequence_lock_bits,
+  'one-way': m.consequence_one_way,
   'protection-lifted': m.consequence_protection_lifted,
   'bootloader-replaced': m.consequence_bootloader_replaced,
   'other-device': m.consequence_other_device,
@@ -352,6 +357,7 @@ const consented: Record<Consequence['code'], (of: string) => string> = {
   'no-backup': (memory) => m.consented_loss({ memory: memoryName(memory) }),
   'fuse-danger': (fuse) => m.consented_fuse({ fuse: fuse.split('.').at(-1) ?? fuse }),
   'lock-bits': m.consented_lock_bits,
+  'one-way': m.consented_one_way,
   'protection-lifted': m.consented_protection_lifted,
   'bootloader-replaced': m.consented_bootloader,
   'other-device': m.consented_other_device,

@@ -729,7 +729,7 @@ describe('a check', () => {
       'known-bad': true,
     },
     ...{ 'same-device': true, 'image-matches-hash': true, 'host-battery': true, 'other-tab': true },
-    ...{ 'storage-room': true, 'backup-proven': true, 'nothing-to-do': true },
+    ...{ 'storage-room': true, 'backup-proven': true, 'nothing-to-do': true, 'one-way': true },
   }
 
   /** Results that a check never has. */
@@ -737,6 +737,7 @@ describe('a check', () => {
     'known-bad': ['refused'],
     'image-matches-hash': ['warning'],
     'other-tab': ['warning', 'refused'],
+    'one-way': ['refused'],
     'storage-room': ['refused'],
   }
   const checkers = import.meta.glob<string>(['../../jobs/check.ts', '../../chips/avr-check.ts'], {
@@ -845,6 +846,7 @@ describe('a check', () => {
         ...{ bit: 'SPIEN', from: 'on', to: 'off', danger: 'lost', before: '0xd9', after: '0xf9' },
       },
       'lock-bits': {},
+      'one-way': {},
       'protection-lifted': {},
       'bootloader-replaced': { address: '0x7e00' },
       'other-device': {},
