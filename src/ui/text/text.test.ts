@@ -740,11 +740,14 @@ describe('a check', () => {
     'one-way': ['refused'],
     'storage-room': ['refused'],
   }
-  const checkers = import.meta.glob<string>(['../../jobs/check.ts', '../../chips/avr-check.ts'], {
-    query: '?raw',
-    import: 'default',
-    eager: true,
-  })
+  const checkers = import.meta.glob<string>(
+    ['../../jobs/check.ts', '../../chips/avr-check.ts', '../../../protocols/stlink/loader-check.ts'],
+    {
+      query: '?raw',
+      import: 'default',
+      eager: true,
+    },
+  )
 
   test.each(Object.entries(never))('%s is never %s', (code, results) => {
     const lines = Object.values(checkers).flatMap((text) => text.split('\n'))
