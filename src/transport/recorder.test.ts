@@ -48,6 +48,25 @@ test('all that goes over a link is recorded, also what fails, with its time', as
   ])
 })
 
+test('what is under way together is told in the order in which it began', async () => {
+  const { recorder, link } = await opened()
+  await Promise.all([link.bulkIn(1, 64), link.bulkOut(2, new Uint8Array(1300)), link.bulkIn(1, 32)])
+  expect(recorder.recorded.events).toMatchObject([
+    { endpoint: 1, length: 64 },
+    { endpoint: 2, length: 1300 },
+    { endpoint: 1, length: 32 },
+  ])
+})
+
+test('what has not ended when its place is given up is not told', () => {
+  const recorder = new Recorder(new VirtualClock(), 500)
+  const late = recorder.place()
+  for (let length = 1; length <= 20; length++) recorder.add(event(length))
+  late(event(99))
+  expect(recorder.recorded.events).not.toContainEqual(event(99))
+  expect(recorder.recorded.events.length + recorder.recorded.dropped).toBe(20)
+})
+
 const event = (length: number): UsbEvent => ({
   ...{ kind: 'usb', wire: 1, from: 0, at: 0, endpoint: 1, direction: 'in', length },
   bytes: new Uint8Array(length).fill(length),

@@ -1,6 +1,6 @@
 /**
  * Chromium in the guest with the built site on http://localhost:8080, driven from here over the DevTools
- * protocol: the real WebUSB and Web Serial on the real kernel.
+ * protocol: the real WebUSB, WebHID and Web Serial on the real kernel.
  */
 import { expect } from '@playwright/test'
 import { chromium, type Browser, type BrowserContext, type Locator, type Page } from 'playwright'
@@ -94,6 +94,7 @@ async function browserIn({ guest, site: folder }: Place, permission: Permission)
   const allowed = {
     WebUsbAllowDevicesForUrls: [{ devices: [{}], urls: [site] }],
     SerialAllowAllPortsForUrls: [site],
+    WebHidAllowAllDevicesForUrls: [site],
   }
   const folders = ['/etc/chromium/policies/managed', '/etc/opt/chrome/policies/managed'] // Debian's, and Google's
   const flags =
