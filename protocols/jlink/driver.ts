@@ -7,12 +7,14 @@ import { FlashError } from '#core/errors.ts'
 import type { Driver, Fact, Notice, Programmer, Recognition, Way } from '#core/programmer.ts'
 import { viaDebugPort } from '#chips/adiv5.ts'
 import { connectArm } from '#chips/arm-target.ts'
+import type { DebugPort } from '#chips/debug-port.ts'
 import type { UsbLink } from '#transport/links.ts'
 import { readConfiguration } from '#transport/usb-descriptors.ts'
 import { ConfigPatient } from './config-patient.ts'
 import { findPipes } from './descriptors.ts'
 import { Can, hardwareText, Interface, typeName } from './packets.ts'
 import { JlinkProbe, type Said } from './probe.ts'
+import { JlinkJtagPort } from './jtag-port.ts'
 import { JlinkSwdPort } from './swd-port.ts'
 
 const nominalHz = [12_000_000, 8_000_000, 4_000_000, 2_000_000, 1_000_000, 400_000, 100_000]
@@ -46,14 +48,15 @@ async function open(link: UsbLink, seen: Recognition, ctx: Context): Promise<Pro
 
 function waysOf(probe: JlinkProbe, serial: string | undefined): Way[] {
   const ways: Way[] = []
-  if (probe.has(Interface.Swd)) {
-    const speedsHz = withinReach(nominalHz, probe.said)
-    const port = new JlinkSwdPort(probe, speedsHz, withinReach(ownChoicesHz, probe.said))
+  const speedsHz = withinReach(nominalHz, probe.said)
+  const choicesHz = withinReach(ownChoicesHz, probe.said)
+  const offer = (by: 'swd' | 'jtag', port: DebugPort) =>
     ways.push({
-      ...{ to: 'target', by: 'swd', speedsHz },
+      ...{ to: 'target', by, speedsHz: port.speedsHz },
       connect: (within, speedHz) => connectArm(viaDebugPort(port), within, speedHz),
     })
-  }
+  if (probe.has(Interface.Swd)) offer('swd', new JlinkSwdPort(probe, speedsHz, choicesHz))
+  if (probe.has(Interface.Jtag)) offer('jtag', new JlinkJtagPort(probe, speedsHz, choicesHz))
   if (probe.can(Can.ReadConfig))
     ways.push({
       ...{ to: 'itself', by: 'configuration', speedsHz: [] },

@@ -44,7 +44,7 @@ export default {
   name: 'J-Link',
   link: 'usb',
   filters: [{ vendorId: segger }],
-  toTarget: ['swd'],
+  toTarget: ['swd', 'jtag'],
   wordsOf,
   recognise(seen): Recognition | undefined {
     if (seen.link !== 'usb' || seen.vendorId !== segger) return undefined

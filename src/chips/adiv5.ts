@@ -94,7 +94,7 @@ class MemAp implements TargetMemory {
 
   static async connect(port: DebugPort, ctx: Context): Promise<MemAp> {
     const idcode = await findDebugPort(port, ctx)
-    if (idcode === undefined) throw new FlashError('target-missing', { tried: ['SWD'] })
+    if (idcode === undefined) throw new FlashError('target-missing', { tried: [wiresOf(port)] })
     const memory = new MemAp(port, idcode)
     await memory.#run('waking its debug port', [dp(Dp.Abort, clearErrors), dp(Dp.Select, 0)], ctx)
     await memory.#power(ctx)
@@ -178,14 +178,14 @@ class MemAp implements TargetMemory {
       const { ack, words } = await this.#port.transfer(row, ctx)
       if (ack === 'ok') return words
       const isThere = ack !== 'none' || (await findDebugPort(this.#port, ctx)) !== undefined
-      if (!isThere) throw new FlashError('target-missing', { tried: ['SWD'] })
+      if (!isThere) throw new FlashError('target-missing', { tried: [wiresOf(this.#port)] })
       const clear = dp(Dp.Abort, clearErrors | (ack === 'wait' ? abortTransfer : 0))
       // whoever was lost may have lost its power
       await this.#port.transfer(
         ack === 'none' ? [clear, dp(Dp.Select, 0), this.#wanted] : [clear, dp(Dp.Select, 0)],
         ctx,
       )
-      const status = `SWD ${ack.toUpperCase()}`
+      const status = `${wiresOf(this.#port)} ${ack.toUpperCase()}`
       if (ack === 'fault') throw new FlashError('device-refused', { during, status })
       throw new FlashError('unexpected-answer', { during, found: status }) // once more it may be another one
     } catch (error) {
@@ -195,8 +195,11 @@ class MemAp implements TargetMemory {
   }
 }
 
+const wiresOf = ({ wires = 'SWD' }: DebugPort): string => wires
+
 /** From whatever the lines were before. Undefined: nobody answers. */
 async function findDebugPort(port: DebugPort, ctx: Context): Promise<number | undefined> {
+  if (port.find) return port.find(ctx)
   const answered = async (bits: Uint8Array) => {
     await port.sequence(bits, bits.length * 8, ctx)
     const { ack, words } = await port.transfer([{ isAp: false, address: Dp.Idr, read: 1 }], ctx)

@@ -26,6 +26,10 @@ export interface DebugPort {
   readonly ownChoicesHz: readonly number[]
   /** It looks at answers only behind many accesses, so that the target must notice itself that one was too early. */
   readonly detectsOverrun?: true
+  /** What it is reached by; absent: SWD. */
+  readonly wires?: 'JTAG'
+  /** Finds the debug port, whatever the lines were before, and gives its IDCODE; absent: by SWD, whose bits `sequence` sends. */
+  find?(ctx: Context): Promise<number | undefined>
   /** Takes the lines over. Nothing is said on them yet. */
   attach(speedHz: number, ctx: Context): Promise<void>
   /** So many bits on SWDIO, the lowest of the first byte first. */

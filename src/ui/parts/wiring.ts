@@ -17,6 +17,7 @@ export type Diagram =
   | 'pico-bootsel'
   | 'stm32-uart'
   | 'swd'
+  | 'jtag'
 
 export type Signal = 'MOSI' | 'MISO' | 'SCK' | 'RST' | 'VCC' | 'GND'
 
@@ -74,6 +75,7 @@ export const connections: Readonly<Record<Diagram, readonly Connection[]>> = {
   'pico-bootsel': [],
   'stm32-uart': [],
   swd: [],
+  jtag: [],
 }
 
 export type Point = readonly [x: number, y: number]
