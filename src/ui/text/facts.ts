@@ -83,10 +83,10 @@ export const memoryHelp = (id: MemoryId): string => memories[id].help()
 
 export const confidenceText = (confidence: Recognition['confidence']): string => confidences[confidence]()
 
-/** The memories that a lock kept out of a backup; empty where it holds all that could be lost. */
+/** The memories that a lock, or their own nature, kept out of a backup; empty where it holds all that could be lost. */
 export const lockedNames = (unreadable: readonly Unreadable[]): string =>
   unreadable
-    .filter(({ reason }) => reason === 'read-protected')
+    .filter(({ reason }) => reason !== 'not-through-this-way')
     .map(({ memory }) => memoryName(memory))
     .join(', ')
 

@@ -568,7 +568,7 @@ describe('a step that is done', () => {
 
   test('is no success where a locked chip kept its contents back, and says what is missing', () => {
     const { en, de } = inBoth(() => step('back-up', { backup: locked })?.result ?? '')
-    expect(en).toBe('8 B read twice. Not in it: Flash, EEPROM (locked)')
+    expect(en).toBe('8 B read twice. Not in it: Flash, EEPROM (not readable)')
     expect(de).toContain('Flash, EEPROM')
     expect(step('back-up', { backup: locked })?.state).toBe('partly')
   })
