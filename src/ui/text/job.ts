@@ -90,9 +90,22 @@ const results: Record<StepName, (view: JobView) => string | undefined> = {
     isThereAlready(view)
       ? m.result_plan_nothing()
       : view.plan && m.result_plan({ bytes: size(view.plan.programBytes) }),
-  write: ({ outcome }) => outcome && m.result_write({ bytes: size(outcome.verifiedBytes) }),
+  write: ({ outcome }) =>
+    outcome &&
+    (isUnread(outcome)
+      ? m.result_write_unread({ bytes: size(outcome.programmedBytes) })
+      : m.result_write({ bytes: size(outcome.verifiedBytes) })),
   prove: ({ proof }) => proof && proofText(proof),
 }
+
+/** Written, and nothing of it can be read back. */
+export const isUnread = ({
+  programmedBytes,
+  verifiedBytes,
+}: {
+  readonly programmedBytes: number
+  readonly verifiedBytes: number
+}): boolean => programmedBytes > 0 && verifiedBytes === 0
 
 function backupText({ memories, unreadable }: Backup): string {
   const bytes = size(memories.reduce((sum, { length }) => sum + length, 0))
