@@ -177,6 +177,8 @@ export const isAnswerLost = (error: unknown): boolean =>
 /** Any thrown value as a `FlashError`; what is not one already is a `bug` that keeps its cause. */
 export function toFlashError(error: unknown, during?: string): FlashError {
   if (error instanceof FlashError) return error as FlashError
+  // of `await using`: to let go of what has failed fails, too; what went wrong first is told
+  if (error instanceof Error && 'suppressed' in error) return toFlashError(error.suppressed, during)
   if (error instanceof DOMException && error.name === 'AbortError')
     return new FlashError('cancelled', during === undefined ? {} : { during }, { cause: error })
   return new FlashError('bug', during === undefined ? {} : { during }, {

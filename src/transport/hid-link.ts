@@ -63,9 +63,10 @@ class BrowserHidLink implements HidLink {
       // Who opens too late is closed again: nobody waits for it any more.
       void opening.then(() => this.#device.close()).catch(() => undefined)
       const translated = fromOpening(error, 'hid', this.seen)
-      // an unplugged device cannot be opened either
-      if (translated.is('permission-denied')) await isAbortedWithin(this.gone, goneNoticeMs, this.#clock)
-      throw this.gone.aborted ? (this.gone.reason as FlashError) : translated
+      // one that has gone cannot be opened either, and the browser says the same of it
+      if (translated.is('permission-denied') && !(await this.#hid.getDevices()).includes(this.#device))
+        throw goneError('opening the device', error)
+      throw translated
     }
   }
 
