@@ -3,11 +3,14 @@
  * endpoints of its interface, as long as they are (version 2). Source: ARM-software/CMSIS-DAP, `dap_firmware.md`.
  */
 import { FlashError, isFlashError } from '#core/errors.ts'
+import type { SeenReport } from '#core/programmer.ts'
 import type { HidLink, UsbLink } from '#transport/links.ts'
 import type { Pipes } from './descriptors.ts'
 
 /** A probe that waits for its target does so for less than a second. */
 const timeoutMs = 3000
+/** Of an interrupt endpoint's packet (USB 2.0, 5.7.3). */
+const mostReportBytes = 1024
 
 /** Both directions may be under way at once; each is in order. */
 export interface Wire {
@@ -64,6 +67,10 @@ export class BulkWire implements Wire {
   }
 }
 
+/** Without an id, and of a size that a device can have. */
+const isPacket = (report: SeenReport | undefined): report is SeenReport =>
+  report?.id === 0 && report.bytes > 0 && report.bytes <= mostReportBytes
+
 export class ReportWire implements Wire {
   readonly mostBytes: number
   readonly #link: HidLink
@@ -74,7 +81,7 @@ export class ReportWire implements Wire {
     this.#link = link
     const { collections } = link.seen
     const all = collections.flatMap(({ inputs: [input], outputs: [output] }) =>
-      input?.id === 0 && output?.id === 0 ? [{ input, output }] : [],
+      isPacket(input) && isPacket(output) ? [{ input, output }] : [],
     )
     const [reports] = all
     if (!reports)
