@@ -244,6 +244,7 @@ export class Job {
       const firmware = this.view.wanted?.firmware
       if (!attached || !firmware?.appears) {
         this.#runner.set({ proofWanted: 'read-again' })
+        if (this.#isUnreadable) return this.#certify(unproven(undefined, this.view.wanted?.source.name ?? ''))
         const source = this.#device.attached
         if (isSpent && source) await this.#device.open(source, ctx) // as in `retry`
         return this.#certify(await this.#proveByReading(ctx))
@@ -733,6 +734,12 @@ export class Job {
       await this.#device.letGo()
       return notYet
     })
+  }
+
+  /** Whether what was written can be read by nobody. */
+  get #isUnreadable(): boolean {
+    const { patient, outcome } = this.view
+    return (patient?.memories ?? []).some(({ id, writeOnly }) => writeOnly && outcome?.expected.has(id))
   }
 
   #proveByReading(ctx: Context): Promise<ProofResult> {

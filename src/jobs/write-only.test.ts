@@ -2,10 +2,11 @@
 import 'fake-indexeddb/auto'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { practiceImages } from '#bench/practice-images.ts'
+import { practiceProgram } from '#chips/cortex-m-program.ts'
 import type { Attached } from '#transport/devices.ts'
 import { resultOf } from './certificate.ts'
 import { Job, type JobServices, type Wanted } from './job.ts'
-import { consents, TestHouse, wantedImage } from './test-job.ts'
+import { consents, TestHouse, wanted, wantedImage } from './test-job.ts'
 
 let house: TestHouse
 let services: JobServices
@@ -37,8 +38,8 @@ async function readyToChoose(job: Job): Promise<void> {
   expect(job.view).toMatchObject({ error: undefined, next: 'choose' })
 }
 
-async function written(job: Job, wanted: Wanted): Promise<void> {
-  await job.choose(wanted)
+async function written(job: Job, what: Wanted): Promise<void> {
+  await job.choose(what)
   expect(job.view.checks?.filter(({ result }) => result === 'refused')).toEqual([])
   expect(job.view.plan?.consequences).toContainEqual({
     ...{ id: 'no-backup:flash', code: 'no-backup', typed: true, values: { memory: 'flash' } },
@@ -111,6 +112,18 @@ test('one that is unplugged in the middle waits in its boot loader, and all of i
   expect(job.view).toMatchObject({ error: undefined, next: 'prove', hasLeft: true })
   await job.prove(await theOne())
   expect(job.view.proof?.kind).toBe('running-version')
+})
+
+test('firmware that nobody knows ends without a proof, and the certificate says so', async () => {
+  await house.bench.plug('stlink:v2-1-own')
+  const job = new Job(services)
+  await readyToChoose(job)
+  const bytes = practiceProgram(0x0800_4000, 4096)
+  await written(job, wanted({ flash: [{ address: 0x0800_4000, bytes }] }))
+  expect(job.view).toMatchObject({ error: undefined, next: 'prove', hasLeft: false })
+  await job.prove()
+  const { proof, steps } = await house.certificateOf(job)
+  expect(resultOf({ proof, steps })).toEqual({ code: 'none', isProven: false })
 })
 
 test('another one of its kind is not taken for it, by the number of its chip', async () => {
