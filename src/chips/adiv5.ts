@@ -195,7 +195,7 @@ class MemAp implements TargetMemory {
   }
 }
 
-const wiresOf = ({ wires = 'SWD' }: DebugPort): string => wires
+const wiresOf = ({ wires }: DebugPort): string => wires ?? 'SWD'
 
 /** From whatever the lines were before. Undefined: nobody answers. */
 async function findDebugPort(port: DebugPort, ctx: Context): Promise<number | undefined> {
