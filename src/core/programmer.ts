@@ -384,7 +384,7 @@ export interface Rescue {
   readonly name: string
   /** How the second one reaches it. */
   readonly by: Way['by']
-  /** Chips that it is made with. */
+  /** Chips that it is made with, as a patient is called, with or without its size. */
   readonly chips: readonly string[]
   /** Older firmware does not run on it; absent: all does. */
   readonly since?: string

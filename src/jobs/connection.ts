@@ -183,7 +183,8 @@ export function patientView(
 
 /** Whether the chip that was found is one that it has. */
 function isMeant(chip: string, { name, chips }: Rescue): Notice {
-  return chips.includes(chip)
+  const isIt = chips.some((one) => chip === one || chip.startsWith(`${one} (`)) // how large it is behind it
+  return isIt
     ? { code: 'rescue-chip', level: 'info', values: { name, chip } }
     : { code: 'rescue-other-chip', level: 'warning', values: { name, chip, chips: chips.join(', ') } }
 }

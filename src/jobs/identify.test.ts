@@ -63,6 +63,21 @@ group('what a second programmer brings back', () => {
     )
   })
 
+  test.each([
+    ['st-link', 'dfu', 'STM32F10x medium-density'],
+    ['black-magic', 'dfu', 'STM32F10x medium-density'],
+    ['daplink', 'cmsis-dap', 'nRF52820'],
+    ['pico', 'picoboot', 'RP2040'],
+  ])('%s runs the firmware of %s on an %s, and any probe brings it back', async (sheet, family, chip) => {
+    const rescue = await findRescue(sheet)
+    if (!rescue) throw new Error('nobody knows it')
+    expect(rescue.family).toBe(family)
+    expect(rescue.chips).toContain(chip)
+    expect(secondProgrammers(rescue).map(({ id }) => id)).toEqual(
+      expect.arrayContaining(['cmsis-dap', 'stlink', 'jlink']),
+    )
+  })
+
   test('is nothing where no folder says so', async () => {
     expect(await findRescue('arduino-isp')).toBeUndefined()
   })

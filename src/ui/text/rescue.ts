@@ -48,6 +48,25 @@ export const toolTexts: Readonly<
 > = {
   usbasp: { name: m.bring_tool_usbasp, help: m.bring_tool_usbasp_help },
   stk500: { name: m.bring_tool_arduino, help: m.bring_tool_arduino_help, sheet: 'arduino-isp' },
+  'cmsis-dap': { name: m.bring_tool_cmsis, help: m.bring_tool_cmsis_help },
+  stlink: { name: m.bring_tool_stlink, help: m.bring_tool_stlink_help },
+  jlink: { name: m.bring_tool_jlink, help: m.bring_tool_jlink_help },
+}
+
+/** By its debug wires, with any probe. What stands for the patient on the shelf is its chip. */
+function bySwd(practice: Readonly<Record<string, string>>, dials: Dials, ...pads: readonly Text[]) {
+  const steps = [m.bring_unplug, ...pads, m.bring_swd_wire, m.bring_swd_reset, m.bring_swd_power]
+  const tools = Object.entries(practice).map(([family, id]): [string, Tool] => [
+    family,
+    { diagram: 'swd', steps, practice: { id, dials } },
+  ])
+  return Object.fromEntries(tools)
+}
+
+const stm32f103 = {
+  'cmsis-dap': 'cmsis-dap:stm32f103',
+  stlink: 'stlink:v2-1',
+  jlink: 'jlink:v9-stm32f103',
 }
 
 export type SheetId =
@@ -60,6 +79,8 @@ export type SheetId =
   | 'black-magic'
   | 'stm32'
   | 'pico'
+  | 'st-link'
+  | 'daplink'
 
 export const sheets: Readonly<Record<SheetId, Sheet>> = {
   usbasp: {
@@ -210,6 +231,7 @@ export const sheets: Readonly<Record<SheetId, Sheet>> = {
     ],
     safe: [m.rescue_bmp_safe_loader, m.rescue_bmp_safe_again],
     unsafe: [m.rescue_bmp_unsafe_clone],
+    bring: { title: m.bring_bmp, isLast: true, tools: bySwd(stm32f103, { halfWritten: true }) },
   },
   stm32: {
     title: m.rescue_stm32,
@@ -254,6 +276,51 @@ export const sheets: Readonly<Record<SheetId, Sheet>> = {
     ],
     safe: [m.rescue_pico_safe_rom, m.rescue_pico_safe_again],
     unsafe: [m.rescue_pico_unsafe_otp],
+    bring: {
+      ...{ title: m.bring_pico, isLast: true },
+      tools: bySwd({ 'cmsis-dap': 'cmsis-dap:rp2040' }, { halfWritten: true }),
+    },
+  },
+  'st-link': {
+    title: m.rescue_st_link,
+    short: m.rescue_st_link_short,
+    lead: m.rescue_st_link_lead,
+    signs: [
+      { sign: m.rescue_st_link_sign_loader, meaning: m.rescue_st_link_mean_loader },
+      { sign: m.rescue_st_link_sign_dead, meaning: m.rescue_st_link_mean_dead },
+    ],
+    need: [m.rescue_st_link_need],
+    steps: [
+      { text: m.rescue_st_link_step_pads, picture: { diagram: 'swd' } },
+      { text: m.rescue_st_link_step_open },
+      { text: m.rescue_st_link_step_write },
+    ],
+    safe: [m.rescue_st_link_safe_again],
+    unsafe: [m.rescue_st_link_unsafe_back],
+    bring: {
+      title: m.bring_st_link,
+      tools: bySwd(stm32f103, { locked: true }, m.rescue_st_link_step_pads),
+    },
+  },
+  daplink: {
+    title: m.rescue_daplink,
+    short: m.rescue_daplink_short,
+    lead: m.rescue_daplink_lead,
+    signs: [
+      { sign: m.rescue_daplink_sign_drive, meaning: m.rescue_daplink_mean_drive },
+      { sign: m.rescue_daplink_sign_dead, meaning: m.rescue_daplink_mean_dead },
+    ],
+    need: [m.rescue_daplink_need],
+    steps: [
+      { text: m.rescue_daplink_step_pads, picture: { diagram: 'swd' } },
+      { text: m.rescue_daplink_step_write },
+    ],
+    safe: [m.rescue_daplink_safe_again],
+    unsafe: [m.rescue_daplink_unsafe_other],
+    bring: {
+      title: m.bring_daplink,
+      tools: bySwd(stm32f103, { halfWritten: true }, m.rescue_daplink_step_pads),
+    },
   },
   'arduino-isp': {
     title: m.rescue_arduino_isp,
