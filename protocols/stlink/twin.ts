@@ -6,7 +6,8 @@ import type { Dials, TwinSetup, TwinShelf, TwinVariant } from '#bench/twin.ts'
 import { TwinStm32f1 } from '#bench/twin-stm32f1.ts'
 import { practiceProgram } from '#chips/cortex-m-program.ts'
 import type { Version } from './packets.ts'
-import type { Described } from './twin-descriptors.ts'
+import { stLinkDescriptors, type Described } from './twin-descriptors.ts'
+import { StLinkTwin, type TwinProgram } from './twin-device.ts'
 import { StLinkItself } from './twin-itself.ts'
 import { loaderOf, ownChip, ownSetup, ownVariants, type Own } from './twin-own.ts'
 
@@ -63,6 +64,25 @@ const variant = ({ name, version, kib, described, ...about }: Variant): TwinVari
   },
 })
 
+/** It speaks as a drive does, and nobody in a browser may speak to one. */
+const v1: TwinVariant = {
+  name: 'ST-Link V1',
+  dials: [],
+  make(): TwinSetup {
+    const silent: TwinProgram = { follows: () => 0, answer: () => Promise.resolve(undefined) }
+    const twin = new StLinkTwin({
+      descriptors: stLinkDescriptors({
+        ...{ productId: 0x3744, product: 'STM32 STLink (practice)', serial: '' },
+        ...{ deviceVersion: 0x0100, packetBytes: 64 },
+      }),
+      speed: 'full',
+      starts: () => silent,
+      onPower: () => undefined,
+    })
+    return { twin, memory: () => new Uint8Array() }
+  },
+}
+
 export default {
   ...ownVariants(versionOf),
   v2: variant({
@@ -89,4 +109,5 @@ export default {
       ...{ deviceVersion: 0x0100, endpoints: { out: 1, trace: 2 }, packetBytes: 512, hasSerialPort: true },
     },
   }),
+  v1,
 } satisfies TwinShelf

@@ -20,6 +20,8 @@ const jobs = [
   'stm32-uart:stm32f030',
   'cmsis-dap:stm32f103',
   'cmsis-dap:daplink-hid',
+  'stlink:v2',
+  'stlink:v3',
   'jlink:v9-stm32f103',
 ]
 

@@ -10,6 +10,8 @@ interface Job {
   readonly program: string
   /** Writes /tmp/flash.bin, and looks whether it is there. */
   readonly command: string
+  /** Above 1 where it asks in a row whether the flash is ready: it always is then, and each run says the same. */
+  readonly clockSpeed?: number
   /** Bytes of the image, which is the same in every run: a new recording differs only where something has changed. */
   readonly flash: number
 }
@@ -36,6 +38,11 @@ const stm32flash = {
   program: 'stm32flash 0.7',
   command: 'stm32flash -b 115200 -w /tmp/flash.bin -v /dev/ttyUSB0',
 }
+/** Reads back what it has written. */
+const stFlash = {
+  program: 'st-flash 1.7.0',
+  command: 'st-flash write /tmp/flash.bin 0x08000000',
+}
 const arduinoIsp = avrdude('-c stk500v1 -P /dev/ttyACM0 -b 19200 -p m8')
 
 export const jobs: readonly Job[] = [
@@ -60,12 +67,14 @@ export const jobs: readonly Job[] = [
     ...dfuProgrammer('atmega16u2'),
   },
   { id: 'stm32-uart:stm32f030', name: 'stm32flash-stm32f030', flash: 16_384, ...stm32flash },
+  { id: 'stlink:v2', name: 'st-flash-stm32f103', flash: 16_384, clockSpeed: 4, ...stFlash },
 ]
 
-const record = ({ id, name, program, command, flash }: Job): LabCase => ({
+const record = ({ id, name, program, command, flash, clockSpeed }: Job): LabCase => ({
   name: `${program.split(' ')[0] ?? ''}, ${id}: for the recording ${name}`,
   twins: [{ id }],
   recordAs: { program, name },
+  ...(clockSpeed !== undefined && { clockSpeed }),
   async run({ guest, twins: [twin], measure }) {
     assert(twin)
     const image = sameImage(twin.memory('flash'), flash)
