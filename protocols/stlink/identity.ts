@@ -95,9 +95,9 @@ export default {
     }
   },
   proven: {
-    identify: ['twin'],
-    backup: ['twin'],
-    flash: ['twin'],
-    verify: ['twin'],
+    identify: ['reference-tool', 'recording', 'twin'],
+    backup: ['reference-tool', 'twin'],
+    flash: ['reference-tool', 'recording', 'twin'],
+    verify: ['reference-tool', 'recording', 'twin'],
   },
 } satisfies Identity

@@ -6,7 +6,7 @@
  */
 import { PracticeBench, take } from '#bench/bench.ts'
 import { VirtualClock } from '#bench/virtual-clock.ts'
-import { concat, fromHex } from '#core/bytes.ts'
+import { concat, fromHex, hexBytes } from '#core/bytes.ts'
 import { Devices } from '#transport/devices.ts'
 import { jobs } from '../lab/recordings.case.ts'
 import { sameImage } from '../lab/lab-case.ts'
@@ -94,6 +94,38 @@ async function dfuMs({ twin, events }: Recording): Promise<number> {
   return clock.now()
 }
 
+/**
+ * The frames said again, and the questions for one word as often as it takes until the answer is the one that was waited
+ * for. What the tool sleeps in between is not in it, so it is somewhat slower than that.
+ */
+async function stLinkMs({ twin, events }: Recording): Promise<number> {
+  const readWord = 'f236'
+  const mostAsked = 1000
+  const clock = new VirtualClock()
+  const bench = new PracticeBench({ clock })
+  await bench.plug(twin)
+  const [device] = await new Devices(bench, clock).list()
+  if (device?.link !== 'usb') throw new Error(`${twin} is not listed`)
+  await using link = await device.open()
+  let ask = () => Promise.resolve()
+  let isWord = false
+  for (const event of events) {
+    if (!('endpoint' in event)) continue
+    const { endpoint, out, length = 0, in: answer = '' } = event
+    if (out !== undefined) {
+      ask = () => link.bulkOut(endpoint, fromHex(out))
+      isWord = out.startsWith(readWord)
+      await ask()
+      continue
+    }
+    for (let left = mostAsked; left > 0; left--) {
+      if (hexBytes(await link.bulkIn(endpoint, length), '') === answer || !isWord) break
+      await ask()
+    }
+  }
+  return clock.now()
+}
+
 async function compared({ id, name, flash }: (typeof jobs)[number]): Promise<Row[]> {
   const [protocol = ''] = id.split(':')
   const recording = await recordings[`../../protocols/${protocol}/${name}.recording.json`]?.()
@@ -102,7 +134,9 @@ async function compared({ id, name, flash }: (typeof jobs)[number]): Promise<Row
   const image = sameImage((await take(id)).setup.memory('flash'), flash)
   const { 'back up': backup = nothing, ...write } = Object.fromEntries(await wholeJob(id, image))
   const ours = Object.values(write).reduce((sum, cost) => add(sum, cost), nothing)
-  const timed: Readonly<Record<string, typeof dfuMs>> = { dfu: dfuMs, 'stm32-uart': serialMs }
+  const timed: Readonly<Record<string, typeof dfuMs>> = {
+    ...{ dfu: dfuMs, 'stm32-uart': serialMs, stlink: stLinkMs },
+  }
   const theirMs = await timed[protocol]?.(recording)
   const row = (by: string, { transfers, bytesIn, bytesOut }: typeof theirs, ms?: number): Row => ({
     ...{ job: `${id}, ${String(flash)} bytes`, by, transfers },
