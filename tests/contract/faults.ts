@@ -61,6 +61,7 @@ export async function disturbed(
   options: JobOptions = {},
 ): Promise<Ending> {
   const { plugged, backups } = rig
+  if (plugged.link === 'hid') await plugged.unplug() // what it refused for good is over, see `recovers`
   await plugged.replug() // what an earlier job wrote may not show itself
   const { signal, cancel } = cancelSource()
   const before = transfersOf(rig)
