@@ -69,27 +69,6 @@ const stm32f4: LabCase = {
   },
 }
 
-const stm32f0: LabCase = {
-  name: 'OpenOCD, cmsis-dap:stm32f030: writes, verifies and reads the whole flash',
-  twins: [{ id: 'cmsis-dap:stm32f030' }],
-  async run({ guest, twins: [twin], random }) {
-    assert(twin)
-    const program = random(twin.memory('flash').length)
-    await guest.put('/tmp/flash.bin', program)
-    const said = await guest.do(
-      openocd(
-        `reset halt; flash write_image erase /tmp/flash.bin 0x08000000 bin; verify_image /tmp/flash.bin 0x08000000 bin;
-        dump_image /tmp/is.bin 0x08000000 ${String(program.length)}; reset run`.replaceAll('\n', ' '),
-        'stm32f0x',
-      ),
-      120_000,
-    )
-    assert.match(said, /SWD DPIDR 0x0bb11477/)
-    assert(equal(await guest.get('/tmp/is.bin'), program), 'OpenOCD read something else')
-    assert(equal(twin.memory('flash'), program), 'the flash is not what was written')
-  },
-}
-
 const reports: LabCase = {
   name: 'OpenOCD, cmsis-dap:daplink-hid: reads, writes and verifies by reports, through hidraw',
   twins: [{ id: 'cmsis-dap:daplink-hid' }],
@@ -114,4 +93,4 @@ const reports: LabCase = {
   },
 }
 
-export default [whole, unlocked, stm32f4, stm32f0, reports]
+export default [whole, unlocked, stm32f4, reports]
