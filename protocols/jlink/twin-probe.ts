@@ -50,6 +50,8 @@ const versionBytes = 112
 const whichNow = 0xfe
 const notEnoughMemory = 6
 const frameBytes = 16
+/** Of its firmware, from a command to its answer. */
+const thinksMs = 0.1
 const register = 0x64
 const mostConnections = 16
 /** Process, host, two ids, handle, timestamp. */
@@ -69,6 +71,7 @@ export class JlinkTwin implements UsbTwin {
   #said: Uint8Array = empty
   #answers: Uint8Array[] = []
   #working = Promise.resolve()
+  #beginnings = 0
   #waiting: () => void = () => undefined
   #interface: number = Interface.Jtag
   #hz = startHz
@@ -89,11 +92,13 @@ export class JlinkTwin implements UsbTwin {
 
   unplugged(): void {
     this.#bus = undefined
+    this.#beginnings++
     this.#waiting()
     this.#options.target.losePower()
   }
 
   reset(): void {
+    this.#beginnings++
     this.#said = empty
     this.#answers = []
     this.#interface = Interface.Jtag
@@ -107,10 +112,10 @@ export class JlinkTwin implements UsbTwin {
   }
 
   /** A command may come in several transfers. */
-  async bulkOut(_: number, bytes: Uint8Array): Promise<TwinAnswer> {
-    this.#working = this.#working.then(() => this.#hear(bytes.slice()))
-    await this.#working
-    return empty
+  bulkOut(_: number, bytes: Uint8Array): Promise<TwinAnswer> {
+    const beginning = this.#beginnings
+    this.#working = this.#working.then(() => this.#hear(bytes.slice(), beginning))
+    return Promise.resolve(empty)
   }
 
   async bulkIn(): Promise<TwinAnswer> {
@@ -123,7 +128,10 @@ export class JlinkTwin implements UsbTwin {
     }
   }
 
-  async #hear(bytes: Uint8Array): Promise<void> {
+  /** What was said before it began anew is forgotten. */
+  async #hear(bytes: Uint8Array, beginning: number): Promise<void> {
+    await this.#bus?.clock.sleep(thinksMs)
+    if (beginning !== this.#beginnings) return
     this.#said = concat(this.#said, bytes)
     for (
       let length = this.#lengthOf(this.#said);
@@ -285,7 +293,7 @@ export class JlinkTwin implements UsbTwin {
 
   /** What is sampled on the last clocks that nobody needs is as good as any. */
   async #io(command: Uint8Array, hasStatus: boolean): Promise<void> {
-    const bus = this.#bus
+    const beginning = this.#beginnings
     const count = (command[2] ?? 0) | ((command[3] ?? 0) << 8)
     const bytes = Math.ceil(count / 8)
     const status = hasStatus ? [0] : []
@@ -299,8 +307,8 @@ export class JlinkTwin implements UsbTwin {
       const level = this.#clock(bitOf(a, i), bitOf(b, i))
       sampled[i >> 3] = (sampled[i >> 3] ?? 0) | (level << (i & 7))
     }
-    await bus?.clock.sleep((count * 1000) / this.#hz)
-    if (this.#bus === bus) this.#say(concat(sampled, Uint8Array.from(status)))
+    await this.#bus?.clock.sleep((count * 1000) / this.#hz)
+    if (this.#beginnings === beginning) this.#say(concat(sampled, Uint8Array.from(status)))
   }
 
   #clock(a: number, b: number): number {
