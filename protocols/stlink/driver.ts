@@ -6,6 +6,7 @@ import type { Context } from '#core/context.ts'
 import type { Driver, Fact, Notice, Programmer, Recognition, Way } from '#core/programmer.ts'
 import { connectArm } from '#chips/arm-target.ts'
 import type { UsbLink } from '#transport/links.ts'
+import { v21Name } from './identity.ts'
 import {
   abilitiesOf,
   comFreqBytes,
@@ -17,7 +18,7 @@ import {
 } from './packets.ts'
 import { ownWay } from './loader-way.ts'
 import { StLinkProbe } from './probe.ts'
-import { StLinkSession, type Greeting } from './session.ts'
+import { StLinkSession, v21Loader, type Greeting } from './session.ts'
 
 /** What a V2's boot loader speaks: it goes over to its firmware without coming back as another device. */
 const v2Loader = 1
@@ -38,13 +39,24 @@ async function open(link: UsbLink, seen: Recognition, ctx: Context): Promise<Pro
     values: { version: versionName(version), needs: version.generation >= 3 ? oldest.v3 : oldest.v2 },
   }
   return {
-    facts: [...seen.facts, firmware],
+    facts: [...factsOf(seen, greeting), firmware],
     notices: [...seen.notices, ...(isOld ? [tooOld] : []), ...own.notices],
     gone: link.gone,
     ways: [...(target ? [target] : []), ...own.ways],
     ...(own.restart && { restart: own.restart }),
     [Symbol.asyncDispose]: () => link[Symbol.asyncDispose](),
   }
+}
+
+/** A V2-1 has the ids of a V2 while its boot loader runs, and a V2's ids do not tell whether that one does. */
+function factsOf({ facts }: Recognition, { mode, loader }: Greeting): readonly Fact[] {
+  const source = 'GET_CURRENT_MODE'
+  const isLoader = mode === Mode.Dfu && loader > 0
+  const told = facts.map((fact) =>
+    fact.name === 'model' && loader === v21Loader ? { ...fact, value: v21Name, source } : fact,
+  )
+  if (told.some(({ name }) => name === 'mode')) return told
+  return [...told, { name: 'mode', value: isLoader ? 'bootloader' : 'application', source }]
 }
 
 /** Undefined: its firmware is too old for it, or is not what answers. */

@@ -16,7 +16,8 @@ export interface Model {
   readonly notices?: readonly Notice[]
 }
 
-const v21 = { name: 'ST-Link V2-1', mode: 'application', isV21: true } as const
+export const v21Name = 'ST-Link V2-1'
+const v21 = { name: v21Name, mode: 'application', isV21: true } as const
 const v3 = { name: 'ST-Link V3', mode: 'application' } as const
 
 /** A V2 and the boot loader of both V2 and V2-1 share their id. */

@@ -28,7 +28,7 @@ const answerEndpoint = 1
 /** As OpenOCD has it: with twice the pause before each. */
 const mostWaits = 8
 /** What its boot loader speaks on a V2-1, which has the ids of a V2 then. */
-const v21Loader = 2
+export const v21Loader = 2
 
 export const isWait = (status: number): boolean =>
   status === Status.ApWait || status === Status.DpWait || status === Status.CommandWait
