@@ -37,7 +37,7 @@ const kinds: readonly Kind[] = [
 function decipher({ key }: Kind, bytes: Uint8Array): Uint8Array {
   const whole = bytes.subarray(0, bytes.length - (bytes.length % blockBytes))
   const cipher = ecb(swapWords(new TextEncoder().encode(key)), { disablePadding: true })
-  const plain = bytes.slice()
+  const plain = new Uint8Array(bytes) // a Buffer's slice would be the same memory
   plain.set(swapWords(cipher.decrypt(swapWords(whole))))
   return plain
 }

@@ -21,9 +21,9 @@ const nameOf = (work: Promise<unknown>) =>
   )
 
 describe('this browser', () => {
-  test('has both APIs, and nothing is allowed at first', async () => {
+  test('has all APIs, and nothing is allowed at first', async () => {
     const devices = new Devices(browserSource())
-    expect(devices.can).toEqual({ usb: true, serial: true })
+    expect(devices.can).toEqual({ usb: true, serial: true, hid: true })
     expect(await devices.list()).toEqual([])
     const end = devices.onChange(() => undefined)
     end()
@@ -31,7 +31,7 @@ describe('this browser', () => {
 
   test('asking without a click asks for a click, and is not the user’s choice', async () => {
     const devices = new Devices(browserSource())
-    for (const api of ['usb', 'serial'] as const)
+    for (const api of ['usb', 'serial', 'hid'] as const)
       await expect(devices.request(api, [])).rejects.toMatchObject({ code: 'click-needed' })
   })
 
