@@ -81,9 +81,15 @@ export class DapSession {
     return text === '' ? undefined : text
   }
 
+  /** @throws `short-transfer` when there are fewer than it says */
   async bytes(id: Info): Promise<Uint8Array> {
     const answer = await this.exchange(info(id))
-    return answer.subarray(2, 2 + (answer[1] ?? 0))
+    const expected = 2 + (answer[1] ?? 0)
+    if (answer.length < expected)
+      throw new FlashError('short-transfer', {
+        ...{ during: `information ${String(id)}`, expected, found: answer.length },
+      })
+    return answer.subarray(2, expected)
   }
 
   /** @throws `device-refused` when it does not say that it was done */

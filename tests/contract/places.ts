@@ -13,3 +13,14 @@ export function distinctPlaces(kinds: readonly string[]): readonly number[] {
   const places = [...ends.values()].flatMap(({ first, last }) => [first + 1, last + 1])
   return [...new Set(places)].sort((a, b) => a - b)
 }
+
+/** Where a job begins and ends things are that come once; between them some are enough. */
+const [atBothEnds, between] = [24, 12]
+
+/** Some of the transfers of a long job, by number from 1. */
+export function placesAlong(count: number): readonly number[] {
+  const step = Math.max(1, Math.floor((count - 2 * atBothEnds) / between))
+  return Array.from({ length: count }, (_, i) => i + 1).filter(
+    (at) => at <= atBothEnds || at > count - atBothEnds || at % step === 0,
+  )
+}

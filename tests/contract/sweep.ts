@@ -1,19 +1,20 @@
 /**
  * Every transfer of a job disturbed in every way, on the smallest twin of each kind. On a serial line, where bytes come
  * one by one and a job takes a tenth of a second or more, only the places where jobs differ are tried, and each of
- * them in one way, in turn: else this alone would take six minutes.
+ * them in one way, in turn: else this alone would take six minutes. In a long job over USB, such as one behind debug wires,
+ * those places are tried in every way, and its beginning, its end and some between in one way, in turn.
  */
 import 'fake-indexeddb/auto'
 import { deleteDB } from 'idb'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { openDatabase, type Database } from '#store/db.ts'
 import { faults, recovers, undisturbed, type Fault } from './faults.ts'
-import { distinctPlaces } from './places.ts'
+import { distinctPlaces, placesAlong } from './places.ts'
 import { setUp } from './rig.ts'
 import { smallestOfEachKind } from './variants.ts'
 
-/** Of a USB device; in a longer job, too, only the places where it differs are tried. */
-const mostTransfers = 1000
+/** Of a USB device; a longer job is a long one. */
+const mostTransfers = 600
 
 const smallest = await smallestOfEachKind()
 
@@ -37,9 +38,13 @@ export function sweep(some: readonly Fault[]): void {
         const { planned, kinds } = await undisturbed(rig)
         const all = Array.from(kinds, (_, i) => i + 1)
         const isMine = (_: number, i: number) => i % faults.length === faults.indexOf(fault)
-        const isLong = all.length > mostTransfers
         const distinct = distinctPlaces(kinds)
-        const places = rig.plugged.link !== 'serial' ? (isLong ? distinct : all) : distinct.filter(isMine)
+        const places =
+          rig.plugged.link === 'serial'
+            ? distinct.filter(isMine)
+            : all.length <= mostTransfers
+              ? all
+              : [...new Set([...distinct, ...placesAlong(all.length).filter(isMine)])]
         let felt = 0
         for (const at of places) {
           const ending = await recovers(await setUp(id, db, dials), fault, at, planned)
