@@ -1,6 +1,6 @@
 /**
- * Runs the lab's cases, in two guests at once where that is quicker: a guest waits for its twins most of the time, but for
- * Chromium, which is busy.
+ * Runs the lab's cases, in two guests at once where that is quicker: a guest waits for its twins most of the time. Chromium
+ * does not, so its cases stay in one guest, one after another.
  */
 import { availableParallelism } from 'node:os'
 import { writeFileSync } from 'node:fs'
@@ -29,16 +29,16 @@ export async function runLab(options: LabOptions): Promise<CaseResult[]> {
   const { cases, keep, trace } = options
   // A trace tells one case after another, and who keeps a guest wants to see the last.
   const isForTwo = keep === undefined && trace === undefined && cases.length >= leastForTwo
-  const opensSite = (one: LabCase) => 'opensSite' in one
-  const queue = [...cases.filter(opensSite), ...cases.filter((one) => !opensSite(one))]
+  const isBusy = (one: LabCase) => 'opensSite' in one
+  const [busy, others] = [cases.filter(isBusy), cases.filter((one) => !isBusy(one))]
   // A mistake in a twin that nobody waits for fails a case at hand, and not the lab.
   const strays: unknown[] = []
   const stray = (error: unknown) => strays.push(error)
   process.on('unhandledRejection', stray)
   try {
     if (trace !== undefined) writeFileSync(trace, '')
-    const lanes = [runLane(() => queue.shift(), strays, options)]
-    if (isForTwo && availableParallelism() > 1) lanes.push(runLane(() => queue.pop(), strays, options))
+    const lanes = [runLane(() => busy.shift() ?? others.pop(), strays, options)]
+    if (isForTwo && availableParallelism() > 1) lanes.push(runLane(() => others.shift(), strays, options))
     return (await Promise.all(lanes)).flat()
   } finally {
     process.off('unhandledRejection', stray)
