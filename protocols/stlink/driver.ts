@@ -48,16 +48,13 @@ async function open(link: UsbLink, seen: Recognition, ctx: Context): Promise<Pro
   }
 }
 
-/** A V2-1 has the ids of a V2 while its boot loader runs, and a V2's ids do not tell whether that one does. */
-function factsOf({ facts }: Recognition, { mode, loader }: Greeting): readonly Fact[] {
-  const source = 'GET_CURRENT_MODE'
-  const isLoader = mode === Mode.Dfu && loader > 0
-  const told = facts.map((fact) =>
-    fact.name === 'model' && loader === v21Loader ? { ...fact, value: v21Name, source } : fact,
+/** A V2-1 has the ids of a V2 while its boot loader runs. */
+const factsOf = ({ facts }: Recognition, { loader }: Greeting): readonly Fact[] =>
+  facts.map((fact) =>
+    fact.name === 'model' && loader === v21Loader
+      ? { ...fact, value: v21Name, source: 'GET_CURRENT_MODE' }
+      : fact,
   )
-  if (told.some(({ name }) => name === 'mode')) return told
-  return [...told, { name: 'mode', value: isLoader ? 'bootloader' : 'application', source }]
-}
 
 /** Undefined: its firmware is too old for it, or is not what answers. */
 async function targetWay(session: StLinkSession, greeting: Greeting): Promise<Way | undefined> {
