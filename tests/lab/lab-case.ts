@@ -12,7 +12,7 @@ export type LabCase = GuestCase | HereCase
 interface AnyCase {
   /** `avrdude, usbasp:pair: flash, EEPROM, fuses and lock bits`: the program, the twin, the job. */
   readonly name: string
-  /** Default: 400 s. */
+  /** Default: 600 s. */
   readonly timeoutMs?: number
   /** It takes long, and runs with `--all` or by its name. */
   readonly onDemand?: boolean

@@ -60,7 +60,7 @@ export interface Around {
 
 /** Transfers that a failure is told with. */
 const lastKept = 60
-const defaultTimeoutMs = 400_000
+const defaultTimeoutMs = 600_000
 const defaultSettleMs = 60_000
 /** A guest that lives answers in a second or two. */
 const answersMs = 20_000
