@@ -68,11 +68,11 @@ test('Atmel’s EDBG: a HID device with reports of 512 bytes', async () => {
   const usb = new TwinUsb({ clock, granted: true })
   const report = reportDescriptor(512)
   const described = {
-    ...{ vendorId: 0x03eb, productId: 0x2111, deviceVersion: 0x0101, packetBytes: 512 },
+    ...{ vendorId: 0x03eb, productId: 0x2111, deviceVersion: 0x0101 },
     ...{ manufacturer: 'Atmel Corp.', product: 'EDBG CMSIS-DAP', serial: 'ATML0000' },
   }
   const target = new TwinStm32f1({ kib: 64 })
-  const options = { descriptors: hidDescriptors(described, report), target, texts: {}, packetBytes: 512 }
+  const options = { descriptors: hidDescriptors(described, report, 512), target, texts: {}, packetBytes: 512 }
   const twin: UsbTwin = new HidProbeTwin({ ...options, packets: 1, speed: 'high' }, report)
   usb.plug(twin)
   const { session, device } = await begun({ usb, hid: new TwinHid(usb) }, clock)

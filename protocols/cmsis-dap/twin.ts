@@ -50,11 +50,14 @@ const onePacket: Probe = (target) =>
 
 const highSpeed: Probe = (target) =>
   new CmsisDapTwin({
-    descriptors: probeDescriptors({
-      ...{ vendorId: 0x1fc9, productId: 0x0143, deviceVersion: 0x0100 },
-      ...{ manufacturer: 'NXP Semiconductors', product: 'MCU-Link CMSIS-DAP (practice)' },
-      ...{ serial: 'HX0NKOZPUW1BD', packetBytes: 512 },
-    }),
+    descriptors: probeDescriptors(
+      {
+        ...{ vendorId: 0x1fc9, productId: 0x0143, deviceVersion: 0x0100 },
+        ...{ manufacturer: 'NXP Semiconductors', product: 'MCU-Link CMSIS-DAP (practice)' },
+        ...{ serial: 'HX0NKOZPUW1BD' },
+      },
+      512,
+    ),
     target,
     texts: { [Info.Protocol]: '2.1.0', [Info.Firmware]: '3.108' },
     ...{ speed: 'high', packetBytes: 512, packets: 8 },

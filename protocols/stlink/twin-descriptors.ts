@@ -3,7 +3,7 @@
  * openocd-org/openocd, `src/jtag/drivers/stlink_usb.c` (endpoints by id); probe-rs/probe-rs,
  * `probe-rs/src/probe/stlink/tools.rs`; GMMan/st-link-hack, `paper/protocol_notes.txt`.
  */
-import { ByteWriter, concat } from '#core/bytes.ts'
+import { endpoint, Transfer, usbDescriptors } from '#bench/twin-descriptors.ts'
 import type { UsbDescriptors } from '#bench/twin.ts'
 
 export interface Described {
@@ -22,10 +22,7 @@ export interface Described {
 const st = 0x0483
 const answers = 0x81
 const [vendorClass, storageClass] = [0xff, 0x08]
-const [bulk, interrupt] = [2, 3]
-
-const u16 = (value: number): [number, number] => [value & 0xff, value >> 8]
-const endpoint = (address: number, type: number, bytes: number) => [7, 5, address, type, ...u16(bytes), 0]
+const { Bulk: bulk, Interrupt: interrupt } = Transfer
 
 function commands({ endpoints, packetBytes }: Described): number[] {
   if (!endpoints)
@@ -56,24 +53,11 @@ const serialPort = (packetBytes: number): number[] => [
 export function stLinkDescriptors(described: Described): UsbDescriptors {
   const { productId, product, serial, deviceVersion, packetBytes, hasSerialPort = false } = described
   const body = Uint8Array.from([...commands(described), ...(hasSerialPort ? serialPort(packetBytes) : [])])
-  const deviceClass = hasSerialPort ? [0xef, 2, 1] : [0, 0, 0]
-  return {
-    device: new ByteWriter()
-      .bytes([18, 1, 0x00, 0x02, ...deviceClass, 64])
-      .u16le(st)
-      .u16le(productId)
-      .u16le(deviceVersion)
-      .bytes([1, 2, 3, 1])
-      .done(),
-    configuration: concat(
-      new ByteWriter()
-        .bytes([9, 2])
-        .u16le(9 + body.length)
-        .bytes([hasSerialPort ? 3 : 1, 1, 0, 0x80, 50])
-        .done(),
-      body,
-    ),
-    strings: { 1: 'STMicroelectronics', 2: product, 3: serial, 4: 'ST Link' },
-    missing: 'stall',
-  }
+  return usbDescriptors(
+    { vendorId: st, productId, deviceVersion, manufacturer: 'STMicroelectronics', product, serial },
+    {
+      ...(hasSerialPort ? { deviceClass: [0xef, 2, 1], interfaces: 3 } : { interfaces: 1 }),
+      ...{ body, interfaceName: 'ST Link' },
+    },
+  )
 }
