@@ -1,11 +1,11 @@
-/** The stories: the built site in Debian's Chromium, one after another. */
+/** The stories: the built site in Debian's Chromium, two at a time. */
 import { defineConfig } from '@playwright/test'
 
 const port = Number(process.env['PORT'] ?? 4174)
 
 export default defineConfig({
   testDir: 'tests/e2e',
-  workers: 1,
+  workers: 2,
   forbidOnly: Boolean(process.env['CI']),
   timeout: 90_000,
   expect: { timeout: 40_000 }, // a chip is read and written in between, on a machine that may be busy

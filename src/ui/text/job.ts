@@ -179,11 +179,12 @@ export function speedText(hz: number): string {
   return `${count(hz / divisor)} ${unit}`
 }
 
-/** What a screen reader is told while something runs: each operation once, and its quarters. */
-export function announcement({ running }: JobView): string {
+/** What a screen reader is told while something runs: each operation once, and its quarters; at its end, nothing again. */
+export function announcement({ running }: Pick<JobView, 'running'>): string {
   const event = running?.event
   if (!event) return ''
   const quarter = event.total ? Math.floor((event.done / event.total) * 4) * 25 : 0
   const what = operationText(event.path)
-  return quarter > 0 && quarter < 100 ? m.job_announce({ what, percent: String(quarter) }) : what
+  if (quarter >= 100) return ''
+  return quarter > 0 ? m.job_announce({ what, percent: String(quarter) }) : what
 }

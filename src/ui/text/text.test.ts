@@ -23,7 +23,7 @@ import {
 import { moment, shortHash, size } from './format.ts'
 import { fuseByteName, fuseMeaning, fuseName } from './fuses.ts'
 import { overwriteGetLocale } from './generated/runtime.js'
-import { jobSteps } from './job.ts'
+import { announcement, jobSteps } from './job.ts'
 import { sizeText } from './map.ts'
 import { noticeText } from './notices.ts'
 import { evidenceText, statementText } from './statements.ts'
@@ -205,6 +205,18 @@ const situations: readonly Situation[] = [
 const everyError = Object.entries(details).flatMap(([code, all]) =>
   all.map((detail) => new FlashError(code as ErrorCode, detail)),
 )
+
+test('a screen reader is told an operation once, then its quarters, and at its end nothing again', () => {
+  const event = (done: number) => {
+    const at = { path: ['backup', 'read', 'flash'], done, total: 8192, range: undefined, fraction: 0 }
+    return announcement({ running: { event: at } } as Pick<JobView, 'running'>)
+  }
+  const told = Array.from({ length: 65 }, (_, i) => event(i * 128)).filter(
+    (said, i, all) => said && said !== all[i - 1],
+  )
+  expect(told).toHaveLength(4)
+  expect(new Set(told).size).toBe(4)
+})
 
 describe('an error', () => {
   test.each(everyError)(
