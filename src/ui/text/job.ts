@@ -3,7 +3,7 @@ import { hexBytes } from '#core/bytes.ts'
 import type { Check, Fact } from '#core/programmer.ts'
 import { firmwareName } from '#core/versions.ts'
 import type { ProofResult } from '#jobs/prove.ts'
-import type { JobView, StepName, WayView } from '#jobs/view.ts'
+import type { JobView, Running, StepName, WayView } from '#jobs/view.ts'
 import type { Backup } from '#store/backups.ts'
 import { stageOf, type JournalEntry, type Outcome, type Stage, type Wanted } from '#store/journal.ts'
 import { lockedNames } from './facts.ts'
@@ -180,8 +180,7 @@ export function speedText(hz: number): string {
 }
 
 /** What a screen reader is told while something runs: each operation once, and its quarters; at its end, nothing again. */
-export function announcement({ running }: Pick<JobView, 'running'>): string {
-  const event = running?.event
+export function announcement(event: Running['event']): string {
   if (!event) return ''
   const quarter = event.total ? Math.floor((event.done / event.total) * 4) * 25 : 0
   const what = operationText(event.path)

@@ -207,11 +207,8 @@ const everyError = Object.entries(details).flatMap(([code, all]) =>
 )
 
 test('a screen reader is told an operation once, then its quarters, and at its end nothing again', () => {
-  const event = (done: number) => {
-    const at = { path: ['backup', 'read', 'flash'], done, total: 8192, range: undefined, fraction: 0 }
-    return announcement({ running: { event: at } } as Pick<JobView, 'running'>)
-  }
-  const told = Array.from({ length: 65 }, (_, i) => event(i * 128)).filter(
+  const event = { path: ['backup', 'read', 'flash'], total: 8192, range: undefined, fraction: 0 }
+  const told = Array.from({ length: 65 }, (_, i) => announcement({ ...event, done: i * 128 })).filter(
     (said, i, all) => said && said !== all[i - 1],
   )
   expect(told).toHaveLength(4)
