@@ -84,7 +84,7 @@ const behind = (
   dials: readonly (keyof Dials)[],
   make: (dials: Dials) => Chip,
 ): TwinVariant => ({
-  name: `${name} with an ${chip}`,
+  name: `${name} with ${/^[amnrs]/i.test(chip) ? 'an' : 'a'} ${chip}`,
   dials: ['noTarget', ...dials],
   make(dials: Dials = {}): TwinSetup {
     const target = make(dials)
@@ -114,6 +114,16 @@ const stm32f030 = (dials: Dials) => new TwinStm32f0({ dials, flash: program(prog
 
 export default {
   stm32f103: behindDebugProbe('STM32F103 (64 KiB)', flashDials, stm32f103),
+  gd32f103: behindDebugProbe(
+    'GD32F103 (64 KiB), made to replace an STM32F103',
+    flashDials,
+    (dials) => new TwinStm32f1({ dials, make: 'GD32', kib: 64, flash: program(programBytes) }),
+  ),
+  cks32f103: behindDebugProbe(
+    'CKS32F103 (128 KiB), made to replace an STM32F103',
+    flashDials,
+    (dials) => new TwinStm32f1({ dials, make: 'CKS32', flash: program(programBytes) }),
+  ),
   'daplink-hid': behind(['DAPLink (HID)', hidProbe], 'STM32F103 (64 KiB)', flashDials, stm32f103),
   stm32f030: behindDebugProbe('STM32F030x4 (16 KiB)', flashDials, stm32f030),
   'daplink-hid-stm32f030': behind(['DAPLink (HID)', hidProbe], 'STM32F030x4 (16 KiB)', flashDials, stm32f030),

@@ -1,7 +1,10 @@
-/** An STM32F103 of medium density (ST RM0008, PM0075), as a target: its description for `TwinStm32`. */
+/**
+ * An STM32F103 of medium density (ST RM0008, PM0075), or one that is made to replace it, as a target: its description for
+ * `TwinStm32`. How clones say who they are: `jep106.h` of Black Magic Probe; blaatschaap.be, "Identifying 32F103 clones".
+ */
 import { blank } from '#core/bytes.ts'
 import type { Clock } from '#core/time.ts'
-import { ChipClock, ram, rom, StorageRegion } from './twin-arm-bus.ts'
+import { ChipClock, putNumber, ram, rom, StorageRegion } from './twin-arm-bus.ts'
 import { factoryOptionBytes, Stm32f1Flash } from './twin-stm32f1-flash.ts'
 import { TwinStm32 } from './twin-stm32.ts'
 import type { Dials } from './twin.ts'
@@ -11,6 +14,10 @@ export interface TwinStm32f1Options {
   readonly dials?: Dials
   /** Default: 128. */
   readonly kib?: 64 | 128
+  /** Default: `ST`. */
+  readonly make?: keyof typeof makes
+  /** What it says of its size, where that is not so. */
+  readonly saysKib?: number
   /** Contents from 0800_0000; the rest is blank. */
   readonly flash?: Uint8Array
   /** 16 bytes; absent: factory values. */
@@ -19,9 +26,36 @@ export interface TwinStm32f1Options {
   readonly uid?: Uint8Array
 }
 
+/** r2p1, with the access port that came with it. */
+const newerCore = { cpuid: 0x412f_c231, apIdr: 0x2477_0011 } as const
+const byArm = { designer: { bank: 4, id: 0x3b }, part: 0x4c3 } as const
+
+const makes = {
+  ST: {
+    ...{ dpidr: 0x1ba0_1477, cpuid: 0x411f_c231, apIdr: 0x1477_0011, idcode: 0x2003_6410 }, // revision Y
+    ...{ designer: { bank: 0, id: 0x20 }, part: 0x410 },
+  },
+  GD32: {
+    ...{ ...newerCore, dpidr: 0x1ba0_1477, idcode: 0x1303_0410 },
+    ...{ designer: { bank: 7, id: 0x51 }, part: 0x410 },
+  },
+  CKS32: { ...newerCore, ...byArm, dpidr: 0x2ba0_1477, idcode: 0x2003_6410 },
+  APM32: { ...newerCore, ...byArm, dpidr: 0x1ba0_1477, idcode: 0x2003_6410 },
+  HK32: {
+    ...{ ...newerCore, dpidr: 0x2ba0_1477, idcode: 0x2003_6410 },
+    ...{ designer: { bank: 0, id: 0x55 }, part: 0x410 },
+  },
+  /** With ST's ids copied. */
+  disguised: {
+    ...{ ...newerCore, dpidr: 0x2ba0_1477, idcode: 0x2003_6410 },
+    ...{ designer: { bank: 0, id: 0x20 }, part: 0x410 },
+  },
+} as const
+
 export class TwinStm32f1 extends TwinStm32 {
   constructor(options: TwinStm32f1Options = {}) {
     const { dials = {}, kib = 128, flash = new Uint8Array() } = options
+    const { dpidr, cpuid, apIdr, idcode, designer, part } = makes[options.make ?? 'ST']
     const clock = new ChipClock()
     const sram = new Uint8Array(20 * 1024)
     const optionBytes = (options.optionBytes ?? factoryOptionBytes).slice()
@@ -34,13 +68,10 @@ export class TwinStm32f1 extends TwinStm32 {
       dials,
     })
     const description = {
-      dpidr: 0x1ba0_1477,
+      ...{ dpidr, apIdr, idcode },
       jtag: { debugPort: 0x3ba0_0477, boundaryScan: 0x1641_0041 },
-      apIdr: 0x1477_0011,
-      identity: { cpuid: 0x411f_c231, designer: { bank: 0, id: 0x20 }, part: 0x410 },
+      identity: { cpuid, designer, part },
       clockHz: 8_000_000,
-      // medium density, revision Y
-      idcode: 0x2003_6410,
       // TIM2 to the CRC unit; between them is the flash controller
       peripherals: [
         new StorageRegion(0x4000_0000, 0x2_2000, rccInitial, rccMasks),
@@ -50,7 +81,7 @@ export class TwinStm32f1 extends TwinStm32 {
       regions: [
         ram(0x2000_0000, sram),
         rom(0x1fff_f000, bootRom()),
-        rom(0x1fff_f7e0, information(kib, options.uid ?? defaultUid)),
+        rom(0x1fff_f7e0, information(options.saysKib ?? kib, options.uid ?? defaultUid)),
       ],
     }
     super(clock, description, controller, dials, options.clock)
@@ -70,7 +101,7 @@ const bootRom = (): Uint8Array => Uint8Array.from({ length: 0x7e0 }, (_, i) => (
 /** Flash size in KiB and the unique id, from 1FFF_F7E0 to 1FFF_F7FF. */
 function information(kib: number, uid: Uint8Array): Uint8Array {
   const bytes = blank(0x20)
-  bytes.set([kib, 0])
+  putNumber(bytes, 0, 2, kib)
   bytes.set(uid, 8)
   return bytes
 }

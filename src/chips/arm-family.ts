@@ -69,8 +69,8 @@ export async function wordIfAny(
   }
 }
 
-const romTableIds = 0xe00f_ffd0
-const romTableIdBytes = 0x20
+/** PIDR4, and PIDR0 to PIDR2. */
+const romTableIds = [0xe00f_ffd0, 0xe00f_ffe0, 0xe00f_ffe4, 0xe00f_ffe8] as const
 
 /** Who made it, and as what, by the ids of its ROM table (ADIv5.2, D1.2): JEP106 bank and number, and its part. */
 export interface Maker {
@@ -80,8 +80,10 @@ export interface Maker {
 }
 
 export async function readMaker({ memory }: Met, ctx: Context): Promise<Maker> {
-  const words = await memory.read(romTableIds, romTableIdBytes, ctx)
-  const [bank = 0, part0 = 0, part1 = 0, part2 = 0] = [0x00, 0x10, 0x14, 0x18].map((at) => words[at])
+  const ids: number[] = []
+  // word by word: a report without contents keeps single ones
+  for (const at of romTableIds) ids.push((await readWord(memory, at, ctx)) & 0xff)
+  const [bank = 0, part0 = 0, part1 = 0, part2 = 0] = ids
   return { bank: bank & 0xf, id: (part1 >> 4) | ((part2 & 7) << 4), part: part0 | ((part1 & 0xf) << 8) }
 }
 

@@ -3,6 +3,7 @@
  * PM0075.
  */
 import { Core, isCore, type ArmFamily } from './arm-family.ts'
+import { lookAtMaker } from './f103-makers.ts'
 import { FpecFlash } from './fpec-flash.ts'
 import { stm32Family } from './stm32-chip.ts'
 
@@ -15,5 +16,6 @@ export default stm32Family((met) => isCore(met, Core.M3), {
   // PM0075: an erase, and 512 halfwords, typical
   kibibyteMs: 20 + 27,
   unprotectionMs: 100,
+  look: lookAtMaker,
   flashOf: ({ memory, core }) => new FpecFlash(memory, core, 'f1'),
 }) satisfies ArmFamily

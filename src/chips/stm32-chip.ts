@@ -6,7 +6,7 @@
 import { hex, hexBytes } from '#core/bytes.ts'
 import type { Context } from '#core/context.ts'
 import { FlashError } from '#core/errors.ts'
-import type { Check, ChipErase, Contents, Fact, Memory, Range } from '#core/programmer.ts'
+import type { Check, ChipErase, Contents, Fact, Memory, Notice, Range } from '#core/programmer.ts'
 import {
   flashMemory,
   keptMemory,
@@ -43,8 +43,18 @@ export interface Stm32Family {
   readonly kibibyteMs: number
   readonly unprotectionMs: number
   flashOf(met: Met, sectors: readonly Range[]): Stm32Flash
-  /** What it is more exactly, in the field's words. */
-  label?(met: Met, idcode: number, ctx: Context): Promise<readonly Fact[]>
+  /** What it is more exactly. `kib`: as it says itself. */
+  look?(met: Met, idcode: number, kib: number, ctx: Context): Promise<Closer | undefined>
+}
+
+/** What a second look at a chip adds. */
+export interface Closer {
+  readonly facts: readonly Fact[]
+  readonly notices: readonly Notice[]
+  /** What it is taken for where it says no size. */
+  readonly assumedKib?: number
+  /** It may say more than is good of it: so much is sure. */
+  readonly sureKib?: number
 }
 
 const uniqueIdBytes = 12
@@ -67,12 +77,14 @@ interface Known {
   readonly flash: Stm32Flash
   readonly isProtected: boolean
   readonly writeProtected: readonly Range[]
+  readonly closer: Closer | undefined
 }
 
 class Stm32Chip implements ArmChip {
   readonly kind: string
   readonly chip: string
   readonly facts: readonly Fact[]
+  readonly notices: readonly Notice[]
   readonly memories: readonly Memory[]
   readonly unreadable: ArmChip['unreadable']
   readonly eraseChip?: ChipErase
@@ -86,6 +98,7 @@ class Stm32Chip implements ArmChip {
     this.kind = stm32Kind(part, kib)
     this.chip = `${part.name} (${String(kib)} KiB)`
     this.facts = facts
+    this.notices = known.closer?.notices ?? []
     this.watchdogs = family.watchdogs
     const main = flashMemory(met.memory, {
       ...{ sectors: sectorsOf(part, kib), kibibyteMs: family.kibibyteMs, isLocked: isProtected },
@@ -110,18 +123,19 @@ class Stm32Chip implements ArmChip {
   ): Promise<Stm32Chip | undefined> {
     if (part.sizeAt === undefined || part.pagesKib === undefined) return undefined
     const { memory } = met
-    const kib = await readSize(met, part.sizeAt, ctx)
+    const said = await readSize(met, part.sizeAt, ctx)
+    const closer = await family.look?.(met, idcode, said, ctx)
+    const kib = closer?.assumedKib ?? said
     if (kib === 0 || kib > part.mostKib)
       throw new FlashError('unexpected-answer', { during: 'asking for its flash size', found: String(kib) })
     const uniqueId = hexBytes(await memory.read(family.uniqueIdAt(part.id), uniqueIdBytes, ctx), '')
-    const labels = (await family.label?.(met, idcode, ctx)) ?? []
     const sectors = sectorsOf(part, kib)
     const flash = family.flashOf(met, sectors)
     const isProtected = await flash.isReadProtected(ctx)
     const writeProtected = await flash.writeProtected(sectors, ctx)
-    return new Stm32Chip(met, { family, part, kib, flash, isProtected, writeProtected }, [
+    return new Stm32Chip(met, { family, part, kib, flash, isProtected, writeProtected, closer }, [
       { name: 'serial', value: uniqueId, source: 'U_ID' },
-      ...labels,
+      ...(closer?.facts ?? []),
     ])
   }
 
@@ -130,9 +144,15 @@ class Stm32Chip implements ArmChip {
   }
 
   check(wanted: Contents, present: Contents): readonly Check[] {
-    const { kib, writeProtected, isProtected } = this.#known
+    const { kib, writeProtected, isProtected, closer } = this.#known
     const flash = { address: flashStart, length: kib * 1024 }
-    const checks = checkCortexM({ flash, wanted, present })
+    const least = (closer?.sureKib ?? kib) * 1024
+    const isBeyond = (wanted.get('flash') ?? []).some(
+      ({ address, bytes }) => address + bytes.length > flashStart + least,
+    )
+    const unknownSize =
+      isBeyond && least < flash.length ? ({ least, why: 'size-claimed' } as const) : undefined
+    const checks = checkCortexM({ flash, wanted, present, unknownSize })
     // lifting the read protection takes this one away, too
     const hit = isProtected
       ? undefined

@@ -5,7 +5,7 @@ import type { Check, Range } from '#core/programmer.ts'
 export interface UnknownSize {
   /** Bytes that the smallest chip of its kind has. */
   readonly least: number
-  readonly why: 'size-protected' | 'size-blank'
+  readonly why: 'size-protected' | 'size-blank' | 'size-claimed'
 }
 
 /** `flash`: as the largest of its kind has it, and the image fits that. `end`: behind the image's last byte. */

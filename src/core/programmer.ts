@@ -187,6 +187,8 @@ export type NoticeCode =
   | 'stlink-v2-waits' // in its boot loader, each time that it gets power
   | 'stlink-v3-for-good' // what ST's newer firmware does to a V3
   | 'stlink-small' // how much fits; values: room, in KiB
+  | 'f103-clone' // made to replace an STM32F103; values: name
+  | 'clone-size' // what a clone says of its flash; values: why (empty, more, less), kib, sure
   | 'flash-size-unknown' // a blank flash shows no size; the largest is taken
   | 'jlink-firmware' // nobody but SEGGER can change it
   | 'jlink-clone' // what a vendor's update may do to one

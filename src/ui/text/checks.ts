@@ -138,6 +138,7 @@ const checks: Record<CheckCode, Texts> = {
       'size-smallest': m.check_size_smallest,
       'size-protected': m.check_size_protected,
       'size-blank': m.check_size_blank,
+      'size-claimed': m.check_size_claimed,
     },
   },
   'bootloader-overlap': {

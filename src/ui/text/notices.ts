@@ -102,6 +102,19 @@ const texts = {
     what: m.notice_flash_size_unknown(),
     help: m.notice_flash_size_unknown_help(),
   }),
+  'f103-clone': ({ name = '' }) => ({
+    what: m.notice_f103_clone({ name }),
+    help: m.notice_f103_clone_help(),
+  }),
+  'clone-size': ({ why, kib = '', sure = '' }) => ({
+    what:
+      why === 'empty'
+        ? m.notice_clone_size_empty({ sure })
+        : why === 'more'
+          ? m.notice_clone_size_more({ kib, sure })
+          : m.notice_clone_size_less({ kib }),
+    help: m.notice_clone_size_help(),
+  }),
   'jlink-firmware': () => ({ what: m.notice_jlink_firmware(), help: m.notice_jlink_firmware_help() }),
   'jlink-clone': () => ({ what: m.notice_jlink_clone(), help: m.notice_jlink_clone_help() }),
   'jlink-windows': () => ({ what: m.notice_jlink_windows(), help: m.notice_jlink_windows_help() }),

@@ -40,6 +40,8 @@ const others: Readonly<Record<string, () => string>> = {
   'cmsis-dap:stm32f730': m.practice_dap_stm32f730,
   'cmsis-dap:nrf52820': m.practice_dap_nrf52820,
   'cmsis-dap:rp2040': m.practice_dap_rp2040,
+  'cmsis-dap:gd32f103': m.practice_dap_gd32f103,
+  'cmsis-dap:cks32f103': m.practice_dap_cks32f103,
   'cmsis-dap:daplink-hid': m.practice_daplink_hid,
   'cmsis-dap:daplink-hid-stm32f030': m.practice_dap_hid_stm32f030,
   'cmsis-dap:high-speed': m.practice_dap_high_speed,

@@ -657,6 +657,8 @@ describe('a notice', () => {
     'stlink-v3-for-good': [{}],
     'stlink-small': [{ room: '48' }],
     'flash-size-unknown': [{}],
+    'f103-clone': [{ name: 'GD32F103 (GigaDevice)' }],
+    'clone-size': ['empty', 'more', 'less'].map((why) => ({ why, kib: '128', sure: '64' })),
     'programmer-recognised': [{}, { name: 'USBasp 1.04' }],
     'boot-pins': [{}],
     'pages-unknown': [{}],
@@ -702,7 +704,7 @@ describe('a check', () => {
     'chip-matches': ['unknown-chip'],
     'device-matches': ['unknown', 'itself', 'target'],
     'usb-matches': ['unknown'],
-    'size-fits': ['for-ram', 'size-smallest', 'size-protected', 'size-blank'],
+    'size-fits': ['for-ram', 'size-smallest', 'size-protected', 'size-blank', 'size-claimed'],
     'bootloader-overlap': ['none', 'untouched', 'same', 'protected', 'erased', 'replaced'],
     'vector-table': [
       ...['missing', 'blank', 'no-jump', 'beyond-flash', 'target-empty', 'bootloader', 'jump', 'count'],
