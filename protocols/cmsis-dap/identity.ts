@@ -2,7 +2,7 @@
  * Probes that speak CMSIS-DAP, whoever made them: version 2 on any interface of the vendor's own class that is called so,
  * version 1 on any HID device that is. Source: ARM-software/CMSIS-DAP, `dap_firmware.md` ("USB interfaces").
  */
-import { usbId, versionText } from '#core/bytes.ts'
+import { threePartVersion, usbId, versionText } from '#core/bytes.ts'
 import type { Fact, Identity, Recognition, Seen, SeenHid, SeenInterface, SeenUsb } from '#core/programmer.ts'
 
 const vendorClass = 0xff
@@ -21,15 +21,18 @@ const isProbe = (seen: Seen): seen is SeenUsb | SeenHid =>
     ? name.test(seen.product ?? '')
     : seen.link === 'usb' && dapInterface(seen) !== undefined
 
+/** A probe whose own program is changed in the boot loader of its ROM, and counted by bcdDevice (raspberrypi/debugprobe). */
+const isRaspberryPi = ({ vendorId, productId }: SeenUsb | SeenHid): boolean =>
+  usbId(vendorId, productId) === '2e8a:000c'
+
 /** What a browser tells of USB devices only. */
 const factsOf = (seen: SeenUsb): [Fact['name'], string | undefined, string][] => [
-  ['firmware-version', versionText(seen.deviceVersion), 'bcdDevice'],
+  isRaspberryPi(seen)
+    ? ['firmware-version', threePartVersion(seen.deviceVersion), 'bcdDevice']
+    : ['device-version', versionText(seen.deviceVersion), 'bcdDevice'],
   ['manufacturer', seen.manufacturer, 'iManufacturer'],
   ['serial', seen.serial, 'iSerialNumber'],
 ]
-
-/** Whose own firmware is changed in the boot loader of their ROM. */
-const bootsel: Readonly<Record<string, true>> = { '2e8a:000c': true }
 
 const models: Readonly<Record<string, string>> = {
   '0d28:0204': 'DAPLink',
@@ -64,7 +67,7 @@ export default {
     ]
     return {
       ...{ model, mode: 'application', confidence: 'certain', usable: true },
-      notices: id in bootsel ? [{ code: 'hold-bootsel', level: 'info' }] : [],
+      notices: isRaspberryPi(seen) ? [{ code: 'probe-bootsel', level: 'info' }] : [],
       facts: facts.flatMap(([name, value, source]) => (value ? [{ name, value, source }] : [])),
     }
   },

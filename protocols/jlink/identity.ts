@@ -54,7 +54,7 @@ export default {
     const facts: readonly [Fact['name'], string | undefined, string][] = [
       ['model', model, 'iProduct'],
       ['usb-id', id, 'idVendor, idProduct'],
-      ['firmware-version', versionText(seen.deviceVersion), 'bcdDevice'],
+      ['device-version', versionText(seen.deviceVersion), 'bcdDevice'],
       ['manufacturer', seen.manufacturer, 'iManufacturer'],
       ['product', seen.product, 'iProduct'],
       ['serial', seen.serial, 'iSerialNumber'],

@@ -33,7 +33,7 @@ test('a debugprobe is known by its descriptor and its product name, and how it w
     appears: {
       ...{ link: 'usb', vendorId: 0x2e8a, productId: 0x000c },
       says: [
-        { name: 'firmware-version', value: '2.31' },
+        { name: 'firmware-version', value: '2.3.1' },
         { name: 'product', value: 'Debugprobe on Pico (CMSIS-DAP)' },
       ],
     },

@@ -3,7 +3,7 @@
  * them. Releases since November 2022 have their version in bcdDevice. Source: raspberrypi/debugprobe, `usb_descriptors.c`
  * and its tags.
  */
-import { hex } from '#core/bytes.ts'
+import { hex, threePartVersion } from '#core/bytes.ts'
 import { findStrings, findUsbDescriptors } from '#core/find.ts'
 import type { RecogniseFirmware } from '#core/programmer.ts'
 import { flashAddress, hasBlock, hasBoot2, practiceMark, raspberryPi } from '#chips/rp2-chips.ts'
@@ -36,7 +36,7 @@ const recognise: RecogniseFirmware = (flash) => {
   return {
     family: 'picoboot',
     name: isPractice ? `${name} (practice image)` : name,
-    version: isVersioned ? [major, minor, sub].join('.') : undefined,
+    version: isVersioned ? threePartVersion(deviceVersion) : undefined,
     confidence: product ? 'certain' : 'likely',
     evidence: [
       `USB descriptor ${found.usbId} bcdDevice ${found.version} at ${hex(address, 8)}`,
@@ -45,7 +45,7 @@ const recognise: RecogniseFirmware = (flash) => {
     appears: {
       ...{ link: 'usb', vendorId: raspberryPi, productId },
       says: [
-        { name: 'firmware-version', value: found.version },
+        { name: 'firmware-version', value: threePartVersion(deviceVersion) },
         ...(product ? [{ name: 'product', value: product.text } as const] : []),
       ],
     },

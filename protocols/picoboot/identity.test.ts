@@ -48,7 +48,7 @@ describe('a program', () => {
   test('that cannot is known, with what to do', () => {
     const probe = seen(0x000c, 'Debugprobe on Pico (CMSIS-DAP)', at(0, 0xff, 0, 0), ...serialPort)
     expect(recognise(probe)).toMatchObject({ usable: false, notices: [{ code: 'hold-bootsel' }] })
-    expect(named(probe, 'firmware-version')).toBe('2.31')
+    expect(named(probe, 'firmware-version')).toBe('2.3.1')
   })
 
   test('of somebody else is not known', () => {

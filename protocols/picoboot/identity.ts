@@ -2,7 +2,7 @@
  * RP2040 and RP2350: in BOOTSEL mode by the ids of their ROMs; in use by an interface that starts BOOTSEL mode, or by the
  * ids of programs that have none, which are put there by hand.
  */
-import { usbId, versionText } from '#core/bytes.ts'
+import { threePartVersion, usbId } from '#core/bytes.ts'
 import type { Fact, Identity, Mode, Recognition, SeenUsb } from '#core/programmer.ts'
 import { chipOf, programs, raspberryPi } from '#chips/rp2-chips.ts'
 import { resetInterface } from './packets.ts'
@@ -21,7 +21,11 @@ function facts(seen: SeenUsb, model: string, mode: Mode): Fact[] {
     ['model', model, 'idVendor, idProduct, iProduct'],
     ['mode', mode, 'idProduct'],
     ['usb-id', usbId(seen.vendorId, seen.productId), 'idVendor, idProduct'],
-    ['firmware-version', mode === 'application' ? versionText(seen.deviceVersion) : undefined, 'bcdDevice'],
+    [
+      'firmware-version',
+      mode === 'application' ? threePartVersion(seen.deviceVersion) : undefined,
+      'bcdDevice',
+    ],
     ['manufacturer', seen.manufacturer, 'iManufacturer'],
     ['product', seen.product, 'iProduct'],
     ['serial', isShared ? undefined : seen.serial, 'iSerialNumber'],

@@ -85,7 +85,7 @@ export default {
       ['model', name, 'idVendor, idProduct'],
       ['mode', seen.productId === v2ProductId ? undefined : mode, 'idProduct'],
       ['usb-id', usbId(seen.vendorId, seen.productId), 'idVendor, idProduct'],
-      ['firmware-version', versionText(seen.deviceVersion), 'bcdDevice'],
+      ['device-version', versionText(seen.deviceVersion), 'bcdDevice'],
       ['manufacturer', seen.manufacturer, 'iManufacturer'],
       ['product', seen.product, 'iProduct'],
       ['serial', seen.serial && serialOf(seen.serial), 'iSerialNumber'],

@@ -19,6 +19,9 @@ export const usbId = (vendorId: number, productId: number): string =>
 export const versionText = ([major, minor, sub]: readonly [number, number, number]): string =>
   `${major.toString(16)}.${minor.toString(16)}${sub.toString(16)}`
 
+/** bcdDevice of those who count in three parts: [2, 3, 1] is 2.3.1. */
+export const threePartVersion = (parts: readonly [number, number, number]): string => parts.join('.')
+
 /** The inverse of `hexBytes`; ignores white space, throws `bad-file` on anything else. */
 export function fromHex(text: string): Uint8Array {
   const digits = text.replace(/\s+/g, '')

@@ -131,6 +131,7 @@ export type FactName =
   | 'mode'
   | 'firmware'
   | 'firmware-version'
+  | 'device-version'
   | 'manufacturer'
   | 'product'
   | 'serial'
@@ -178,6 +179,7 @@ export type NoticeCode =
   | 'pages-unknown' // a chip that is not erased here: nobody knows its pages for sure
   | 'generic-serial' // a USB-serial bridge says nothing about what is behind it
   | 'other-protocol' // known, but its protocol is not spoken here yet; values: protocol
+  | 'probe-bootsel' // a probe whose own program is changed in BOOTSEL mode: by its button
   | 'hold-bootsel' // an RP2040 or RP2350 whose program does not start BOOTSEL mode: by its button
   | 'stlink-v1' // speaks through a drive's interface, which browsers keep to themselves
   | 'stlink-v3pwr' // answers as an ST-Link V3; nobody tried it here

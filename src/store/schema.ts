@@ -8,6 +8,7 @@ const factNames: Record<FactName, true> = {
   mode: true,
   firmware: true,
   'firmware-version': true,
+  'device-version': true,
   manufacturer: true,
   product: true,
   serial: true,

@@ -18,6 +18,7 @@ const facts: Record<FactName, Term> = {
   mode: { name: m.fact_mode, help: m.fact_help_mode },
   firmware: { name: m.fact_firmware, help: m.fact_help_firmware },
   'firmware-version': { name: m.fact_firmware_version, help: m.fact_help_firmware_version },
+  'device-version': { name: m.fact_device_version, help: m.fact_help_device_version },
   manufacturer: { name: m.fact_manufacturer, help: m.fact_help_manufacturer },
   product: { name: m.fact_product, help: m.fact_help_product },
   serial: { name: m.fact_serial, help: m.fact_help_serial },

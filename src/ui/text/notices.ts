@@ -88,6 +88,11 @@ const texts = {
     help: m.notice_hold_bootsel_help(),
     sheet: 'pico',
   }),
+  'probe-bootsel': () => ({
+    what: m.notice_probe_bootsel(),
+    help: m.notice_probe_bootsel_help(),
+    sheet: 'pico',
+  }),
   'stlink-replug': () => ({ what: m.notice_stlink_replug(), help: m.notice_stlink_replug_help() }),
   'stlink-v2-waits': () => ({ what: m.notice_stlink_v2_waits(), help: m.notice_stlink_v2_waits_help() }),
   'stlink-v3-for-good': () => ({

@@ -648,6 +648,7 @@ describe('a notice', () => {
     'bootloader-no-fuses': [{}, { eeprom: 'yes' }],
     'bootloader-locked': [{}],
     'hold-bootsel': [{}],
+    'probe-bootsel': [{}],
     'stlink-v1': [{}],
     'stlink-v3pwr': [{}],
     'stlink-v3pwr-loader': [{}],
@@ -878,7 +879,7 @@ describe('a check', () => {
 
 describe('words', () => {
   const facts: Record<FactName, true> = {
-    ...{ model: true, mode: true, firmware: true, 'firmware-version': true },
+    ...{ model: true, mode: true, firmware: true, 'firmware-version': true, 'device-version': true },
     ...{ manufacturer: true, product: true, serial: true, 'usb-id': true, capabilities: true, chip: true },
     ...{ signature: true, fuses: true, lock: true, calibration: true, clock: true, speed: true, baud: true },
     ...{ bootloader: true, sectors: true, protocol: true, core: true, 'debug-port': true },
