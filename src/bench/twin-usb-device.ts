@@ -14,6 +14,7 @@ import {
   parseDevice,
   type ConfigurationDescriptor,
 } from './twin-usb-descriptors.ts'
+import { packetsOf, reportMs, wireMs } from './twin-usb-time.ts'
 import type { TwinAnswer, UsbTwin, WireFaults } from './twin.ts'
 
 export interface TwinTransfers {
@@ -40,13 +41,6 @@ export interface TwinUsbDeviceOptions {
   readonly configured: boolean
 }
 
-/** Milliseconds of a frame and packets that fit into one; a low-speed device is asked once a frame. */
-const frames = {
-  low: { ms: 1, packets: 1 },
-  full: { ms: 1, packets: 19 },
-  high: { ms: 0.125, packets: 13 },
-  super: { ms: 0.125, packets: 100 },
-} as const
 /** Opening, configuring, claiming: a system call and a way through the browser's processes. */
 const stateChangeMs = 1
 const resetMs = 50
@@ -455,13 +449,11 @@ export class TwinUsbDevice implements USBDevice {
   }
 
   async #frames(count: number): Promise<void> {
-    if (this.#options.timed) await this.#options.clock.sleep(count * frames[this.twin.speed].ms)
+    if (this.#options.timed) await this.#options.clock.sleep(reportMs(this.twin.speed, count))
   }
 
   async #wire(packets: number): Promise<void> {
-    const { ms, packets: perFrame } = frames[this.twin.speed]
-    if (this.#options.timed && packets > 0)
-      await this.#options.clock.sleep(Math.ceil(packets / perFrame) * ms)
+    if (this.#options.timed && packets > 0) await this.#options.clock.sleep(wireMs(this.twin.speed, packets))
   }
 
   #ensureSteady(): void {
@@ -517,9 +509,6 @@ const kernelMs = 5000
 const forever = () => new Promise<never>(() => undefined)
 
 /** At least one, an empty packet; `least` 0 where no data stage is no packet. */
-const packetsOf = (length: number, packetSize: number, least = 1): number =>
-  Math.max(least, Math.ceil(length / packetSize))
-
 function inResult(status: USBTransferStatus, bytes: Uint8Array): USBInTransferResult {
   const data = new DataView(bytes.slice().buffer)
   return { status, data }

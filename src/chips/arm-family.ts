@@ -3,7 +3,7 @@
  * this is one of them, and then its memories and what is special about them.
  */
 import { hex } from '#core/bytes.ts'
-import type { Context } from '#core/context.ts'
+import { Context } from '#core/context.ts'
 import { isFlashError } from '#core/errors.ts'
 import type {
   Check,
@@ -108,7 +108,7 @@ export async function readTold(
   return bytes
 }
 
-/** What replaces a whole sector: erased, and programmed where it is not to be blank. */
+/** What replaces a whole sector: erased, and programmed where it is not to be blank; now, or until `settle` is through. */
 export type Replace = (sector: Range, bytes: Uint8Array, ctx: Context) => Promise<void>
 
 export interface FlashOptions {
@@ -121,10 +121,15 @@ export interface FlashOptions {
   readonly reserved?: Memory['reserved']
   readonly guard?: Range
   readonly replace: Replace
+  /** Waits until all that was begun is done. It is quicker the more there is at once. */
+  readonly settle?: ((ctx: Context) => Promise<void>) | undefined
 }
 
+/** A cancel is heard in between all the same, and what goes wrong on the wire is done again from there. */
+const settledBytes = 0x8000
+
 export function flashMemory(memory: TargetMemory, options: FlashOptions): Memory {
-  const { sectors, kibibyteMs, isLocked, reserved = [], guard, replace } = options
+  const { sectors, kibibyteMs, isLocked, reserved = [], guard, settle } = options
   const address = sectors[0]?.address ?? 0
   const length = sectors.reduce((sum, one) => sum + one.length, 0)
   const pageBytes = Math.min(...sectors.map((one) => one.length))
@@ -133,16 +138,33 @@ export function flashMemory(memory: TargetMemory, options: FlashOptions): Memory
     ...{ id: 'flash', address, length, pageBytes, ...(isEven ? {} : { sectors }) },
     ...{ write: 'overwrite', reserved, pageMs: (pageBytes / 1024) * kibibyteMs, ...(guard && { guard }) },
     ...(isLocked ? { locked: true as const } : { read: (range, ctx) => readTold(memory, range, ctx) }),
+    ...(settle && { atOnceBytes: settledBytes }),
     program: async (from, bytes, ctx) => {
-      const end = from + bytes.length
-      for (const sector of sectors) {
-        if (sector.address < from || sector.address >= end) continue
-        ctx.checkpoint()
-        const at = sector.address - from
-        await replace(sector, bytes.subarray(at, at + sector.length), ctx)
-        ctx.progress.advance(sector.length, sector.address)
+      try {
+        await replaceAll(options, from, bytes, ctx)
+      } catch (error) {
+        await settle?.(new Context({ clock: ctx.clock, log: ctx.log })).catch((failure: unknown) => {
+          ctx.log(`nor did what was begun end: ${String(failure)}`) // the first error says more
+        })
+        throw error
       }
+      await settle?.(ctx)
     },
+  }
+}
+
+async function replaceAll(
+  { sectors, replace }: FlashOptions,
+  from: number,
+  bytes: Uint8Array,
+  ctx: Context,
+): Promise<void> {
+  for (const sector of sectors) {
+    if (sector.address < from || sector.address >= from + bytes.length) continue
+    ctx.checkpoint()
+    const at = sector.address - from
+    await replace(sector, bytes.subarray(at, at + sector.length), ctx)
+    ctx.progress.advance(sector.length, sector.address)
   }
 }
 

@@ -39,8 +39,6 @@ export interface Routine {
   readonly entry: number
   readonly stack: number
   readonly arguments: readonly number[]
-  /** It takes no longer. */
-  readonly timeoutMs: number
 }
 
 export class CortexM {
@@ -104,10 +102,22 @@ export class CortexM {
   }
 
   /**
-   * Runs it until its breakpoint, interrupts masked; the core was halted. What it says then is in its registers.
+   * Runs it until its breakpoint, which takes no longer than that. What it says then is in its registers.
    * @throws `timeout` · `device-refused` when it went astray
    */
-  async call({ entry, stack, arguments: given, timeoutMs }: Routine, ctx: Context): Promise<void> {
+  async call(routine: Routine, timeoutMs: number, ctx: Context): Promise<void> {
+    await this.start(routine, ctx)
+    try {
+      await this.#until(Status.Halted, 'running a routine', timeoutMs, ctx)
+    } catch (error) {
+      if (isFlashError(error, 'timeout', 'device-refused'))
+        await this.#control(Debug.Enable | Debug.Halt, ctx)
+      throw error
+    }
+  }
+
+  /** Lets it run, interrupts masked; the core was halted. */
+  async start({ entry, stack, arguments: given }: Routine, ctx: Context): Promise<void> {
     const registers: (readonly [number, number])[] = [
       ...given.map((value, i) => [i, value] as const),
       [Core.StackPointer, stack],
@@ -128,13 +138,6 @@ export class CortexM {
     // by itself: what was refused before must not run
     await this.#until(Status.RegisterReady, 'setting its registers', registerMs, ctx)
     await this.#control(Debug.Enable | Debug.MaskInterrupts, ctx)
-    try {
-      await this.#until(Status.Halted, 'running a routine', timeoutMs, ctx)
-    } catch (error) {
-      if (isFlashError(error, 'timeout', 'device-refused'))
-        await this.#control(Debug.Enable | Debug.Halt, ctx)
-      throw error
-    }
   }
 
   async readRegister(index: number, ctx: Context): Promise<number> {

@@ -15,5 +15,5 @@ export default stm32Family((met) => isCore(met, Core.M0), {
   // the data sheet's 30 ms for a page of 1 or 2 KiB, 53.5 µs for a halfword
   kibibyteMs: 30 + 27,
   unprotectionMs: 100,
-  flashOf: ({ memory, core }) => new FpecFlash(memory, core, 'f0'),
+  flashOf: ({ memory, core }, pages) => new FpecFlash(memory, core, pages, 'f0'),
 }) satisfies ArmFamily

@@ -17,5 +17,5 @@ export default stm32Family((met) => isCore(met, Core.M3), {
   kibibyteMs: 20 + 27,
   unprotectionMs: 100,
   look: lookAtMaker,
-  flashOf: ({ memory, core }) => new FpecFlash(memory, core, 'f1'),
+  flashOf: ({ memory, core }, pages) => new FpecFlash(memory, core, pages, 'f1'),
 }) satisfies ArmFamily

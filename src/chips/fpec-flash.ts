@@ -1,6 +1,6 @@
 /**
  * The flash of an STM32F1, of its clones, and of an STM32F0 through their controller (FPEC): pages erased and programmed by
- * a routine in RAM, which takes halfwords as fast as the flash does. Sources: ST, PM0075 ("STM32F10xxx Flash programming");
+ * a routine in RAM (`fpec-routine.ts`), or halfword by halfword where there is no running one. Sources: ST, PM0075 ("STM32F10xxx Flash programming");
  * RM0091, chapters 3 and 4 (STM32F0: levels of protection, OBL_LAUNCH).
  */
 import { hex, lengthBeforeBlank } from '#core/bytes.ts'
@@ -8,7 +8,8 @@ import type { Context } from '#core/context.ts'
 import type { Range } from '#core/programmer.ts'
 import { FlashError } from '#core/errors.ts'
 import type { CortexM } from './cortex-m.ts'
-import { RamRoutine } from './ram-routine.ts'
+import { FedRoutine, type Fed, type FedJob } from './fed-routine.ts'
+import { fpecJob, fpecPlaces } from './fpec-routine.ts'
 import type { Stm32Flash } from './stm32-chip.ts'
 import { flashStart } from './stm32-parts.ts'
 import { readWord, type TargetMemory } from './target-memory.ts'
@@ -24,6 +25,7 @@ const Register = {
   WriteProtection: fpec + 0x20,
 } as const
 const Control = {
+  Program: 0x01,
   PageErase: 0x02,
   OptionProgram: 0x10,
   OptionErase: 0x20,
@@ -43,53 +45,26 @@ const unprotected = { f1: 0xa5, f0: 0xaa } as const
 const wrprBytes = 4096
 const wrprBits = 32
 
-const ram = 0x2000_0000
-/** Behind the routine. */
-const buffer = ram + 0x100
-/** The smallest of these chips have 4 KiB. */
-const stack = ram + 0x1000
 /** Time limits: data sheets give 40 ms at most for an erase, 70 µs for a halfword; a busy page asks late. */
 const eraseMs = 1000
-const halfwordMs = 1
-
-/**
- * Started while a page is being erased, it waits for that by itself. r0 source, r1 destination, r2 how many halfwords, r3
- * the controller. Ends at its breakpoint: r2 is 0, or so many are left; r4 is the status register then.
- *
- *     wait: ldr r4, [r3, #12]; movs r5, #1; tst r4, r5; bne wait
- *           movs r5, #0x14; tst r4, r5; bne end
- *           movs r5, #1; str r5, [r3, #16]
- *     next: ldrh r4, [r0]; strh r4, [r1]; adds r0, #2; adds r1, #2
- *     busy: ldr r4, [r3, #12]; movs r5, #1; tst r4, r5; bne busy
- *           movs r5, #0x14; tst r4, r5; bne end; subs r2, #1; bne next
- *     end:  bkpt; bkpt
- */
-const routine = Uint8Array.from([
-  ...[0xdc, 0x68, 0x01, 0x25, 0x2c, 0x42, 0xfb, 0xd1],
-  ...[0x14, 0x25, 0x2c, 0x42, 0x0e, 0xd1],
-  ...[0x01, 0x25, 0x1d, 0x61],
-  ...[0x04, 0x88, 0x0c, 0x80, 0x02, 0x30, 0x02, 0x31],
-  ...[0xdc, 0x68, 0x01, 0x25, 0x2c, 0x42, 0xfb, 0xd1],
-  ...[0x14, 0x25, 0x2c, 0x42, 0x01, 0xd1, 0x01, 0x3a, 0xf2, 0xd1],
-  ...[0x00, 0xbe, 0x00, 0xbe],
-])
-
-const places = {
-  ...{ code: routine, at: ram, bufferAt: buffer, bufferBytes: stack - buffer, stack },
-}
 
 export class FpecFlash implements Stm32Flash {
   readonly #memory: TargetMemory
   readonly #core: CortexM
   readonly #of: keyof typeof unprotected
-  readonly #routine: RamRoutine
+  readonly #routine: FedRoutine
+  /** The routine does not work here. */
+  #isDirect = false
+  /** What is begun anew first: the controller may be locked, or still busy. */
+  #isOpen = false
   hasChanged = false
 
-  constructor(memory: TargetMemory, core: CortexM, of: keyof typeof unprotected) {
+  constructor(memory: TargetMemory, core: CortexM, pages: readonly Range[], of: keyof typeof unprotected) {
+    const pageBytes = Math.max(...pages.map(({ length }) => length))
     this.#memory = memory
     this.#core = core
     this.#of = of
-    this.#routine = new RamRoutine(memory, core, places)
+    this.#routine = new FedRoutine(memory, core, fpecPlaces(pageBytes, fpec))
   }
 
   async isReadProtected(ctx: Context): Promise<boolean> {
@@ -108,26 +83,22 @@ export class FpecFlash implements Stm32Flash {
   }
 
   /**
-   * A whole page: erased, and programmed where it is not to be blank. The core is halted. The controller stays open until
-   * the reset that comes when the chip is let go.
-   * @throws `write-protected` · `device-refused` with the status register
+   * A whole page: erased, and programmed where it is not to be blank. It is handed over when that before the last is done;
+   * the controller stays open until the reset that comes when the chip is let go.
+   * @throws `write-protected` · `device-refused` with the status register, for a page before it, too
    */
   async replace({ address }: Range, bytes: Uint8Array, ctx: Context): Promise<void> {
-    this.hasChanged = true
-    await this.#unlock(ctx)
-    await this.#memory.writeWords(
-      [
-        [Register.Status, Status.Clear],
-        [Register.Control, Control.PageErase],
-        [Register.Address, address],
-        [Register.Control, Control.PageErase | Control.Start],
-      ],
-      ctx,
-    )
-    const count = (lengthBeforeBlank(bytes) + 1) >> 1
-    if (count === 0) return this.#untilReady(`erasing ${hex(address, 8)}`, ctx)
-    await this.#routine.bring(bytes.subarray(0, count * 2), ctx) // while it erases
-    await this.#program(address, count, ctx)
+    await this.#beginAnew(ctx)
+    const job = fpecJob(address, bytes.subarray(0, (lengthBeforeBlank(bytes) + 1) & ~1))
+    await this.#unbroken(async () => {
+      if (!this.#isOpen) await this.#open(ctx)
+      if (this.#isDirect) return this.#directly([job], ctx)
+      await this.#heed(await this.#routine.hand(job, ctx), job, ctx)
+    })
+  }
+
+  async settle(ctx: Context): Promise<void> {
+    await this.#unbroken(async () => this.#heed(await this.#routine.settle(ctx), undefined, ctx))
   }
 
   /**
@@ -136,7 +107,6 @@ export class FpecFlash implements Stm32Flash {
    */
   async liftReadProtection(ctx: Context): Promise<void> {
     this.hasChanged = true
-    this.#routine.forget()
     const kept = [unprotected[this.#of], ...(await this.#usersOptions(ctx))]
     await this.#unlock(ctx)
     await this.#memory.writeWords(
@@ -171,14 +141,68 @@ export class FpecFlash implements Stm32Flash {
     return [((now >>> 2) & 0x07) | 0xf8, (now >>> 10) & 0xff, (now >>> 18) & 0xff]
   }
 
-  async #program(address: number, count: number, ctx: Context): Promise<void> {
-    const timeoutMs = eraseMs + count * halfwordMs
-    const [left = 0] = await this.#routine.run([buffer, address, count, fpec], timeoutMs, [2], ctx)
-    if (left === 0) return
+  /** Without what its program does to the RAM by itself: a transfer by DMA goes on while the core stands. */
+  async #beginAnew(ctx: Context): Promise<void> {
+    if (this.hasChanged) return
+    this.hasChanged = true
+    await this.#core.resetAndHalt(ctx)
+  }
+
+  /** After an error what is under way ends by itself, and nothing of it counts. */
+  async #unbroken(run: () => Promise<void>): Promise<void> {
+    try {
+      await run()
+    } catch (error) {
+      this.#routine.forget()
+      this.#isOpen = false
+      throw error
+    }
+  }
+
+  async #open(ctx: Context): Promise<void> {
+    await this.#core.halt(ctx)
+    await this.#memory.writeWords([[Register.Status, Status.Clear]], ctx)
+    await this.#untilReady('waiting for its flash', ctx)
+    await this.#unlock(ctx)
+    this.#isOpen = true
+  }
+
+  /** `job`: what was handed over last. */
+  async #heed(fed: Fed, job: FedJob | undefined, ctx: Context): Promise<void> {
+    const { pending } = this.#routine
+    if (fed?.refused !== undefined) {
+      const [page = 0] = pending[0]?.words ?? []
+      await this.#memory.writeWords([[Register.Control, Control.Lock]], ctx)
+      this.#refuse(`replacing ${hex(page, 8)}`, fed.refused)
+    }
+    if (fed) return
+    const left = [...pending, ...(job && !pending.includes(job) ? [job] : [])]
+    ctx.log('no routine runs in its RAM: its flash is written halfword by halfword')
+    this.#isDirect = true
     this.#routine.forget()
-    const status = await this.#core.readRegister(4, ctx)
-    await this.#memory.writeWords([[Register.Control, Control.Lock]], ctx)
-    this.#refuse(`replacing ${hex(address, 8)}`, status)
+    await this.#open(ctx)
+    await this.#directly(left, ctx)
+  }
+
+  /** Each access by itself takes longer than a halfword. */
+  async #directly(jobs: readonly FedJob[], ctx: Context): Promise<void> {
+    for (const { words, bytes } of jobs) {
+      const [page] = words
+      const during = `replacing ${hex(page, 8)}`
+      await this.#memory.writeWords(
+        [
+          [Register.Control, Control.PageErase],
+          [Register.Address, page],
+          [Register.Control, Control.PageErase | Control.Start],
+        ],
+        ctx,
+      )
+      await this.#untilReady(during, ctx)
+      await this.#memory.writeWords([[Register.Control, Control.Program]], ctx)
+      for (let at = 0; at < bytes.length; at += 2)
+        await this.#memory.write(page + at, bytes.slice(at, at + 2), ctx, 2)
+      await this.#untilReady(during, ctx)
+    }
   }
 
   async #unlock(ctx: Context): Promise<void> {

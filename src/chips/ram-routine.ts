@@ -51,7 +51,7 @@ export class RamRoutine {
     const { at, stack } = this.places
     const words: number[] = []
     try {
-      await this.#core.call({ entry: at, stack, arguments: given, timeoutMs }, ctx)
+      await this.#core.call({ entry: at, stack, arguments: given }, timeoutMs, ctx)
       for (const index of results) words.push(await this.#core.readRegister(index, ctx))
     } catch (error) {
       this.forget()

@@ -28,6 +28,7 @@ export interface Stm32Flash {
   /** Sectors that are never written, whoever asks, until its option bytes are changed. */
   writeProtected(sectors: readonly Range[], ctx: Context): Promise<Range[]>
   replace: Replace
+  settle?(ctx: Context): Promise<void>
   /** It erases all of the flash. The core is halted afterwards. */
   liftReadProtection(ctx: Context): Promise<void>
 }
@@ -103,6 +104,7 @@ class Stm32Chip implements ArmChip {
     const main = flashMemory(met.memory, {
       ...{ sectors: sectorsOf(part, kib), kibibyteMs: family.kibibyteMs, isLocked: isProtected },
       replace: (sector, bytes, ctx) => flash.replace(sector, bytes, ctx),
+      settle: flash.settle && ((ctx) => flash.settle?.(ctx) ?? Promise.resolve()),
     })
     const options = part.options && !isProtected ? [keptMemory(met.memory, part.options)] : []
     this.memories = [main, ...options]

@@ -245,6 +245,8 @@ export interface Memory {
   readonly reserved: readonly (Range & { readonly why: 'bootloader' | 'never' })[]
   /** What one page costs besides the transfer, for the estimate. */
   readonly pageMs: number
+  /** `program` is quicker when it gets so much at once. */
+  readonly atOnceBytes?: number
   /** Absent: cannot be read. Resolves with exactly `range.length` bytes. Advances `ctx.progress`. */
   read?(range: Range, ctx: Context): Promise<Uint8Array>
   /** Absent: cannot be written. `address` and `bytes.length` are whole pages. Advances `ctx.progress`. */

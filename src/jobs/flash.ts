@@ -226,7 +226,7 @@ function memoryOf({ memories, kind }: Patient, id: MemoryId): Memory {
   return memory
 }
 
-/** So much is handed to a driver at once, unless one unit has more: a cancel is heard in between. */
+/** So much is handed to a driver at once, unless one unit has more or it asks for more: a cancel is heard in between. */
 const mostAtOnce = 1024
 
 async function programMemory(memory: Memory, plan: Plan, ctx: Context): Promise<void> {
@@ -300,12 +300,13 @@ const firstOf = ({ address, guard }: Memory): number => guard?.address ?? addres
 /** The first unit by itself; the rest in runs of whole ones. */
 function pieces(memory: Memory, ranges: readonly Range[]): Range[] {
   const units = unitsOf(memory)
+  const { atOnceBytes = mostAtOnce } = memory
   const parts: { address: number; length: number }[] = []
   for (const { address, length } of ranges.flatMap((range) => unitsIn(units, range))) {
     const last = parts.at(-1)
     const follows =
       last && ![last.address, address].includes(firstOf(memory)) && last.address + last.length === address
-    if (follows && last.length + length <= mostAtOnce) last.length += length
+    if (follows && last.length + length <= atOnceBytes) last.length += length
     else parts.push({ address, length })
   }
   return parts

@@ -4,7 +4,7 @@ import type { ShelfEntry } from '#bench/bench.ts'
 import type { Dials } from '#bench/twin.ts'
 import type { MemoryId } from '#core/programmer.ts'
 import type { Guest } from './guest.ts'
-import type { UsbPort } from './usb-port.ts'
+import type { Timing, UsbPort } from './usb-port.ts'
 
 /** In a list, which is its file's default export. */
 export type LabCase = GuestCase | HereCase
@@ -23,10 +23,17 @@ export interface GuestCase extends AnyCase {
   readonly twins: readonly { readonly id: string; readonly dials?: Dials }[]
   /** How fast time passes in them; below 1 where the guest, which is slow, has only so long. Default: 1. */
   readonly clockSpeed?: number
+  /**
+   * Time passes in them on the wire and by themselves alone, as on the practice bench, and not while the guest thinks: what
+   * is measured is the time, too, the same on any computer. Of the program's own sleeps there are those that this tells.
+   */
+  readonly timing?: Timing
   /** Throws when something is not as it should be. */
   readonly run: (lab: Lab) => Promise<void>
   /** Keep what was said to the first twin as `protocols/…/NAME.recording.json`, with `--record`. */
   readonly recordAs?: { readonly program: string; readonly name: string }
+  /** Keep what was measured, as `protocols/…/NAME.measured.json`, with `--record`. */
+  readonly measuredAs?: { readonly program: string; readonly name: string }
   /** It is built before. */
   readonly opensSite?: true
 }

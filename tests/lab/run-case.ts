@@ -10,7 +10,7 @@ import { seeded, type GuestCase, type HereCase, type LabCase, type LabTwin } fro
 import { recordSerial, recordUsb, type RecordedEvent } from './recording.ts'
 import { take } from '#bench/bench.ts'
 import { record, usbSide } from './twins.ts'
-import { UsbPort, type Transfer } from './usb-port.ts'
+import { UsbPort, type Timing, type Transfer } from './usb-port.ts'
 import { setupBytes, Status } from './usbip-packets.ts'
 import type { UsbipServer } from './usbip-server.ts'
 
@@ -33,6 +33,8 @@ export interface Measured {
   /** Of a serial twin too they are those of its USB side: into how many an answer falls is the bridge's affair. */
   readonly transfers: number
   readonly bytes: number
+  /** What they took, of a case with `timing`. */
+  readonly ms?: number
 }
 
 /** A case that does not end even when it is broken off still holds what it had. */
@@ -103,16 +105,16 @@ async function runHere(one: HereCase, around: Around): Promise<void> {
 }
 
 async function runInGuest(
-  { name, twins, run, recordAs, timeoutMs, clockSpeed = 1 }: GuestCase,
+  { name, twins, run, recordAs, measuredAs, timing, timeoutMs, clockSpeed = 1 }: GuestCase,
   around: Around,
   { plugged, last, measured }: Seen,
 ): Promise<void> {
   const { guest, server, seed, site = '', trace, records = false } = around
   if (!guest) throw new Error('there is no guest')
-  const clock = new VirtualClock({ speed: clockSpeed })
+  const clock = new VirtualClock(timing ? {} : { speed: clockSpeed })
   const events = records && recordAs ? ([] as RecordedEvent[]) : undefined
   const all = twins.map(({ id, dials }, i) =>
-    plug(id, dials, i + 1, clock, guest, i === 0 ? events : undefined),
+    plug(id, dials, i + 1, { clock, timing, guest, events: i === 0 ? events : undefined }),
   )
   plugged.push(...(await Promise.all(all)))
   server.ports = plugged.map(({ port }) => port)
@@ -122,8 +124,10 @@ async function runInGuest(
   const measure = async (job: string, work: () => Promise<unknown>) => {
     const { port } = plugged[0] ?? {}
     const before = { ...port?.moved }
+    const from = clock.now()
     await work()
-    if (port) measured.push({ job, ...difference(port.moved, before) })
+    const time = timing ? { ms: Math.round(clock.now() - from) } : {}
+    if (port) measured.push({ job, ...difference(port.moved, before), ...time })
   }
   const attachAndRun = async () => {
     for (const i of plugged.keys()) await guest.attach(i + 1)
@@ -131,7 +135,9 @@ async function runInGuest(
     await run({ guest, site, random: seeded(seed, name), twins: plugged, measure, setClockSpeed })
   }
   await inTime(attachAndRun(), { timeoutMs }, around, () => unplugAll(server)) // which ends what it still does
-  if (events && recordAs && twins[0]) save(twins[0].id, recordAs, events)
+  const [{ id } = { id: '' }] = twins
+  if (events && recordAs) save(id, recordAs, events)
+  if (records && measuredAs && measured[0]) keep(id, measuredAs, measured[0])
 }
 
 class Unfinished extends Error {
@@ -219,18 +225,30 @@ function save(
   writeFileSync(`protocols/${protocol}/${name}.recording.json`, `${head}${lines}\n  ]\n}\n`)
 }
 
+/** For the bench, beside our own figures. */
+function keep(twin: string, { program, name }: { program: string; name: string }, measured: Measured): void {
+  const [protocol = ''] = twin.split(':')
+  const text = JSON.stringify({ program, twin, ...measured }, null, 2)
+  writeFileSync(`protocols/${protocol}/${name}.measured.json`, `${text}\n`)
+}
+
+interface PlugIn {
+  readonly clock: VirtualClock
+  readonly timing: Timing | undefined
+  readonly guest: Guest
+  readonly events: RecordedEvent[] | undefined
+}
+
 async function plug(
   id: string,
   dials: Dials | undefined,
   number: number,
-  clock: VirtualClock,
-  guest: Guest,
-  events: RecordedEvent[] | undefined,
+  { clock, timing, guest, events }: PlugIn,
 ): Promise<LabTwin> {
   const { entry, setup } = await take(id, dials)
   const { twin } = setup
   const whole = usbSide(events && twin.link === 'serial' ? recordSerial(twin, events) : twin)
-  const port = new UsbPort(whole, clock)
+  const port = new UsbPort(whole, clock, timing)
   port.onReturn = () => {
     guest.attach(number).catch((error: unknown) => port.errors.push(error))
   }

@@ -5,8 +5,9 @@
 import type { Clock } from '#core/time.ts'
 import type { Comeback, SetupPacket, TwinAnswer, UsbTwin, WireFaults } from '#bench/twin.ts'
 import { flipped } from '#bench/twin-line.ts'
-import { answerControl, parseConfiguration } from '#bench/twin-usb-descriptors.ts'
+import { answerControl, parseConfiguration, parseDevice } from '#bench/twin-usb-descriptors.ts'
 import { lateMs } from '#bench/twin-usb-device.ts'
+import { packetsOf, reportMs, wireMs } from '#bench/twin-usb-time.ts'
 import { asUsb } from './serial-bridges.ts'
 import { Status, type Answered, type Submit } from './usbip-packets.ts'
 
@@ -26,6 +27,12 @@ export interface Transfer {
   readonly bytes: Uint8Array
 }
 
+/** Each transfer takes as long as it does on the practice bench. */
+export interface Timing {
+  /** How long the host has slept before it sent this, in milliseconds. */
+  sleptBefore(bytes: Uint8Array): number
+}
+
 const Request = { ClearFeature: 1, SetAddress: 5, GetDescriptor: 6, SetConfiguration: 9, SetInterface: 11 }
 /** Type 1, and there is one. */
 const deviceDescriptor = 0x0100
@@ -42,6 +49,8 @@ export class UsbPort {
   onReturn: () => void = () => undefined
   /** Told when a fault has pulled the plug. */
   onPulled: () => void = () => undefined
+  /** Undefined: transfers take no time on the wire. */
+  readonly timing: Timing | undefined
   readonly #whole: UsbTwin
   #plugged: Plugged | undefined
   #faults: WireFaults = {}
@@ -50,8 +59,9 @@ export class UsbPort {
   #stayAway: () => void = () => undefined
   readonly #listeners = new Set<(transfer: Transfer) => void>()
 
-  constructor(twin: UsbTwin, clock: Clock) {
+  constructor(twin: UsbTwin, clock: Clock, timing?: Timing) {
     this.clock = clock
+    this.timing = timing
     this.#whole = twin
     this.#attach(twin)
   }
@@ -141,6 +151,8 @@ export class Plugged {
   readonly #halted = new Set<string>()
 
   readonly #interrupts: ReadonlySet<string>
+  /** Of each pipe's packets; the control pipe is `0`. */
+  readonly #packetBytes: ReadonlyMap<string, number>
   /** Numbers of interfaces with more than one setting. */
   readonly #choices: ReadonlySet<number>
 
@@ -151,8 +163,12 @@ export class Plugged {
     const choices = interfaces.filter(({ alternates }) => alternates.length > 1)
     this.#choices = new Set(choices.map(({ number }) => number))
     const endpoints = interfaces.flatMap(({ alternates }) => alternates.flatMap(({ endpoints }) => endpoints))
-    const interrupts = endpoints.filter(({ type }) => type === 'interrupt')
-    this.#interrupts = new Set(interrupts.map((one) => `${one.direction}${String(one.endpointNumber)}`))
+    const pipeOf = (one: USBEndpoint) => `${one.direction}${String(one.endpointNumber)}`
+    this.#interrupts = new Set(endpoints.filter(({ type }) => type === 'interrupt').map(pipeOf))
+    this.#packetBytes = new Map([
+      ['0', parseDevice(twin.descriptors).packetSize],
+      ...endpoints.map((one) => [pipeOf(one), one.packetSize] as const),
+    ])
   }
 
   /** Aborts when it is unplugged. */
@@ -222,7 +238,7 @@ export class Plugged {
         ? forever()
         : stalls
           ? Promise.resolve('stall' as const)
-          : this.#answer(urb, sent, signal, isLate),
+          : this.#answer(urb, sent, pipe, signal, isLate),
     )
     if (answer === undefined) return undefined
     if (answer === 'stall' || answer === 'silent' || answer === 'broken') {
@@ -235,9 +251,31 @@ export class Plugged {
     return { status: Status.Ok, bytes: is(shortAt) ? whole.slice(0, -1) : whole }
   }
 
-  async #answer(urb: Submit, bytes: Uint8Array, signal: AbortSignal, isLate: boolean): Promise<TwinAnswer> {
+  async #answer(
+    urb: Submit,
+    bytes: Uint8Array,
+    pipe: string,
+    signal: AbortSignal,
+    isLate: boolean,
+  ): Promise<TwinAnswer> {
+    const setupAndStatus = 2
+    if (pipe === '0') await this.#wire(pipe, bytes.length, setupAndStatus)
+    else if (urb.direction === 'out') {
+      const slept = this.#port.timing?.sleptBefore(bytes) ?? 0
+      if (slept > 0) await this.#port.clock.sleep(slept)
+      await this.#wire(pipe, bytes.length)
+    }
     const answer = await this.#ask(urb, bytes, signal, isLate)
+    if (urb.direction === 'in' && answer instanceof Uint8Array) await this.#wire(pipe, answer.length)
     return answer === 'silent' ? forever() : answer
+  }
+
+  async #wire(pipe: string, length: number, more = 0): Promise<void> {
+    const { timing, clock } = this.#port
+    if (!timing) return
+    const packets = more + packetsOf(length, this.#packetBytes.get(pipe) ?? 64, pipe === '0' ? 0 : 1)
+    const time = this.#interrupts.has(pipe) ? reportMs : wireMs
+    await clock.sleep(time(this.twin.speed, packets))
   }
 
   async #ask(urb: Submit, bytes: Uint8Array, signal: AbortSignal, isLate: boolean): Promise<TwinAnswer> {

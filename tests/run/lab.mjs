@@ -52,8 +52,11 @@ try {
   const all = []
   for (const file of files) all.push(...(await server.ssrLoadModule(`/tests/lab/${file}`)).default)
   const isNamed = ({ name }) => name.toLowerCase().includes((values.only ?? '').toLowerCase())
-  const isAsked = ({ onDemand, recordAs }) =>
-    values.all || values.only !== undefined || values.list || (recordAs ? values.record : !onDemand)
+  const isAsked = ({ onDemand, recordAs, measuredAs }) =>
+    values.all ||
+    values.only !== undefined ||
+    values.list ||
+    (recordAs || measuredAs ? values.record : !onDemand)
   const cases = all.filter((one) => isNamed(one) && isAsked(one))
   if (cases.length === 0) throw new Error(`no case has "${values.only}" in its name; --list names them`)
   if (values.list) {
@@ -76,7 +79,8 @@ try {
   })
   const seconds = (performance.now() - startedAt) / 1000
   console.log(`\nIt took ${(seconds / 60).toFixed(1)} minutes.`)
-  const moved = ({ transfers, bytes }) => `${transfers} transfers, ${bytes} bytes`
+  const moved = ({ transfers, bytes, ms }) =>
+    `${transfers} transfers, ${bytes} bytes${ms === undefined ? '' : `, ${ms} ms on the wire and in the twin`}`
   const wired = results.filter(({ passed, twin }) => passed && twin)
   if (wired.length > 0) console.log("What each case moved over its first twin's wire:")
   for (const result of wired) console.log(`${moved(result).padEnd(34)} ${result.name}`)
