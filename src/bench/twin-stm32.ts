@@ -6,7 +6,7 @@
  */
 import type { MemoryId } from '#core/programmer.ts'
 import type { Clock } from '#core/time.ts'
-import { ArmBus, ChipClock, StorageRegion, type Region } from './twin-arm-bus.ts'
+import { ArmBus, ChipClock, StorageRegion, type Master, type Region, type Width } from './twin-arm-bus.ts'
 import { CortexM } from './twin-cortex-m.ts'
 import type { Identity } from './twin-cortex-m-components.ts'
 import type { TwinFlash } from './twin-flash.ts'
@@ -65,6 +65,26 @@ const f1Dbgmcu: NonNullable<Stm32Description['dbgmcu']> = { at: 0xe004_2000, mas
 /** The TAP before the core's: how long its instructions are, and which one is IDCODE. */
 const boundaryScan = { irLength: 5, idcode: 1 } as const
 
+const isInRam = (address: number): boolean => address >>> 28 === 2
+
+/** `Dials.ram` decides how bad. */
+class BusOfBadRam extends ArmBus {
+  readonly #forgets: boolean
+
+  constructor(clock: ChipClock, regions: readonly Region[], forgets: boolean) {
+    super(clock, regions)
+    this.#forgets = forgets
+  }
+
+  override write(address: number, width: Width, value: number, master?: Master): boolean {
+    return super.write(address, width, this.#forgets && isInRam(address) ? 0 : value, master)
+  }
+
+  override fetch(address: number): number | undefined {
+    return isInRam(address) ? undefined : super.fetch(address)
+  }
+}
+
 export class TwinStm32 implements TwinPatient {
   readonly swd: SwdPort
   readonly jtag?: TwinJtag
@@ -98,7 +118,8 @@ export class TwinStm32 implements TwinPatient {
     const kept: Record<number, number> = { [at]: 0 }
     for (const [offset, mask] of Object.entries(masks)) kept[at + Number(offset)] = mask
     this.#dbgmcu = new StorageRegion(at, 0x400, { [at]: idcode }, kept)
-    this.bus = new ArmBus(clock, [...regions, ...controller.regions, ...peripherals, this.#dbgmcu])
+    const all = [...regions, ...controller.regions, ...peripherals, this.#dbgmcu]
+    this.bus = dials.ram ? new BusOfBadRam(clock, all, dials.ram === 'forgets') : new ArmBus(clock, all)
     this.cortex = new CortexM({
       bus: this.bus,
       ...{ clockHz, identity },

@@ -116,6 +116,8 @@ export interface Dials {
   version?: string
   /** Plugged in by itself after an update, it is the version that it was before: two of a kind were mixed up. */
   liesAboutVersion?: boolean
+  /** The target's RAM loses what is written to it, or its core comes back from nothing there. */
+  ram?: 'forgets' | 'runs-nothing'
   /** Another chip than the variant's. */
   chip?: string
 }

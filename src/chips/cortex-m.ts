@@ -4,7 +4,7 @@
  */
 import { hex } from '#core/bytes.ts'
 import type { Context } from '#core/context.ts'
-import { FlashError, isFlashError } from '#core/errors.ts'
+import { FlashError } from '#core/errors.ts'
 import { readWord, type TargetMemory } from './target-memory.ts'
 
 const Register = {
@@ -106,14 +106,21 @@ export class CortexM {
    * @throws `timeout` · `device-refused` when it went astray
    */
   async call(routine: Routine, timeoutMs: number, ctx: Context): Promise<void> {
+    const astray = await this.#astray(routine, timeoutMs, ctx)
+    if (astray !== undefined) throw late(astray, 'running a routine', timeoutMs)
+  }
+
+  /** The same; false: it did not come to its breakpoint. */
+  async comesBack(routine: Routine, timeoutMs: number, ctx: Context): Promise<boolean> {
+    return (await this.#astray(routine, timeoutMs, ctx)) === undefined
+  }
+
+  /** Its status, where it had to be stopped. */
+  async #astray(routine: Routine, timeoutMs: number, ctx: Context): Promise<number | undefined> {
     await this.start(routine, ctx)
-    try {
-      await this.#until(Status.Halted, 'running a routine', timeoutMs, ctx)
-    } catch (error) {
-      if (isFlashError(error, 'timeout', 'device-refused'))
-        await this.#control(Debug.Enable | Debug.Halt, ctx)
-      throw error
-    }
+    const status = await this.#missed(Status.Halted, timeoutMs, ctx)
+    if (status !== undefined) await this.#control(Debug.Enable | Debug.Halt, ctx)
+    return status
   }
 
   /** Lets it run, interrupts masked; the core was halted. */
@@ -159,17 +166,25 @@ export class CortexM {
     await this.#memory.writeWords([[Register.Aircr, resetKey]], ctx)
   }
 
-  /** A lockup ends when the core is stopped, if anything ends it. */
   async #until(flag: number, during: string, timeoutMs: number, ctx: Context): Promise<void> {
+    const status = await this.#missed(flag, timeoutMs, ctx)
+    if (status !== undefined) throw late(status, during, timeoutMs)
+  }
+
+  /** The last status, when it did not come in time. */
+  async #missed(flag: number, timeoutMs: number, ctx: Context): Promise<number | undefined> {
     const until = ctx.clock.now() + timeoutMs
     for (let waitMs: number = pollMs; ; waitMs = Math.min(waitMs * 2, mostPollMs)) {
       const status = await this.#status(ctx)
-      if ((status & flag) !== 0) return
-      if (ctx.clock.now() >= until) {
-        if ((status & Status.Lockup) === 0) throw new FlashError('timeout', { during, timeoutMs })
-        throw new FlashError('device-refused', { during, status: `lockup ${hex(status, 8)}` })
-      }
+      if ((status & flag) !== 0) return undefined
+      if (ctx.clock.now() >= until) return status
       await ctx.sleep(waitMs)
     }
   }
+}
+
+/** A lockup ends when the core is stopped, if anything ends it. */
+function late(status: number, during: string, timeoutMs: number): FlashError {
+  if ((status & Status.Lockup) === 0) return new FlashError('timeout', { during, timeoutMs })
+  return new FlashError('device-refused', { during, status: `lockup ${hex(status, 8)}` })
 }

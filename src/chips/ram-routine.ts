@@ -2,8 +2,9 @@
  * A routine of ours in a chip's RAM, with a buffer behind it, that the chip's own core runs: a flash is written as fast as
  * it takes it, whatever the wires. It is brought there once, and again after anything that may have changed it.
  */
+import { equal } from '#core/bytes.ts'
 import type { Context } from '#core/context.ts'
-import type { CortexM } from './cortex-m.ts'
+import type { CortexM, Routine } from './cortex-m.ts'
 import type { TargetMemory } from './target-memory.ts'
 
 export interface RamPlaces {
@@ -22,6 +23,10 @@ export class RamRoutine {
   readonly #core: CortexM
   #isThere = false
 
+  get isBrought(): boolean {
+    return this.#isThere
+  }
+
   constructor(memory: TargetMemory, core: CortexM, places: RamPlaces) {
     this.#memory = memory
     this.#core = core
@@ -31,14 +36,11 @@ export class RamRoutine {
   /** The bytes into its buffer, up to a whole word. */
   async bring(bytes: Uint8Array, ctx: Context): Promise<void> {
     const { code, at, bufferAt } = this.places
-    try {
+    await this.#unbroken(async () => {
       if (!this.#isThere) await this.#memory.write(at, wholeWords(code), ctx)
       this.#isThere = true
       if (bytes.length > 0) await this.#memory.write(bufferAt, wholeWords(bytes), ctx)
-    } catch (error) {
-      this.forget()
-      throw error
-    }
+    })
   }
 
   /** Until its breakpoint. r0 is the first of `given`; gives those registers afterwards. */
@@ -48,21 +50,55 @@ export class RamRoutine {
     results: readonly number[],
     ctx: Context,
   ): Promise<number[]> {
-    const { at, stack } = this.places
-    const words: number[] = []
-    try {
-      await this.#core.call({ entry: at, stack, arguments: given }, timeoutMs, ctx)
-      for (const index of results) words.push(await this.#core.readRegister(index, ctx))
-    } catch (error) {
+    return this.#unbroken(async () => {
+      await this.#core.call(this.#with(given), timeoutMs, ctx)
+      return this.#registers(results, ctx)
+    })
+  }
+
+  /** The same; undefined: it does not come back. */
+  async tryRun(
+    given: readonly number[],
+    timeoutMs: number,
+    results: readonly number[],
+    ctx: Context,
+  ): Promise<number[] | undefined> {
+    return this.#unbroken(async () => {
+      if (await this.#core.comesBack(this.#with(given), timeoutMs, ctx)) return this.#registers(results, ctx)
       this.forget()
-      throw error
-    }
-    return words
+      return undefined
+    })
+  }
+
+  /** Whether its RAM keeps what is brought there. */
+  async isThere(ctx: Context): Promise<boolean> {
+    const { code, at } = this.places
+    const whole = wholeWords(code)
+    return equal(await this.#memory.read(at, whole.length, ctx), whole)
   }
 
   /** Its RAM may hold something else. */
   forget(): void {
     this.#isThere = false
+  }
+
+  #with(given: readonly number[]): Routine {
+    return { entry: this.places.at, stack: this.places.stack, arguments: given }
+  }
+
+  async #registers(indexes: readonly number[], ctx: Context): Promise<number[]> {
+    const words: number[] = []
+    for (const index of indexes) words.push(await this.#core.readRegister(index, ctx))
+    return words
+  }
+
+  async #unbroken<T>(run: () => Promise<T>): Promise<T> {
+    try {
+      return await run()
+    } catch (error) {
+      this.forget()
+      throw error
+    }
   }
 }
 

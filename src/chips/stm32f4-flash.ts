@@ -1,8 +1,8 @@
 /**
  * The flash of an STM32F4 or F7 through its controller: sectors of several sizes, erased and programmed by a routine in
- * RAM, a word at a time, for which it needs 2.7 V. Sources: ST, RM0090, chapter 3 (F4); RM0385 and RM0431, chapters 3 (F7).
+ * RAM, or by the debugger where that does not run, a word at a time, for which it needs 2.7 V. Sources: ST, RM0090, chapter 3 (F4); RM0385 and RM0431, chapters 3 (F7).
  */
-import { hex, lengthBeforeBlank } from '#core/bytes.ts'
+import { hex, isBlank, lengthBeforeBlank } from '#core/bytes.ts'
 import type { Context } from '#core/context.ts'
 import { FlashError } from '#core/errors.ts'
 import type { Range } from '#core/programmer.ts'
@@ -61,6 +61,8 @@ export class Stm32f4Flash implements Stm32Flash {
   readonly #routine: RamRoutine
   /** By their numbers. */
   readonly #sectors: readonly Range[]
+  /** The routine does not work here. */
+  #isDirect = false
   hasChanged = false
 
   constructor(memory: TargetMemory, core: CortexM, sectors: readonly Range[]) {
@@ -95,13 +97,16 @@ export class Stm32f4Flash implements Stm32Flash {
       ],
       ctx,
     )
-    const used = lengthBeforeBlank(bytes)
-    if (used > 0) await this.#routine.bring(bytes.subarray(0, Math.min(used, bufferBytes)), ctx) // while it erases
+    const used = (lengthBeforeBlank(bytes) + 3) & ~3
+    const parts = Array.from({ length: Math.ceil(used / bufferBytes) }, (_, i) => {
+      const at = i * bufferBytes
+      return { address: sector.address + at, bytes: bytes.subarray(at, Math.min(used, at + bufferBytes)) }
+    })
+    if (parts[0]) await this.#bring(parts[0].bytes, ctx) // while it erases
     await this.#untilReady(`erasing ${hex(sector.address, 8)}`, eraseMs, ctx)
-    for (let at = 0; at < used; at += bufferBytes) {
-      const part = bytes.subarray(at, Math.min(used, at + bufferBytes))
-      if (at > 0) await this.#routine.bring(part, ctx)
-      await this.#program(sector.address + at, (part.length + 3) >> 2, ctx)
+    for (const [i, part] of parts.entries()) {
+      if (i > 0) await this.#bring(part.bytes, ctx)
+      await this.#program(part.address, part.bytes, ctx)
     }
     await this.#memory.writeWords([[Register.Control, Control.Lock]], ctx)
   }
@@ -134,11 +139,33 @@ export class Stm32f4Flash implements Stm32Flash {
     this.hasChanged = true
   }
 
-  async #program(address: number, count: number, ctx: Context): Promise<void> {
+  async #bring(bytes: Uint8Array, ctx: Context): Promise<void> {
+    if (this.#isDirect) return
+    const isNew = !this.#routine.isBrought
+    await this.#routine.bring(bytes, ctx)
+    if (isNew) this.#isDirect = !(await this.#routine.isThere(ctx))
+  }
+
+  async #program(address: number, bytes: Uint8Array, ctx: Context): Promise<void> {
+    const count = bytes.length / 4
     await this.#memory.writeWords([[Register.Control, inWords | Control.Program]], ctx)
-    const given = [places.bufferAt, address, count, controller]
-    const [left = 0, status = 0] = await this.#routine.run(given, leastMs + count * wordMs, [2, 4], ctx)
-    if (left === 0) return
+    if (!this.#isDirect) {
+      const given = [places.bufferAt, address, count, controller]
+      const ended = await this.#routine.tryRun(given, leastMs + count * wordMs, [2, 4], ctx)
+      const [left = 0, status = 0] = ended ?? []
+      if (ended && left === 0) return
+      if (ended) return this.#failed(address, status, ctx)
+      this.#isDirect = true
+    }
+    ctx.log('no routine runs in its RAM: its flash is written word by word')
+    for (let at = 0; at < bytes.length; at += 4) {
+      const word = bytes.subarray(at, at + 4)
+      if (!isBlank(word)) await this.#memory.write(address + at, word, ctx) // which takes longer than a word
+    }
+    await this.#untilReady(`programming ${hex(address, 8)}`, leastMs, ctx)
+  }
+
+  async #failed(address: number, status: number, ctx: Context): Promise<never> {
     this.#routine.forget()
     await this.#memory.writeWords([[Register.Control, Control.Lock]], ctx)
     this.#refuse(`programming ${hex(address, 8)}`, status)
