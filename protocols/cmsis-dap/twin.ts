@@ -2,6 +2,7 @@
  * The shelf of CMSIS-DAP probes, each with a chip at its debug wires. Sources: as `twin-probe.ts` and `twin-descriptors.ts`.
  */
 import type { Dials, TwinPatient, TwinSetup, TwinShelf, TwinVariant, UsbTwin } from '#bench/twin.ts'
+import { TwinLpc11u35 } from '#bench/twin-lpc11u35.ts'
 import { TwinNrf52 } from '#bench/twin-nrf52.ts'
 import { TwinRp2040 } from '#bench/twin-rp2040.ts'
 import { TwinStm32f0 } from '#bench/twin-stm32f0.ts'
@@ -9,6 +10,7 @@ import { TwinStm32f1 } from '#bench/twin-stm32f1.ts'
 import { TwinStm32f4 } from '#bench/twin-stm32f4.ts'
 import { TwinStm32f7 } from '#bench/twin-stm32f7.ts'
 import { practiceProgram } from '#chips/cortex-m-program.ts'
+import { checksumAt, vectorChecksum } from '#chips/lpc-check.ts'
 import { boot2Bytes, boot2Crc, flashAddress } from '#chips/rp2-chips.ts'
 import { Info } from './packets.ts'
 import { hidDescriptors, probeDescriptors, reportDescriptor } from './twin-descriptors.ts'
@@ -109,6 +111,13 @@ function withBoot2(length: number): Uint8Array {
   return bytes
 }
 
+/** What the ROM of an LPC starts: vectors with their checksum. */
+function withChecksum(length: number): Uint8Array {
+  const bytes = practiceProgram(0, length)
+  new DataView(bytes.buffer).setUint32(checksumAt, vectorChecksum(bytes), true)
+  return bytes
+}
+
 const stm32f103 = (dials: Dials) => new TwinStm32f1({ dials, kib: 64, flash: program(programBytes) })
 const stm32f030 = (dials: Dials) => new TwinStm32f0({ dials, flash: program(programBytes >> 1) })
 
@@ -153,5 +162,10 @@ export default {
     'RP2040 (256 KiB)',
     ['stuckBit', 'flickerBit', 'halfWritten'],
     (dials) => new TwinRp2040({ dials, flashBytes: 256 * 1024, flash: withBoot2(programBytes) }),
+  ),
+  lpc11u35: behindDebugProbe(
+    'LPC11U35 (64 KiB)',
+    ['stuckBit', 'flickerBit', 'halfWritten'],
+    (dials) => new TwinLpc11u35({ dials, flash: withChecksum(programBytes >> 1) }),
   ),
 } satisfies TwinShelf

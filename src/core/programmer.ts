@@ -197,6 +197,7 @@ export type NoticeCode =
   | 'jlink-windows' // which driver it needs there
   | 'jlink-serial-only' // it has only a serial port
   | 'jlink-no-firmware' // its boot loader runs
+  | 'lpc-no-isp' // its ROM's boot loader does not listen to its pin
   | 'no-target-voltage' // nothing, or nothing with power, at its wires
   | 'rescue-chip' // a chip that the programmer to be brought back can have; values: name, chip
   | 'rescue-other-chip' // one that it does not have; values: name, chip, chips

@@ -93,4 +93,32 @@ const reports: LabCase = {
   },
 }
 
-export default [whole, unlocked, stm32f4, reports]
+/** By OpenOCD's own calls of the ROM, whose configuration asks for 10 kHz; the first vectors with the checksum it would mend. */
+const lpc: LabCase = {
+  name: 'OpenOCD, cmsis-dap:lpc11u35: writes, verifies and reads by calls of its ROM, and it starts',
+  twins: [{ id: 'cmsis-dap:lpc11u35' }],
+  async run({ guest, twins: [twin], random }) {
+    assert(twin)
+    const before = twin.memory('flash').slice()
+    const program = random(4096 + 512)
+    program.set(before.subarray(0, 32))
+    await guest.put('/tmp/flash.bin', program)
+    const said = await guest.do(
+      openocd(
+        `adapter speed 1000; reset init; flash write_image erase /tmp/flash.bin 0 bin; lpc2000 part_id 0;
+        verify_image /tmp/flash.bin 0 bin; dump_image /tmp/is.bin 0 8192; reset run`.replaceAll('\n', ' '),
+        'lpc11xx',
+      ),
+      120_000,
+    )
+    assert.match(said, /SWD DPIDR 0x0bb11477/)
+    assert.match(said, /part id: 0x0001bc40/)
+    const image = before.slice()
+    image.set(program)
+    image.fill(0xff, program.length, 8192)
+    assert(equal(await guest.get('/tmp/is.bin'), image.slice(0, 8192)), 'OpenOCD read something else')
+    assert(equal(twin.memory('flash'), image), 'the flash is not what was written')
+  },
+}
+
+export default [whole, unlocked, stm32f4, reports, lpc]

@@ -178,6 +178,7 @@ const checks: Record<CheckCode, Texts> = {
       stack: m.check_vectors_stack,
       stays: m.check_vectors_stays,
       partitioned: m.check_vectors_partitioned,
+      checksum: m.check_vectors_checksum,
     },
   },
   'lock-bits': {
@@ -192,6 +193,8 @@ const checks: Record<CheckCode, Texts> = {
       'prevents-reading': m.check_lock_reading,
       'prevents-writing': m.check_lock_writing,
       'needs-erase': m.check_lock_erase,
+      crp: m.check_lock_crp,
+      'no-isp': m.check_lock_no_isp,
     },
   },
   'write-protection': {

@@ -131,6 +131,7 @@ const texts = {
     what: m.notice_jlink_no_firmware(),
     help: m.notice_jlink_no_firmware_help(),
   }),
+  'lpc-no-isp': () => ({ what: m.notice_lpc_no_isp(), help: m.notice_lpc_no_isp_help() }),
   'no-target-voltage': () => ({
     what: m.notice_no_target_voltage(),
     help: m.notice_no_target_voltage_help(),

@@ -667,6 +667,7 @@ describe('a notice', () => {
     'other-protocol': [{ protocol: 'STK500v2' }],
     ...{ 'jlink-firmware': [{}], 'jlink-clone': [{}], 'jlink-windows': [{}] },
     ...{ 'jlink-serial-only': [{}], 'jlink-no-firmware': [{}], 'no-target-voltage': [{}] },
+    ...{ 'lpc-no-isp': [{}] },
     'rescue-chip': [{ name: 'USBasp', chip: 'ATmega8' }],
     'rescue-other-chip': [{ name: 'USBasp', chip: 'ATtiny13', chips: 'ATmega8, ATmega88' }],
   }
@@ -710,7 +711,7 @@ describe('a check', () => {
     'vector-table': [
       ...['missing', 'blank', 'no-jump', 'beyond-flash', 'target-empty', 'bootloader', 'jump', 'count'],
       ...['other-chip', 'unusual-count', 'boot2', 'no-boot2', 'image-block', 'no-image-block', 'stays'],
-      'partitioned',
+      ...['partitioned', 'checksum'],
     ],
     'lock-bits': [
       'locked-now',
@@ -719,6 +720,7 @@ describe('a check', () => {
       'needs-erase',
       'open',
       'boot-section',
+      ...['crp', 'no-isp'],
     ],
     'fuses-fit': ['bootrst-off', 'other-start', 'application', 'bootloader', 'start-empty', 'start-hidden'],
   }
