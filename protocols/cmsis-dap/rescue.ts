@@ -9,7 +9,7 @@ export default [
     sheet: 'daplink',
     name: 'DAPLink',
     by: 'swd',
-    chips: ['STM32F10x medium-density', 'nRF52820'],
+    chips: ['STM32F10x medium-density', 'nRF52820', 'LPC11U35', 'SAM3U2C'],
     homes: ['https://github.com/ARMmbed/DAPLink/releases'],
   },
 ] satisfies Rescues

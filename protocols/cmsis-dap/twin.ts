@@ -5,6 +5,7 @@ import type { Dials, TwinPatient, TwinSetup, TwinShelf, TwinVariant, UsbTwin } f
 import { TwinLpc11u35 } from '#bench/twin-lpc11u35.ts'
 import { TwinNrf52 } from '#bench/twin-nrf52.ts'
 import { TwinRp2040 } from '#bench/twin-rp2040.ts'
+import { TwinSam3u } from '#bench/twin-sam3u.ts'
 import { TwinStm32f0 } from '#bench/twin-stm32f0.ts'
 import { TwinStm32f1 } from '#bench/twin-stm32f1.ts'
 import { TwinStm32f4 } from '#bench/twin-stm32f4.ts'
@@ -167,5 +168,10 @@ export default {
     'LPC11U35 (64 KiB)',
     ['stuckBit', 'flickerBit', 'halfWritten'],
     (dials) => new TwinLpc11u35({ dials, flash: withChecksum(programBytes >> 1) }),
+  ),
+  sam3u2c: behindDebugProbe(
+    'SAM3U2C (128 KiB)',
+    ['stuckBit', 'flickerBit', 'halfWritten'],
+    (dials) => new TwinSam3u({ dials, flash: practiceProgram(0x8_0000, programBytes >> 1) }),
   ),
 } satisfies TwinShelf

@@ -198,6 +198,8 @@ export type NoticeCode =
   | 'jlink-serial-only' // it has only a serial port
   | 'jlink-no-firmware' // its boot loader runs
   | 'lpc-no-isp' // its ROM's boot loader does not listen to its pin
+  | 'sam3-starts-rom' // and not its flash, until that is written
+  | 'sam3-locked' // lock bits, which a write clears; values: from, to
   | 'no-target-voltage' // nothing, or nothing with power, at its wires
   | 'rescue-chip' // a chip that the programmer to be brought back can have; values: name, chip
   | 'rescue-other-chip' // one that it does not have; values: name, chip, chips

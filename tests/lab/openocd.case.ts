@@ -121,4 +121,33 @@ const lpc: LabCase = {
   },
 }
 
-export default [whole, unlocked, stm32f4, reports, lpc]
+/** By its controller, page after page. */
+const sam3u: LabCase = {
+  name: 'OpenOCD, cmsis-dap:sam3u2c: writes, verifies and reads pages',
+  twins: [{ id: 'cmsis-dap:sam3u2c' }],
+  async run({ guest, twins: [twin], random }) {
+    assert(twin)
+    const before = twin.memory('flash').slice()
+    const program = random(4096 + 512)
+    await guest.put('/tmp/flash.bin', program)
+    const said = await guest.do(
+      openocd(
+        `adapter speed 1000; reset halt; flash write_image erase /tmp/flash.bin 0x81000 bin; at91sam3 gpnvm;
+        verify_image /tmp/flash.bin 0x81000 bin; dump_image /tmp/is.bin 0x80000 16384; reset run`.replaceAll(
+          '\n',
+          ' ',
+        ),
+        'at91sam3u2c',
+      ),
+      120_000,
+    )
+    assert.match(said, /SWD DPIDR 0x2ba01477/)
+    assert.match(said, /sam3-gpnvm1: 1/)
+    const image = before.slice()
+    image.set(program, 0x1000)
+    assert(equal(await guest.get('/tmp/is.bin'), image.slice(0, 16_384)), 'OpenOCD read something else')
+    assert(equal(twin.memory('flash'), image), 'the flash is not what was written')
+  },
+}
+
+export default [whole, unlocked, stm32f4, reports, lpc, sam3u]

@@ -24,7 +24,7 @@ import { memoryName } from './facts.ts'
 import { count, moment, size } from './format.ts'
 import { m } from './generated/messages.js'
 import type { SheetId } from './rescue.ts'
-import { isNonsense, silentTarget, toolOf, type TargetSituation } from './silent-target.ts'
+import { isNonsense, isPortAlone, silentTarget, toolOf, type TargetSituation } from './silent-target.ts'
 
 /** What the text depends on beside the error itself. */
 export interface Situation extends TargetSituation {
@@ -164,7 +164,10 @@ const texts = {
       ? silentTarget(situation, m.error_target_nonsense({ signature }))
       : {
           happened: m.error_target_unknown({ signature }),
-          now: [toolOf(situation).wires(), m.error_target_unknown_now()],
+          now: [
+            ...(isPortAlone(signature) ? [m.error_target_unknown_now_closed()] : [toolOf(situation).wires()]),
+            m.error_target_unknown_now(),
+          ],
         },
   'target-changed': ({ expected, found }) => ({
     happened: m.error_target_changed({ expected, found }),

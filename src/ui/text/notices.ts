@@ -132,6 +132,11 @@ const texts = {
     help: m.notice_jlink_no_firmware_help(),
   }),
   'lpc-no-isp': () => ({ what: m.notice_lpc_no_isp(), help: m.notice_lpc_no_isp_help() }),
+  'sam3-starts-rom': () => ({ what: m.notice_sam3_starts_rom(), help: m.notice_sam3_starts_rom_help() }),
+  'sam3-locked': ({ from = '', to = '' }) => ({
+    what: m.notice_sam3_locked({ from, to }),
+    help: m.notice_sam3_locked_help(),
+  }),
   'no-target-voltage': () => ({
     what: m.notice_no_target_voltage(),
     help: m.notice_no_target_voltage_help(),

@@ -43,6 +43,7 @@ const others: Readonly<Record<string, () => string>> = {
   'cmsis-dap:gd32f103': m.practice_dap_gd32f103,
   'cmsis-dap:cks32f103': m.practice_dap_cks32f103,
   'cmsis-dap:lpc11u35': m.practice_dap_lpc11u35,
+  'cmsis-dap:sam3u2c': m.practice_dap_sam3u2c,
   'cmsis-dap:daplink-hid': m.practice_daplink_hid,
   'cmsis-dap:daplink-hid-stm32f030': m.practice_dap_hid_stm32f030,
   'cmsis-dap:high-speed': m.practice_dap_high_speed,

@@ -49,6 +49,8 @@ interface ToolHelp {
   readonly slow: () => string
   /** For a target that was slowed down by its new fuses. */
   readonly slowed: () => string
+  /** What keeps a target silent on purpose, and what that costs. */
+  readonly closed?: () => string
 }
 
 const usbaspHelp: ToolHelp = {
@@ -64,6 +66,7 @@ const debugWiresHelp: ToolHelp = {
   jumper: m.error_target_missing_now_boot0,
   slow: m.error_target_missing_now_slow_swd,
   slowed: m.error_target_missing_now_slow_swd, // it has no fuses
+  closed: m.error_target_missing_now_crp,
 }
 const toolHelp: Readonly<Record<string, ToolHelp>> = {
   usbasp: usbaspHelp,
@@ -87,11 +90,15 @@ export function silentTarget(situation: TargetSituation, happened: string): Sile
 }
 
 function missingTarget(situation: TargetSituation): Pick<SilentTarget, 'now' | 'sheet'> {
-  const { wires, power, jumper, slow } = toolOf(situation)
+  const { wires, power, jumper, slow, closed } = toolOf(situation)
   const { tool, backupAt, rescuing } = situation
   const isAlone = tool === 'usbasp' && backupAt === undefined && !rescuing
   return {
-    now: [...(isAlone ? [m.error_target_missing_now_itself()] : []), ...[wires(), power(), jumper(), slow()]],
+    now: [
+      ...(isAlone ? [m.error_target_missing_now_itself()] : []),
+      ...[wires(), power(), jumper(), slow()],
+      ...(closed ? [closed()] : []),
+    ],
     sheet: isAlone ? 'usbasp' : undefined,
   }
 }
@@ -128,3 +135,6 @@ const afterFuse = {
 /** All ones, all zeros or the echo 00 01 02: what a dead line or a locked chip gives as a signature. */
 export const isNonsense = (signature: string): boolean =>
   /^(ff){3}$|^(00){3}$|^000102$/i.test(signature.replace(/[^0-9a-f]/gi, ''))
+
+/** Nothing but a debug port: what is behind it does not answer. */
+export const isPortAlone = (signature: string): boolean => /^0x[0-9a-f]{4}_[0-9a-f]{4}$/.test(signature)

@@ -104,7 +104,12 @@ const details: { [C in ErrorCode]: readonly ErrorDetails[C][] } = {
   'device-refused': [{ during: 'PROG_PAGE', status: 'STK_FAILED' }],
   'device-silent': [{ tried: ['115200', '57600'] }, { tried: [] }, { tried: ['7F'], by: 'boot-pins' }],
   'target-missing': [{ tried: ['1.5 MHz', '187.5 kHz'] }, { tried: [] }],
-  'target-unknown': [{ signature: '1e 99 99' }, { signature: 'ff ff ff' }, { signature: '00 01 02' }],
+  'target-unknown': [
+    { signature: '0x2ba0_1477' },
+    { signature: '1e 99 99' },
+    { signature: 'ff ff ff' },
+    { signature: '00 01 02' },
+  ],
   'target-changed': [{ expected: 'ATmega8', found: 'ATmega88' }],
   'read-protected': [{ memory: 'flash' }, { memory: 'flash', by: 'option-bytes' }],
   'write-protected': [{ memory: 'fuses' }],
@@ -667,7 +672,8 @@ describe('a notice', () => {
     'other-protocol': [{ protocol: 'STK500v2' }],
     ...{ 'jlink-firmware': [{}], 'jlink-clone': [{}], 'jlink-windows': [{}] },
     ...{ 'jlink-serial-only': [{}], 'jlink-no-firmware': [{}], 'no-target-voltage': [{}] },
-    ...{ 'lpc-no-isp': [{}] },
+    ...{ 'lpc-no-isp': [{}], 'sam3-starts-rom': [{}] },
+    'sam3-locked': [{ from: '0x0008_0000', to: '0x0008_1fff' }],
     'rescue-chip': [{ name: 'USBasp', chip: 'ATmega8' }],
     'rescue-other-chip': [{ name: 'USBasp', chip: 'ATtiny13', chips: 'ATmega8, ATmega88' }],
   }
