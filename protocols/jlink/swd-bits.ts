@@ -3,6 +3,7 @@
  * target says is seen one clock earlier than the specification draws it. Sources: Arm IHI 0031 (ADIv5.2), B4.2; OpenOCD,
  * `src/jtag/drivers/jlink.c`, and blackmagic, `src/platforms/hosted/jlink_swd.c`, which agree in that.
  */
+import { bitsAt } from '#chips/jtag-chain.ts'
 import type { Bits } from './packets.ts'
 
 /** One access; without `write` a read. `address` is A[3:2] as 0, 4, 8, 0xC. */
@@ -123,13 +124,4 @@ export const encodeSequence = (bits: Uint8Array, count: number): Bits => {
 function dataAt(sampled: Uint8Array, at: number): Omit<Answer, 'ack'> {
   const value = bitsAt(sampled, at, dataBits)
   return { value, isParityRight: bitsAt(sampled, at + dataBits, 1) === parityOf(value) }
-}
-
-export function bitsAt(bytes: Uint8Array, from: number, count: number): number {
-  let value = 0
-  for (let i = 0; i < count; i++) {
-    const at = from + i
-    value |= (((bytes[at >> 3] ?? 0) >> (at & 7)) & 1) << i
-  }
-  return value >>> 0
 }
