@@ -34,6 +34,12 @@ const factsOf = (seen: SeenUsb): [Fact['name'], string | undefined, string][] =>
   ['serial', seen.serial, 'iSerialNumber'],
 ]
 
+/** Who is in a chain; no memory is read so. */
+const jtagSequence = 0x14
+const wholeAnswer = 1024
+/** Id, count, acknowledge. */
+const headBytes = 4
+
 const models: Readonly<Record<string, string>> = {
   '0d28:0204': 'DAPLink',
   '1fc9:0143': 'MCU-Link',
@@ -52,8 +58,8 @@ export default {
     { classCode: vendorClass, subclassCode: 0 },
     { usagePage: vendorPage, usage: 1 },
   ],
-  toTarget: ['swd'],
-  answerHead: 4, // id, count, acknowledge
+  toTarget: ['swd', 'jtag'],
+  answerHead: ([command = 0]) => (command === jtagSequence ? wholeAnswer : headBytes),
   recognise(seen): Recognition | undefined {
     if (!isProbe(seen)) return undefined
     const id = usbId(seen.vendorId, seen.productId)

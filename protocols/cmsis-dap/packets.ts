@@ -20,6 +20,9 @@ export const Command = {
   SwjClock: 0x11,
   SwjSequence: 0x12,
   SwdConfigure: 0x13,
+  JtagSequence: 0x14,
+  JtagConfigure: 0x15,
+  JtagIdcode: 0x16,
 } as const
 export type Command = (typeof Command)[keyof typeof Command]
 
@@ -76,6 +79,9 @@ export const swjClock = (hz: number): Uint8Array =>
   new ByteWriter().bytes([Command.SwjClock]).u32le(hz).done()
 /** Of no time at all. */
 export const noDelay = Uint8Array.of(Command.Delay, 0, 0)
+/** Of one debug port at the wires: DAPABORT and what else it has. */
+export const writeAbort = (index: number, word: number): Uint8Array =>
+  new ByteWriter().bytes([Command.WriteAbort, index]).u32le(word).done()
 /** One turnaround cycle, and no data after WAIT or FAULT. */
 export const swdConfigure = Uint8Array.of(Command.SwdConfigure, 0)
 
@@ -99,8 +105,9 @@ export const costOf = ({ write }: Single): { readonly out: number; readonly in: 
 export const transferAnswerHead = 3
 export const blockAnswerHead = 4
 
-export function transfer(singles: readonly Single[]): Uint8Array {
-  const writer = new ByteWriter().bytes([Command.Transfer, 0, singles.length])
+/** `index`: which of a JTAG chain, counted from TDO. */
+export function transfer(singles: readonly Single[], index = 0): Uint8Array {
+  const writer = new ByteWriter().bytes([Command.Transfer, index, singles.length])
   for (const single of singles) {
     const { write } = single
     writer.bytes([requestByte(single, write === undefined)])
@@ -109,9 +116,9 @@ export function transfer(singles: readonly Single[]): Uint8Array {
   return writer.done()
 }
 
-export function transferBlock(block: Block): Uint8Array {
+export function transferBlock(block: Block, index = 0): Uint8Array {
   const { count, words } = block
-  const writer = new ByteWriter().bytes([Command.TransferBlock, 0]).u16le(count)
+  const writer = new ByteWriter().bytes([Command.TransferBlock, index]).u16le(count)
   writer.bytes([requestByte(block, words === undefined)])
   for (const word of words ?? []) writer.u32le(word >>> 0)
   return writer.done()
@@ -148,4 +155,44 @@ export function parseTransfer(
     throw new FlashError('short-transfer', { during, expected: head + words * 4, found: answer.length })
   const there = Math.min(words, reader.rest >> 2)
   return { count, ack, words: Uint32Array.from({ length: there }, () => reader.u32le()) }
+}
+
+// ---- JTAG ---------------------------------------------------------------------------------------
+
+/** Cycles with the same TMS, as many as have bits on TDI. */
+export interface Cycles {
+  readonly tms: number
+  readonly count: number
+  readonly tdi: Uint8Array
+}
+
+export const mostCycles = 64
+export const mostCycleRows = 255
+export const jtagSequenceHead = 2
+export const bytesOf = (count: number): number => Math.ceil(count / 8)
+const captures = 0x80
+
+/** What comes on TDO is wanted of all of them. */
+export function jtagSequence(rows: readonly Cycles[]): Uint8Array {
+  const writer = new ByteWriter().bytes([Command.JtagSequence, rows.length])
+  for (const { tms, count, tdi } of rows)
+    writer.bytes([captures | (tms ? 0x40 : 0) | (count % mostCycles), ...tdi.subarray(0, bytesOf(count))])
+  return writer.done()
+}
+
+/** How long their instructions are, from TDO on. */
+export const jtagConfigure = (lengths: readonly number[]): Uint8Array =>
+  Uint8Array.of(Command.JtagConfigure, lengths.length, ...lengths)
+
+export const jtagIdcode = (index: number): Uint8Array => Uint8Array.of(Command.JtagIdcode, index)
+
+/** What follows the status of an answer. @throws `short-transfer` · `device-refused` */
+export function parseJtag(answer: Uint8Array, length: number, during: string): Uint8Array {
+  const [, status] = answer
+  if (status !== undefined && status !== Status.Ok)
+    throw new FlashError('device-refused', { during, status: String(status) })
+  const expected = jtagSequenceHead + length
+  if (answer.length < expected)
+    throw new FlashError('short-transfer', { during, expected, found: answer.length })
+  return answer.subarray(jtagSequenceHead, expected)
 }

@@ -5,12 +5,16 @@
 import { ByteReader, ByteWriter } from '#core/bytes.ts'
 import type { SetupPacket, TwinAnswer, TwinBus, UsbDescriptors, UsbTwin } from '#bench/twin.ts'
 import type { Clock } from '#core/time.ts'
-import { Ack, type TwinSwd } from '#bench/twin-swd.ts'
+import type { TwinJtag } from '#bench/twin-jtag.ts'
+import type { TwinSwd } from '#bench/twin-swd.ts'
 import { Can, Command, Info, Pin, Port, Status, unknownCommand } from './packets.ts'
+import { DapTransfers } from './twin-transfers.ts'
+import { JtagWires, NoWires, SwdWires, type DapWires } from './twin-wires.ts'
 
 /** What is at the end of its wires; it has its power from the probe. */
 export interface WiredChip {
   readonly swd: TwinSwd
+  readonly jtag?: TwinJtag | undefined
   power(clock: Clock): void
   losePower(): void
 }
@@ -24,15 +28,13 @@ export interface ProbeOptions {
   readonly packetBytes: number
   /** Commands that it holds. */
   readonly packets: number
+  /** Built with JTAG, too. */
+  readonly hasJtag?: true
 }
 
-/** Bits of one access on the wire, with the turnarounds and one idle cycle. */
-const accessBits = 46
 const startHz = 1_000_000
-const Request = { Ap: 1, Read: 2, Address: 0x0c, MatchValue: 0x10, MatchMask: 0x20 } as const
-const readBuffer = 0x0c
-const protocolError = 8
-const valueMismatch = 0x10
+/** Of DAP_JTAG_Sequence: cycles (0 is 64), TMS, and whether TDO is wanted. */
+const Cycles = { Count: 0x3f, Tms: 0x40, Capture: 0x80 } as const
 const empty = new Uint8Array()
 
 export class CmsisDapTwin implements UsbTwin {
@@ -49,15 +51,16 @@ export class CmsisDapTwin implements UsbTwin {
   #heard: () => void = () => undefined
   #waiting: () => void = () => undefined
   #hz = startHz
-  #waits = 0
-  #matchMask = 0
-  #matchTries = 0
-  #isConnected = false
-  /** Bits on the wire since the last command began. */
-  #bits = 0
+  readonly #transfers = new DapTransfers()
+  readonly #swd: SwdWires
+  readonly #jtag: JtagWires
+  /** What it is connected by. */
+  #wires: DapWires = new NoWires()
 
   constructor(options: ProbeOptions) {
     this.#options = options
+    this.#swd = new SwdWires(options.target.swd)
+    this.#jtag = new JtagWires(options.target.jtag)
     this.descriptors = options.descriptors
     this.speed = options.speed ?? 'full'
   }
@@ -77,8 +80,8 @@ export class CmsisDapTwin implements UsbTwin {
   reset(): void {
     this.#answers = []
     this.#held = 0
-    this.#isConnected = false
-    this.#matchMask = 0
+    this.#wires = new NoWires()
+    this.#transfers.matchMask = 0
     this.#hz = startHz
   }
 
@@ -121,9 +124,9 @@ export class CmsisDapTwin implements UsbTwin {
   async #work(command: Uint8Array): Promise<void> {
     const bus = this.#bus
     if (!bus) return
-    this.#bits = 0
+    this.#wires.bits = 0
     const answer = this.#answerTo(command)
-    await bus.clock.sleep((this.#bits * 1000) / this.#hz)
+    await bus.clock.sleep((this.#wires.bits * 1000) / this.#hz)
     if (this.#bus !== bus) return
     this.#answers.push(answer)
     this.#waiting()
@@ -139,31 +142,29 @@ export class CmsisDapTwin implements UsbTwin {
       case Command.SwdConfigure:
         return Uint8Array.of(id, Status.Ok)
       case Command.Connect:
-        this.#isConnected = read.u8() !== Port.Jtag
-        return Uint8Array.of(id, this.#isConnected ? Port.Swd : 0)
+        return Uint8Array.of(id, this.#connect(read.u8()))
       case Command.Disconnect:
-        this.#isConnected = false
+        this.#wires = new NoWires()
         return Uint8Array.of(id, Status.Ok)
       case Command.TransferConfigure:
         read.u8() // idle cycles
-        this.#waits = read.u16le()
-        this.#matchTries = read.u16le()
+        this.#transfers.waits = read.u16le()
+        this.#transfers.matchTries = read.u16le()
         return Uint8Array.of(id, Status.Ok)
       case Command.Transfer:
-        return this.#transfer(read)
+        return this.#transfers.transfer(read, this.#wires)
       case Command.TransferBlock:
-        return this.#transferBlock(read)
+        return this.#transfers.block(read, this.#wires)
       case Command.WriteAbort:
-        read.u8()
-        this.#write(false, 0, read.u32le())
+        if (!this.#wires.select(read.u8())) return Uint8Array.of(id, Status.Error)
+        this.#wires.abort(read.u32le())
         return Uint8Array.of(id, Status.Ok)
       case Command.SwjClock:
         this.#hz = Math.max(1000, read.u32le())
         return Uint8Array.of(id, Status.Ok)
       case Command.SwjSequence: {
         const count = read.u8() || 256
-        this.#bits += count
-        if (this.#isConnected) this.#options.target.swd.sequence(read.bytes(Math.ceil(count / 8)), count)
+        this.#wires.sequence(read.bytes(Math.ceil(count / 8)), count)
         return Uint8Array.of(id, Status.Ok)
       }
       case Command.SwjPins: {
@@ -172,18 +173,22 @@ export class CmsisDapTwin implements UsbTwin {
         return Uint8Array.of(id, (select & Pin.Reset) !== 0 ? output & Pin.Reset : Pin.Reset)
       }
       case Command.Delay:
-        this.#bits += Math.ceil((read.u16le() * this.#hz) / 1e6)
+        this.#wires.bits += Math.ceil((read.u16le() * this.#hz) / 1e6)
         return Uint8Array.of(id, Status.Ok)
       case Command.ResetTarget:
         return Uint8Array.of(id, Status.Ok, 0)
+      case Command.JtagSequence:
+      case Command.JtagConfigure:
+      case Command.JtagIdcode:
+        return this.#options.hasJtag ? this.#byJtag(id, read) : Uint8Array.of(id, Status.Error)
       default:
         return Uint8Array.of(unknownCommand)
     }
   }
 
   #info(id: number): Uint8Array {
-    const { packetBytes, packets, texts } = this.#options
-    if (id === Info.Capabilities) return Uint8Array.of(Command.Info, 1, Can.Swd)
+    const { packetBytes, packets, texts, hasJtag } = this.#options
+    if (id === Info.Capabilities) return Uint8Array.of(Command.Info, 1, Can.Swd | (hasJtag ? Can.Jtag : 0))
     if (id === Info.PacketCount) return Uint8Array.of(Command.Info, 1, packets)
     if (id === Info.PacketSize) return new ByteWriter().bytes([Command.Info, 2]).u16le(packetBytes).done()
     const text = texts[id]
@@ -191,116 +196,42 @@ export class CmsisDapTwin implements UsbTwin {
     return Uint8Array.of(Command.Info, bytes.length, ...bytes)
   }
 
-  // ---- accesses ----------------------------------------------------------------------------------
+  /** Gives what it is connected by now; 0: not at all. */
+  #connect(port: number): number {
+    const isJtag = port === Port.Jtag
+    if (isJtag && !this.#options.hasJtag) this.#wires = new NoWires()
+    else this.#wires = isJtag ? this.#jtag : this.#swd
+    this.#wires.bits = 0
+    return this.#wires === this.#jtag ? Port.Jtag : this.#wires === this.#swd ? Port.Swd : 0
+  }
 
-  #transfer(read: ByteReader): Uint8Array {
-    read.u8() // which of several on a JTAG chain
-    const wanted = read.u8()
-    const words: number[] = []
-    let [ack, done, isPosted, isUnchecked]: [number, number, boolean, boolean] = [Ack.Ok, 0, false, false]
-    for (; done < wanted; done++) {
-      const request = read.u8()
-      const [isAp, isRead] = [(request & Request.Ap) !== 0, (request & Request.Read) !== 0]
-      const address = request & Request.Address
-      const value = isRead && (request & Request.MatchValue) === 0 ? 0 : read.u32le()
-      // the value of a posted read comes with the next one of an AP, or has to be fetched
-      if (isPosted && !(isRead && isAp)) {
-        const fetched = this.#read(false, readBuffer)
-        ack = fetched.ack
-        if (ack !== Ack.Ok) break
-        words.push(fetched.value)
-        isPosted = false
+  #byJtag(id: number, read: ByteReader): Uint8Array {
+    const { master } = this.#jtag
+    const isConnected = this.#wires === this.#jtag
+    if (id === Command.JtagConfigure) {
+      master.configure(Array.from({ length: read.u8() }, () => read.u8()))
+      return Uint8Array.of(id, Status.Ok)
+    }
+    if (id === Command.JtagSequence) return this.#jtagSequence(read)
+    if (!isConnected || !this.#wires.select(read.u8())) return Uint8Array.of(id, Status.Error)
+    return new ByteWriter().bytes([id, Status.Ok]).u32le(master.idcode()).done()
+  }
+
+  /** Cycle by cycle; what is wanted of TDO is filled up to whole bytes, sequence by sequence. */
+  #jtagSequence(read: ByteReader): Uint8Array {
+    const { master } = this.#jtag
+    const answer: number[] = [Command.JtagSequence, Status.Ok]
+    for (let left = read.u8(); left > 0; left--) {
+      const info = read.u8()
+      const count = info & Cycles.Count || 64
+      const tdi = read.bytes(Math.ceil(count / 8))
+      const tdo = new Uint8Array(tdi.length)
+      for (let i = 0; i < count; i++) {
+        const level = master.clock((info & Cycles.Tms) !== 0 ? 1 : 0, ((tdi[i >> 3] ?? 0) >> (i & 7)) & 1)
+        tdo[i >> 3] = (tdo[i >> 3] ?? 0) | (level << (i & 7))
       }
-      if (!isRead && (request & Request.MatchMask) !== 0) {
-        this.#matchMask = value
-        continue
-      }
-      if (isRead && (request & Request.MatchValue) !== 0) {
-        ack = this.#match(isAp, address, value)
-        if (ack !== Ack.Ok) break
-      } else if (isRead) {
-        const answered = this.#read(isAp, address)
-        ack = answered.ack
-        if (ack !== Ack.Ok) break
-        if (!isAp || isPosted) words.push(answered.value)
-        isPosted = isAp
-        isUnchecked = false
-      } else {
-        ack = this.#write(isAp, address, value)
-        if (ack !== Ack.Ok) break
-        isUnchecked = true
-      }
+      if ((info & Cycles.Capture) !== 0) answer.push(...tdo)
     }
-    if (ack === Ack.Ok && (isPosted || isUnchecked)) {
-      const fetched = this.#read(false, readBuffer)
-      ack = fetched.ack
-      if (isPosted && ack === Ack.Ok) words.push(fetched.value)
-    }
-    const writer = new ByteWriter().bytes([Command.Transfer, done, ack])
-    for (const word of words) writer.u32le(word)
-    return writer.done()
-  }
-
-  #transferBlock(read: ByteReader): Uint8Array {
-    read.u8()
-    const wanted = read.u16le()
-    const request = read.u8()
-    const [isAp, isRead] = [(request & Request.Ap) !== 0, (request & Request.Read) !== 0]
-    const address = request & Request.Address
-    const words: number[] = []
-    let [ack, done]: [number, number] = [Ack.Ok, 0]
-    if (isRead && isAp && wanted > 0) ack = this.#read(true, address).ack
-    for (; done < wanted && ack === Ack.Ok; done++) {
-      if (!isRead) ack = this.#write(isAp, address, read.u32le())
-      else {
-        const isLast = done === wanted - 1
-        const answered = isAp && isLast ? this.#read(false, readBuffer) : this.#read(isAp, address)
-        ack = answered.ack
-        if (ack === Ack.Ok) words.push(answered.value)
-      }
-      if (ack !== Ack.Ok) break
-    }
-    if (!isRead && ack === Ack.Ok) ack = this.#read(false, readBuffer).ack
-    const writer = new ByteWriter().bytes([Command.TransferBlock]).u16le(done).bytes([ack])
-    for (const word of words) writer.u32le(word)
-    return writer.done()
-  }
-
-  /** Reads it until it is that, or for as often as it may. */
-  #match(isAp: boolean, address: number, value: number): number {
-    if (isAp) this.#read(isAp, address)
-    for (let left = this.#matchTries; ; left--) {
-      const found = this.#read(isAp, address)
-      if (found.ack !== Ack.Ok) return found.ack
-      if ((found.value & this.#matchMask) >>> 0 === value) return Ack.Ok
-      if (left <= 0) return found.ack | valueMismatch
-    }
-  }
-
-  /** As often as it is told to wait, and may. */
-  #patiently<T>(access: () => T, ackOf: (result: T) => number): T {
-    for (let left = this.#waits; ; left--) {
-      this.#bits += accessBits
-      const result = access()
-      if (ackOf(result) !== Ack.Wait || left <= 0) return result
-    }
-  }
-
-  #read(isAp: boolean, address: number): { readonly ack: number; readonly value: number } {
-    const { swd } = this.#options.target
-    if (!this.#isConnected) return { ack: Ack.None | protocolError, value: 0 }
-    return this.#patiently(
-      () => swd.read(isAp, address),
-      ({ ack }) => ack,
-    )
-  }
-
-  #write(isAp: boolean, address: number, value: number): number {
-    const { swd } = this.#options.target
-    if (!this.#isConnected) return Ack.None | protocolError
-    return this.#patiently(
-      () => swd.write(isAp, address, value),
-      (ack) => ack,
-    )
+    return Uint8Array.from(answer)
   }
 }

@@ -51,6 +51,21 @@ const onePacket: Probe = (target) =>
     ...{ packetBytes: 64, packets: 1 },
   })
 
+/** Built with JTAG, too. */
+const withJtag: Probe = (target) =>
+  new CmsisDapTwin({
+    descriptors: probeDescriptors(
+      {
+        ...{ vendorId: 0xc251, productId: 0xf00a, deviceVersion: 0x0100 },
+        ...{ manufacturer: 'Practice', product: 'CMSIS-DAP v2 with JTAG (practice)', serial: '0001B0000000' },
+      },
+      512,
+    ),
+    target,
+    texts: { [Info.Protocol]: '2.1.1' },
+    ...{ speed: 'high', packetBytes: 512, packets: 4, hasJtag: true },
+  })
+
 const highSpeed: Probe = (target) =>
   new CmsisDapTwin({
     descriptors: probeDescriptors(
@@ -135,6 +150,7 @@ export default {
     (dials) => new TwinStm32f1({ dials, make: 'CKS32', flash: program(programBytes) }),
   ),
   'daplink-hid': behind(['DAPLink (HID)', hidProbe], 'STM32F103 (64 KiB)', flashDials, stm32f103),
+  jtag: behind(['CMSIS-DAP probe with JTAG', withJtag], 'STM32F103 (64 KiB)', flashDials, stm32f103),
   stm32f030: behindDebugProbe('STM32F030x4 (16 KiB)', flashDials, stm32f030),
   'daplink-hid-stm32f030': behind(['DAPLink (HID)', hidProbe], 'STM32F030x4 (16 KiB)', flashDials, stm32f030),
   'one-packet': behind(

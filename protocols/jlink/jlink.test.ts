@@ -21,6 +21,8 @@ import {
   typeName,
   unregister,
 } from './packets.ts'
+import { Scans } from '#chips/jtag-chain.ts'
+import { accessFor, answerFrom, Instruction, instructionFor } from './jtag-bits.ts'
 import {
   answerAt,
   encodeHead,
@@ -126,9 +128,28 @@ test('whatever its id is, it is one by its interface; with only a serial port it
 
 test('of a long answer a bug report keeps the acknowledges, of the firmware’s name all', () => {
   const version = text('J-Link V9 compiled May 17 2019 09:50:41')
-  expect(wordsOf(version)).toBe(version)
+  expect(wordsOf(version, Uint8Array.of(Command.Version))).toBe(version)
   const rows = encodeRow(Array.from({ length: 9 }, () => ({ isAp: true, address: 0xc, write: 0xffff_ffff })))
   const answer = rows.b.map((byte, i) => byte | (rows.a[i] ?? 0) | 0xff)
-  const left = wordsOf(answer)
+  const left = wordsOf(answer, io(Command.Io3, rows))
   expect(answerAt(left, 7)).toEqual({ ack: 7, value: 0, isParityRight: true })
+})
+
+test('by JTAG it keeps who is in the chain, and the acknowledges too', () => {
+  const place = { tapsBefore: 0, instructionBitsBefore: 0, tapsBehind: 1, instructionBitsBehind: 5 }
+  const scans = new Scans(2000)
+  const starts = Array.from({ length: 12 }, () => {
+    scans.instruction(instructionFor(Instruction.Apacc, place))
+    return scans.register(accessFor(0xc, undefined, place))
+  })
+  const sent = io(Command.Io3, { count: scans.count, a: scans.tms, b: scans.tdi })
+  const answer = new Uint8Array(Math.ceil(scans.count / 8)).fill(0xff)
+  const left = wordsOf(answer, sent)
+  expect(starts.map((from) => answerFrom(left, from, place))).toEqual(starts.map(() => ({ ack: 7, word: 0 })))
+  const question = io(Command.Io3, {
+    count: 96,
+    a: fromHex('ffffffffffffff3ce73f0000'),
+    b: new Uint8Array(12),
+  })
+  expect(wordsOf(answer, question)).toBe(answer)
 })

@@ -61,7 +61,7 @@ async function reach(variant: keyof typeof shelf, dials: Dials = {}) {
   onTestFinished(() => link[Symbol.asyncDispose]())
   const session = new StLinkSession(link)
   const { version } = await session.begin()
-  const probe = new StLinkProbe(session, abilitiesOf(version), [1_800_000])
+  const probe = new StLinkProbe(session, abilitiesOf(version), 'SWD', [1_800_000])
   return { ...plugged, ctx, probe, memory: await probe.enter(1_800_000, ctx) }
 }
 

@@ -13,8 +13,9 @@ import {
   getComFreq,
   Mode,
   parseComFreq,
-  swdDivisors,
+  divisorsOf,
   versionName,
+  type Lines,
 } from './packets.ts'
 import { ownWay } from './loader-way.ts'
 import { StLinkProbe } from './probe.ts'
@@ -31,7 +32,7 @@ async function open(link: UsbLink, seen: Recognition, ctx: Context): Promise<Pro
   const { version } = greeting
   ctx.log(`mode ${String(greeting.mode)}, boot loader protocol ${String(greeting.loader)}`)
   const firmware: Fact = { name: 'firmware', value: versionName(version), source: 'GET_VERSION' }
-  const target = await targetWay(session, greeting)
+  const targets = await targetWays(session, greeting)
   const own = await ownWay(session, greeting)
   const isOld = !abilitiesOf(version).reachesTargets
   const tooOld: Notice = {
@@ -42,7 +43,7 @@ async function open(link: UsbLink, seen: Recognition, ctx: Context): Promise<Pro
     facts: [...factsOf(seen, greeting), firmware],
     notices: [...seen.notices, ...(isOld ? [tooOld] : []), ...own.notices],
     gone: link.gone,
-    ways: [...(target ? [target] : []), ...own.ways],
+    ways: [...targets, ...own.ways],
     ...(own.restart && { restart: own.restart }),
     [Symbol.asyncDispose]: () => link[Symbol.asyncDispose](),
   }
@@ -56,20 +57,23 @@ const factsOf = ({ facts }: Recognition, { loader }: Greeting): readonly Fact[] 
       : fact,
   )
 
-/** Undefined: its firmware is too old for it, or is not what answers. */
-async function targetWay(session: StLinkSession, greeting: Greeting): Promise<Way | undefined> {
+/** None: its firmware is too old for it, or is not what answers. */
+async function targetWays(session: StLinkSession, greeting: Greeting): Promise<Way[]> {
   const { mode, loader, version } = greeting
   const abilities = abilitiesOf(version)
   const isFirmware = mode !== Mode.Dfu || loader <= v2Loader
-  if (!isFirmware || !abilities.reachesTargets) return undefined
-  const speedsHz = abilities.listsSpeeds
-    ? parseComFreq(await session.ask(getComFreq, comFreqBytes, 'asking for its speeds'))
-    : swdDivisors.map(([hz]) => hz)
-  const probe = new StLinkProbe(session, abilities, speedsHz)
-  return {
-    ...{ to: 'target', by: 'swd', speedsHz },
-    connect: (within, speedHz) => connectArm(probe, within, speedHz),
+  if (!isFirmware || !abilities.reachesTargets) return []
+  const wayBy = async (by: 'swd' | 'jtag', lines: Lines): Promise<Way> => {
+    const speedsHz = abilities.listsSpeeds
+      ? parseComFreq(await session.ask(getComFreq(lines), comFreqBytes, 'asking for its speeds'))
+      : divisorsOf(lines).map(([hz]) => hz)
+    const probe = new StLinkProbe(session, abilities, lines, speedsHz)
+    return {
+      ...{ to: 'target', by, speedsHz },
+      connect: (within, speedHz) => connectArm(probe, within, speedHz),
+    }
   }
+  return [await wayBy('swd', 'SWD'), await wayBy('jtag', 'JTAG')]
 }
 
 export default { open } satisfies Driver<UsbLink>

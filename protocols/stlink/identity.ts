@@ -71,7 +71,7 @@ export default {
   name: 'ST-Link',
   link: 'usb',
   filters: Object.keys(models).map((productId) => ({ vendorId: st, productId: Number(productId) })),
-  toTarget: ['swd'],
+  toTarget: ['swd', 'jtag'],
   answerHead([command = 0, op = 0]) {
     if (command === dfuCommand && op === tellsWhoItIs) return beforeItsUid
     return command === debugCommand && memoryReads.includes(op) ? 0 : 64

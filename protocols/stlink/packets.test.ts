@@ -12,8 +12,8 @@ import {
   parseVersionEx,
   parseVoltage,
   setComFreq,
+  setFreq,
   statusName,
-  swdSetFreq,
   versionName,
   writeDebugReg,
 } from './packets.ts'
@@ -63,8 +63,10 @@ describe('frames have 16 bytes', () => {
     [memoryFrame(memoryOp[1].write, 0x2000_0001, 3), 'f2 0d 01 00 00 20 03 00'],
     [memoryFrame(memoryOp[2].write, 0x1fff_f800, 2), 'f2 48 00 f8 ff 1f 02 00'],
     [writeDebugReg(0xe000_edf0, 0xa05f_0003), 'f2 35 f0 ed 00 e0 03 00 5f a0'],
-    [swdSetFreq(798), 'f2 43 1e 03'],
-    [setComFreq(3_300_000), 'f2 61 00 00 e4 0c'],
+    [setFreq('SWD', 798), 'f2 43 1e 03'],
+    [setFreq('JTAG', 256), 'f2 44 00 01'],
+    [setComFreq('SWD', 3_300_000), 'f2 61 00 00 e4 0c'],
+    [setComFreq('JTAG', 3_300_000), 'f2 61 01 00 e4 0c'],
   ])('%#', (frame, bytes) => {
     expect(frame).toHaveLength(16)
     expect(hexBytes(frame)).toBe(bytes.padEnd(47, ' 00'))

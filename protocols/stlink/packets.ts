@@ -42,6 +42,7 @@ export const Debug = {
   DriveNrst: 0x3c,
   GetLastRwStatus2: 0x3e,
   SwdSetFreq: 0x43,
+  JtagSetFreq: 0x44,
   ReadDapReg: 0x45,
   WriteDapReg: 0x46,
   ReadMem16: 0x47,
@@ -54,8 +55,10 @@ export const Debug = {
   GetComFreq: 0x62,
 } as const
 
-/** Of `Debug.Enter`. */
-export const EnterSwd = 0xa3
+/** Of `Debug.Enter`: as the target is, or with a reset of it. */
+export const Enter = { Swd: 0xa3, Jtag: 0xa4, JtagWithReset: 0x00 } as const
+/** Which of its lines a target is at. */
+export type Lines = 'SWD' | 'JTAG'
 export const Nrst = { Low: 0, High: 1 } as const
 export const dfuExit = 0x07
 const swimExit = 0x01
@@ -108,6 +111,7 @@ export const versionBytes = 6
 export const versionExBytes = 12
 export const modeBytes = 2
 export const voltageBytes = 8
+export const statusBytes = 2
 
 // ---- version ------------------------------------------------------------------------------------
 
@@ -204,17 +208,35 @@ export const swdDivisors: readonly (readonly [hz: number, divisor: number])[] = 
   [100_000, 40],
 ]
 
-export const swdSetFreq = (divisor: number): Uint8Array =>
-  frame(Command.Debug, Debug.SwdSetFreq, divisor & 0xff, divisor >> 8)
+/** Of a V2, since J24 (`stlink_khz_to_speed_map_jtag`). */
+export const jtagDivisors: readonly (readonly [hz: number, divisor: number])[] = [
+  [9_000_000, 4],
+  [4_500_000, 8],
+  [2_250_000, 16],
+  [1_125_000, 32],
+  [562_000, 64],
+  [281_000, 128],
+  [140_000, 256],
+]
+export const divisorsOf = (lines: Lines): typeof swdDivisors => (lines === 'SWD' ? swdDivisors : jtagDivisors)
 
-const swd = 0
-export const getComFreq = frame(Command.Debug, Debug.GetComFreq, swd)
+export const setFreq = (lines: Lines, divisor: number): Uint8Array =>
+  frame(
+    Command.Debug,
+    lines === 'SWD' ? Debug.SwdSetFreq : Debug.JtagSetFreq,
+    ...[divisor & 0xff, divisor >> 8],
+  )
+
+/** As a V3 numbers them. */
+const numberOf: Readonly<Record<Lines, number>> = { SWD: 0, JTAG: 1 }
+export const getComFreq = (lines: Lines): Uint8Array =>
+  frame(Command.Debug, Debug.GetComFreq, numberOf[lines])
 export const comFreqBytes = 52
 export const setComFreqBytes = 8
 const mostSpeeds = 10
-export const setComFreq = (hz: number): Uint8Array => {
+export const setComFreq = (lines: Lines, hz: number): Uint8Array => {
   const kHz = new ByteWriter().u32le(Math.floor(hz / 1000)).done()
-  return frame(Command.Debug, Debug.SetComFreq, swd, 0, ...kHz)
+  return frame(Command.Debug, Debug.SetComFreq, numberOf[lines], 0, ...kHz)
 }
 
 /** In Hz, fastest first. */

@@ -4,14 +4,12 @@
  */
 import { ByteReader, ByteWriter } from '#core/bytes.ts'
 import type { Clock } from '#core/time.ts'
-import type { TwinSwd } from '#bench/twin-swd.ts'
-import { Command, Debug, EnterSwd, Item, Mode, Nrst, Status, type Version } from './packets.ts'
+import { Command, Debug, Enter, Item, Mode, Nrst, Status, type Lines, type Version } from './packets.ts'
 import type { TwinProgram } from './twin-device.ts'
-import { SwdLines } from './twin-swd-lines.ts'
+import { DebugLines, type Wired } from './twin-lines.ts'
 
 /** What is at the end of its wires; it has its power from the probe. */
-export interface WiredChip {
-  readonly swd: TwinSwd
+export interface WiredChip extends Wired {
   power(clock: Clock): void
   losePower(): void
 }
@@ -29,6 +27,7 @@ export interface ApplicationOptions {
 const since: Readonly<Record<number, readonly [v2: number, v3: number]>> = {
   [Debug.GetLastRwStatus2]: [15, 0],
   [Debug.SwdSetFreq]: [22, Infinity],
+  [Debug.JtagSetFreq]: [24, Infinity],
   [Debug.ReadDapReg]: [24, 0],
   [Debug.WriteDapReg]: [24, 0],
   [Debug.ReadMem16]: [26, 0],
@@ -40,12 +39,23 @@ const since: Readonly<Record<number, readonly [v2: number, v3: number]>> = {
   [Debug.SetComFreq]: [Infinity, 0],
   [Debug.GetComFreq]: [Infinity, 0],
 }
-const divisorsHz: Readonly<Record<number, number>> = {
+const swdDivisorsHz: Readonly<Record<number, number>> = {
   ...{ 0: 4_000_000, 1: 1_800_000, 2: 1_200_000, 3: 950_000, 7: 480_000, 15: 240_000, 31: 125_000 },
   ...{ 40: 100_000, 79: 50_000, 158: 25_000, 265: 15_000, 798: 5000 },
 }
-const v3KHz = [24_000, 8000, 3300, 1000, 200, 50, 5]
+const jtagDivisorsHz: Readonly<Record<number, number>> = {
+  ...{ 2: 18_000_000, 4: 9_000_000, 8: 4_500_000, 16: 2_250_000, 32: 1_125_000, 64: 562_000 },
+  ...{ 128: 281_000, 256: 140_000 },
+}
+/** The first number of a command about speeds says which lines it is about. */
+const linesOf = (number: number): Lines => (number === 1 ? 'JTAG' : 'SWD')
+const v3KHz: Readonly<Record<Lines, readonly number[]>> = {
+  SWD: [24_000, 8000, 3300, 1000, 200, 50, 5],
+  JTAG: [21_333, 16_000, 12_000, 8000, 4000, 1000, 500, 125],
+}
 const startHz = { v2: 1_800_000, v3: 1_000_000 } as const
+/** Of a V2. */
+const jtagStartHz = 1_125_000
 const ReferenceReading = 1500
 
 const Core = { Aircr: 0xe000_ed0c, Dhcsr: 0xe000_edf0, Dcrsr: 0xe000_edf4, Dcrdr: 0xe000_edf8 } as const
@@ -73,9 +83,11 @@ const writes: Readonly<Record<number, 1 | 2 | 4>> = {
 
 export class Application implements TwinProgram {
   readonly #options: ApplicationOptions
-  readonly #lines: SwdLines
+  readonly #lines: DebugLines
   #mode: number = Mode.Mass
-  #hz: number
+  /** Which lines it was told to take last. */
+  #taken: Lines = 'SWD'
+  readonly #hz: Record<Lines, number>
   /** Of the transfer before; told once. */
   #lastStatus: number = Status.Ok
   #lastAddress = 0
@@ -85,8 +97,9 @@ export class Application implements TwinProgram {
 
   constructor(options: ApplicationOptions) {
     this.#options = options
-    this.#lines = new SwdLines(options.target.swd)
-    this.#hz = this.#isV3 ? startHz.v3 : startHz.v2
+    this.#lines = new DebugLines(options.target)
+    const hz = this.#isV3 ? startHz.v3 : startHz.v2
+    this.#hz = { SWD: hz, JTAG: this.#isV3 ? hz : jtagStartHz }
   }
 
   get #isV3(): boolean {
@@ -105,7 +118,7 @@ export class Application implements TwinProgram {
   async answer(frame: Uint8Array, bytes: Uint8Array, clock: Clock): Promise<Uint8Array | undefined> {
     this.#lines.bits = 0
     const answer = this.#answerTo(frame, bytes)
-    await clock.sleep((this.#lines.bits * 1000) / this.#hz)
+    await clock.sleep((this.#lines.bits * 1000) / this.#hz[this.#taken])
     return answer
   }
 
@@ -175,8 +188,9 @@ export class Application implements TwinProgram {
         this.#openAps.clear()
         return undefined
       case Debug.ReadIdcodes: {
-        const idcode = this.#mode === Mode.Debug ? this.#lines.readIdcode() : undefined
-        return withWords(idcode === undefined ? Status.IdcodeError : Status.Ok, idcode ?? 0, 0)
+        const found = this.#mode === Mode.Debug ? this.#lines.readIdcodes() : undefined
+        const [first = 0, second = 0] = found ?? []
+        return withWords(found ? Status.Ok : Status.IdcodeError, first, second)
       }
       case Debug.GetStatus:
         return Uint8Array.of((this.#word(Core.Dhcsr).value & halted) !== 0 ? stopped : running, 0)
@@ -216,16 +230,19 @@ export class Application implements TwinProgram {
       case Debug.DriveNrst:
         return this.#nrst(read.u8())
       case Debug.SwdSetFreq:
-        return this.#setDivisor(read.u16le())
-      case Debug.SetComFreq:
-        return this.#setKHz((read.bytes(2), read.u32le()))
-      case Debug.GetComFreq:
-        return withWords(
-          Status.Ok,
-          this.#hz / 1000,
-          v3KHz.length,
-          ...Array.from({ length: 10 }, (_, i) => v3KHz[i] ?? 0),
-        )
+        return this.#setHz('SWD', swdDivisorsHz[read.u16le()])
+      case Debug.JtagSetFreq:
+        return this.#setHz('JTAG', jtagDivisorsHz[read.u16le()])
+      case Debug.SetComFreq: {
+        const [lines] = [linesOf(read.u8()), read.u8()]
+        return this.#setKHz(lines, read.u32le())
+      }
+      case Debug.GetComFreq: {
+        const lines = linesOf(read.u8())
+        const all = v3KHz[lines]
+        const ten = Array.from({ length: 10 }, (_, i) => all[i] ?? 0)
+        return withWords(Status.Ok, this.#hz[lines] / 1000, all.length, ...ten)
+      }
       case Debug.InitAp:
         this.#openAps.add(read.u8())
         return status(Status.Ok)
@@ -258,9 +275,13 @@ export class Application implements TwinProgram {
   }
 
   #enter(how: number): Uint8Array {
-    if (how !== EnterSwd || this.#lines.connect() === undefined) return status(Status.IdcodeError)
+    const isJtag = how === Enter.Jtag || how === Enter.JtagWithReset
+    if (!isJtag && how !== Enter.Swd) return status(Status.CommandError)
+    this.#taken = isJtag ? 'JTAG' : 'SWD'
+    if (!this.#lines.connect(this.#taken))
+      return status(isJtag ? Status.UnknownJtagChain : Status.IdcodeError)
     this.#mode = Mode.Debug
-    return status(Status.Ok)
+    return status(how === Enter.JtagWithReset ? this.#put(Core.Aircr, resetRequest) : Status.Ok)
   }
 
   #nrst(level: number): Uint8Array {
@@ -270,17 +291,16 @@ export class Application implements TwinProgram {
     return status(Status.Ok)
   }
 
-  #setDivisor(divisor: number): Uint8Array {
-    const hz = divisorsHz[divisor]
+  #setHz(lines: Lines, hz: number | undefined): Uint8Array {
     if (hz === undefined) return status(Status.BadFrequency)
-    this.#hz = hz
+    this.#hz[lines] = hz
     return status(Status.Ok)
   }
 
-  #setKHz(kHz: number): Uint8Array {
-    const chosen = v3KHz.find((one) => one <= kHz)
+  #setKHz(lines: Lines, kHz: number): Uint8Array {
+    const chosen = v3KHz[lines].find((one) => one <= kHz)
     if (chosen === undefined) return withWords(Status.BadFrequency, 0)
-    this.#hz = chosen * 1000
+    this.#hz[lines] = chosen * 1000
     return withWords(Status.Ok, chosen)
   }
 

@@ -38,11 +38,11 @@ const next: Readonly<Record<State, readonly [State, State]>> = {
   'update-ir': ['idle', 'select-dr'],
 }
 
-/** What an instruction puts between TDI and TDO. */
+/** What an instruction puts between TDI and TDO, up to 35 bits: no bits of a number beyond 32 are for `>>` and `&`. */
 export interface DataRegister {
   readonly length: number
-  capture(): bigint
-  update?(value: bigint): void
+  capture(): number
+  update?(value: number): void
 }
 
 export interface Tap {
@@ -54,15 +54,15 @@ export interface Tap {
 }
 
 /** What every TAP captures into its instruction register: the last two bits are fixed. */
-const capturedInstruction = 1n
-const bypass: DataRegister = { length: 1, capture: () => 0n }
+const capturedInstruction = 1
+const bypass: DataRegister = { length: 1, capture: () => 0 }
 
 /** IDCODE and BYPASS, and nothing else that anybody needs: boundary scan of an STM32. */
 export const plainTap = (irLength: number, idcodeInstruction: number, idcode: number): Tap => ({
   irLength,
   firstInstruction: idcodeInstruction,
   register: (instruction) =>
-    instruction === idcodeInstruction ? { length: 32, capture: () => BigInt(idcode) } : undefined,
+    instruction === idcodeInstruction ? { length: 32, capture: () => idcode } : undefined,
 })
 
 /** In the order from TDI to TDO; all in the same state. */
@@ -70,9 +70,9 @@ export class JtagChain implements TwinJtag {
   readonly #taps: readonly Tap[]
   #state: State = 'reset'
   #instructions: number[] = []
-  /** All that is between TDI and TDO, the bit that comes out next lowest; the TAP next to TDO comes out first. */
-  #shifted = 0n
-  #length = 0
+  /** All that is between TDI and TDO, as a ring: what comes out next is where what comes in goes. */
+  #ring = new Uint8Array()
+  #next = 0
 
   constructor(taps: readonly Tap[]) {
     this.#taps = taps
@@ -88,9 +88,11 @@ export class JtagChain implements TwinJtag {
   clock(tms: number, tdi: number): number {
     const state = this.#state
     const isShifting = state === 'shift-dr' || state === 'shift-ir'
-    const tdo = isShifting ? Number(this.#shifted & 1n) : 1
-    if (isShifting) this.#shifted = (this.#shifted >> 1n) | (BigInt(tdi) << BigInt(this.#length - 1))
-    else if (state === 'capture-dr') this.#capture(this.#registers.map((one) => [one.length, one.capture()]))
+    const tdo = isShifting ? this.#shift(tdi) : 1
+    if (isShifting) {
+      // that was all
+    } else if (state === 'capture-dr')
+      this.#capture(this.#registers.map((one) => [one.length, one.capture()]))
     else if (state === 'capture-ir')
       this.#capture(this.#taps.map(({ irLength }) => [irLength, capturedInstruction]))
     this.#state = next[state][tms === 1 ? 1 : 0]
@@ -99,7 +101,7 @@ export class JtagChain implements TwinJtag {
       const registers = this.#registers
       this.#split(registers.map(({ length }) => length)).forEach((value, i) => registers[i]?.update?.(value))
     } else if (this.#state === 'update-ir')
-      this.#instructions = this.#split(this.#taps.map(({ irLength }) => irLength)).map(Number)
+      this.#instructions = this.#split(this.#taps.map(({ irLength }) => irLength))
     return tdo
   }
 
@@ -107,21 +109,35 @@ export class JtagChain implements TwinJtag {
     return this.#taps.map((tap, i) => tap.register(this.#instructions[i] ?? 0) ?? bypass)
   }
 
-  #capture(parts: readonly (readonly [length: number, value: bigint])[]): void {
-    this.#shifted = 0n
-    this.#length = 0
+  #shift(tdi: number): number {
+    const tdo = this.#ring[this.#next] ?? 0
+    this.#ring[this.#next] = tdi
+    if (++this.#next === this.#ring.length) this.#next = 0
+    return tdo
+  }
+
+  /** From TDI on: the last comes out first, each with its lowest bit. */
+  #capture(parts: readonly (readonly [length: number, value: number])[]): void {
+    this.#ring = new Uint8Array(parts.reduce((sum, [length]) => sum + length, 0))
+    this.#next = 0
+    let at = this.#ring.length
     for (const [length, value] of parts) {
-      this.#shifted = (this.#shifted << BigInt(length)) | value
-      this.#length += length
+      at -= length
+      for (let bit = 0, left = value; bit < length; bit++, left = Math.floor(left / 2))
+        this.#ring[at + bit] = left % 2
     }
   }
 
   /** By the lengths from TDI on. */
-  #split(lengths: readonly number[]): bigint[] {
-    let left = this.#length
+  #split(lengths: readonly number[]): number[] {
+    const ring = this.#ring
+    let at = ring.length
     return lengths.map((length) => {
-      left -= length
-      return (this.#shifted >> BigInt(left)) & ((1n << BigInt(length)) - 1n)
+      at -= length
+      let value = 0
+      for (let bit = length - 1; bit >= 0; bit--)
+        value = value * 2 + (ring[(this.#next + at + bit) % ring.length] ?? 0)
+      return value
     })
   }
 }
@@ -130,6 +146,7 @@ export class JtagChain implements TwinJtag {
 export class SwitchedJtag implements TwinJtag {
   readonly #chain: JtagChain
   readonly #port: SwdPort
+  readonly #bit = new Uint8Array(1)
 
   constructor(chain: JtagChain, port: SwdPort) {
     this.#chain = chain
@@ -138,7 +155,8 @@ export class SwitchedJtag implements TwinJtag {
 
   clock(tms: number, tdi: number): number {
     const { isJtag } = this.#port
-    this.#port.sequence(Uint8Array.of(tms), 1)
+    this.#bit[0] = tms
+    this.#port.sequence(this.#bit, 1)
     return isJtag ? this.#chain.clock(tms, tdi) : 1
   }
 
@@ -148,7 +166,7 @@ export class SwitchedJtag implements TwinJtag {
 }
 
 const Instruction = { Abort: 0x8, Dpacc: 0xa, Apacc: 0xb, Idcode: 0xe } as const
-const Ack = { OkOrFault: 2n, Wait: 1n } as const
+const Ack = { OkOrFault: 2, Wait: 1 } as const
 
 /** The debug port's TAP: registers of 35 bits, what is asked for now comes with the next scan. */
 export class JtagDp implements Tap {
@@ -168,7 +186,7 @@ export class JtagDp implements Tap {
   register(instruction: number): DataRegister | undefined {
     switch (instruction) {
       case Instruction.Idcode:
-        return { length: 32, capture: () => BigInt(this.#idcode) }
+        return { length: 32, capture: () => this.#idcode }
       case Instruction.Dpacc:
       case Instruction.Apacc:
         return {
@@ -181,9 +199,9 @@ export class JtagDp implements Tap {
       case Instruction.Abort:
         return {
           length: 35,
-          capture: () => 0n,
+          capture: () => 0,
           update: (value) => {
-            this.#registers.abort(Number(value >> 3n) & 1)
+            this.#registers.abort(Math.floor(value / 8) & 1)
           },
         }
       default:
@@ -191,17 +209,17 @@ export class JtagDp implements Tap {
     }
   }
 
-  #capture(): bigint {
+  #capture(): number {
     this.#isWaiting = this.#registers.mustWait()
     if (this.#isWaiting) this.#registers.refused()
-    return this.#isWaiting ? Ack.Wait : (BigInt(this.#result >>> 0) << 3n) | Ack.OkOrFault
+    return this.#isWaiting ? Ack.Wait : (this.#result >>> 0) * 8 + Ack.OkOrFault
   }
 
-  #update(isAp: boolean, value: bigint): void {
+  #update(isAp: boolean, value: number): void {
     if (this.#isWaiting) return
-    const isRead = (value & 1n) === 1n
-    const address = Number((value >> 1n) & 3n) << 2
-    const word = Number(value >> 3n)
+    const isRead = (value & 1) === 1
+    const address = (value & 6) << 1
+    const word = Math.floor(value / 8)
     if (isAp) this.#accessAp(address, isRead ? undefined : word)
     else if (isRead) this.#result = address === 0 || address === 0xc ? 0 : this.#registers.readDp(address)
     else if (address !== 0) {

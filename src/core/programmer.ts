@@ -104,12 +104,13 @@ export interface Identity {
   readonly marks?: readonly string[]
   /** So many bytes of every answer, or of the one to what was sent, are the programmer's own words: a bug report keeps them. */
   readonly answerHead?: AnswerHead
-  /** The same where they are not at its beginning: an answer with all that is somebody's set to zero. */
-  readonly wordsOf?: (answer: Uint8Array) => Uint8Array
+  /** The same where they are not at its beginning: an answer, to what was sent, with all that is somebody's set to zero. */
+  readonly wordsOf?: WordsOf
   readonly proven: Proven
 }
 
 export type AnswerHead = number | ((sent: Uint8Array) => number)
+export type WordsOf = (answer: Uint8Array, sent: Uint8Array) => Uint8Array
 
 /** `real-firmware`: against the device's published firmware in an emulator of its chip. */
 export type Proof = 'hardware' | 'chrome' | 'real-firmware' | 'reference-tool' | 'recording' | 'twin' | 'none'

@@ -5,7 +5,7 @@
  * driver to whom it is replayed takes the same way, up to a write, whose plan follows from what was read.
  */
 import { isBlank } from '#core/bytes.ts'
-import type { AnswerHead, Seen } from '#core/programmer.ts'
+import type { AnswerHead, Seen, WordsOf } from '#core/programmer.ts'
 import type { Recorded, WireEvent } from './recorder.ts'
 
 /** As much as an STK500's sign-on takes. Longer ones may be firmware. */
@@ -25,7 +25,7 @@ export interface OwnWords {
   /** How many bytes of each answer are the device's own words. */
   readonly headOf: (seen: Seen) => AnswerHead
   /** Which of them, where that says more. */
-  readonly wordsOf?: (seen: Seen) => ((answer: Uint8Array) => Uint8Array) | undefined
+  readonly wordsOf?: (seen: Seen) => WordsOf | undefined
 }
 const nothing: OwnWords = { marks: [], headOf: () => 0 }
 
@@ -36,9 +36,10 @@ export function withoutContents(
   const heads = new Map(wires.map(({ wire, seen }) => [wire, headOf(seen)]))
   /** On each wire, what was said last. */
   const said = new Map<number, Uint8Array>()
+  const saidOn = (wire: number): Uint8Array => said.get(wire) ?? new Uint8Array()
   const headAt = (wire: number): number => {
     const head = heads.get(wire) ?? 0
-    return typeof head === 'number' ? head : head(said.get(wire) ?? new Uint8Array())
+    return typeof head === 'number' ? head : head(saidOn(wire))
   }
   const words = new Map(wires.map(({ wire, seen }) => [wire, wordsOf?.(seen)]))
   const ownSerial = (seen: Seen) =>
@@ -51,7 +52,7 @@ export function withoutContents(
     const { wire, kind, bytes } = event
     if (kind === 'usb' && event.setup?.requestType === 'standard')
       return event.setup.value >> 8 === stringDescriptor && isText(bytes, serialOf.get(wire))
-    if (kind === 'sent' || (kind === 'usb' && event.direction === 'out')) said.set(wire, bytes)
+    if (kind === 'sent' || ('direction' in event && event.direction === 'out')) said.set(wire, bytes)
     if (kind === 'sent') heard.delete(wire)
     if (kind === 'report') return saidIn(bytes) > mostSaid
     if (kind !== 'received') return bytes.length > mostSaid
@@ -70,7 +71,7 @@ export function withoutContents(
         ? {
             ...event,
             bytes:
-              (isAnswer(event) ? words.get(event.wire) : undefined)?.(event.bytes) ??
+              (isAnswer(event) ? words.get(event.wire) : undefined)?.(event.bytes, saidOn(event.wire)) ??
               emptied(event, ends.has(event), marks, headAt(event.wire)),
           }
         : event,

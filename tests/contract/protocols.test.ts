@@ -17,9 +17,9 @@ import { openDatabase, type Database } from '#store/db.ts'
 import { replayed } from '#transport/replay.ts'
 import { parseReport } from '#transport/report-file.ts'
 import { disturbed, expectMemories, faults, snapshot, transfersOf } from './faults.ts'
-import { contentsOf, openFirst, setUp, wholeJob, type Rig, type Saved } from './rig.ts'
+import { contentsOf, openFirst, setUp, wayOf, wholeJob, type Rig, type Saved } from './rig.ts'
 import { Rising } from './rising.ts'
-import { impostors, patients } from './variants.ts'
+import { impostors, otherWires, patients } from './variants.ts'
 
 let db: Database
 beforeAll(async () => {
@@ -35,7 +35,7 @@ test('every protocol folder has a twin with a patient', () => {
   expect(identities.map(({ id }) => id).filter((id) => !practised.has(id))).toEqual([])
 })
 
-describe.each(patients)('$id, $name', { timeout: 60_000 }, ({ id, has }) => {
+describe.each([...patients, ...otherWires])('$id, $name', { timeout: 60_000 }, ({ id, has, by }) => {
   /** One undisturbed job, which several tests look at. */
   let job: Awaited<ReturnType<typeof undisturbed>>
   beforeAll(async () => {
@@ -43,7 +43,7 @@ describe.each(patients)('$id, $name', { timeout: 60_000 }, ({ id, has }) => {
   }, 60_000)
 
   async function undisturbed() {
-    const rig = await setUp(id, db)
+    const rig = await setUp(id, db, {}, by)
     const events: ProgressEvent[] = []
     const before = { facts: await factsOf(rig), memories: snapshot(rig) }
     const transfers = -transfersOf(rig)
@@ -69,7 +69,7 @@ describe.each(patients)('$id, $name', { timeout: 60_000 }, ({ id, has }) => {
   })
 
   test('two backups are equal and change nothing', async () => {
-    const rig = await setUp(id, db)
+    const rig = await setUp(id, db, {}, by)
     const before = snapshot(rig)
     const ctx = new Context({ clock: rig.clock })
     const programmer = await openFirst(rig, ctx)
@@ -98,12 +98,12 @@ describe.each(patients)('$id, $name', { timeout: 60_000 }, ({ id, has }) => {
     ['whole', true],
     ['without contents', false],
   ])('the report of a session, %s, plays it again without the device', async (_, contents) => {
-    const rig = await setUp(id, db)
+    const rig = await setUp(id, db, {}, by)
     const ctx = new Context({ clock: rig.clock })
     // where a boot loader begins is in its code
     const isShared = ({ name }: Fact) => contents || (name !== 'serial' && name !== 'bootloader')
     const look = async (programmer: Programmer) => {
-      await using patient = await programmer.ways[0]?.connect(ctx)
+      await using patient = await wayOf(rig, programmer)?.connect(ctx)
       const read = patient ? await readContents(patient, ctx) : undefined
       return {
         facts: [...programmer.facts, ...(patient?.facts ?? [])].filter(isShared),
@@ -130,7 +130,7 @@ describe.each(patients)('$id, $name', { timeout: 60_000 }, ({ id, has }) => {
   })
 
   const failing = async (dials: Dials): Promise<ErrorCode | 'ok'> =>
-    wholeJob(await setUp(id, db, dials)).then(
+    wholeJob(await setUp(id, db, dials, by)).then(
       () => 'ok',
       (error: unknown) => toFlashError(error).code,
     )
@@ -153,7 +153,7 @@ describe.each(patients)('$id, $name', { timeout: 60_000 }, ({ id, has }) => {
     })
 
   test('after one disturbance upon the other the job succeeds', async () => {
-    const rig = await setUp(id, db)
+    const rig = await setUp(id, db, {}, by)
     let saved: Saved | undefined
     for (const [i, fault] of faults.entries()) {
       const at = Math.ceil(((i + 0.5) / faults.length) * job.transfers)

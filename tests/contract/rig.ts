@@ -9,7 +9,7 @@ import { VirtualClock } from '#bench/virtual-clock.ts'
 import { blank } from '#core/bytes.ts'
 import { Context } from '#core/context.ts'
 import { FlashError } from '#core/errors.ts'
-import type { Contents, MemoryId, Patient, Programmer } from '#core/programmer.ts'
+import type { Contents, MemoryId, Patient, Programmer, Way } from '#core/programmer.ts'
 import { Progress, type ProgressEvent } from '#core/progress.ts'
 import { acknowledge, atRisk, readContents, type ReadContents } from '#jobs/backup.ts'
 import { flash } from '#jobs/flash.ts'
@@ -26,14 +26,19 @@ export interface Rig {
   readonly devices: Devices
   readonly plugged: Plugged
   readonly backups: Backups
+  /** Which way is gone; undefined: the first. */
+  readonly by: Way['by'] | undefined
 }
 
-export async function setUp(id: string, db: Database, dials?: Dials): Promise<Rig> {
+export async function setUp(id: string, db: Database, dials?: Dials, by?: Way['by']): Promise<Rig> {
   const clock = new VirtualClock()
   const bench = new PracticeBench({ clock })
   const devices = new Devices(bench, clock)
-  return { clock, bench, devices, plugged: await bench.plug(id, dials), backups: new Backups(db) }
+  return { clock, bench, devices, plugged: await bench.plug(id, dials), backups: new Backups(db), by }
 }
+
+export const wayOf = ({ by }: Pick<Rig, 'by'>, { ways }: Programmer): Way | undefined =>
+  by === undefined ? ways[0] : ways.find((way) => way.by === by)
 
 /** The one that is plugged in, or will be in a moment; `but`: with another key. */
 async function theOne(
@@ -91,7 +96,7 @@ export async function wholeJob(rig: Rig, options: JobOptions = {}): Promise<Plan
   const programmer = await openFirst(rig, ctx.under(steps.open))
   try {
     steps.open.finish()
-    const [way] = programmer.ways
+    const way = wayOf(rig, programmer)
     if (!way) throw new Error('no way to anything')
     const connect = (within: Context) => way.connect(within)
 
@@ -126,7 +131,7 @@ export async function wholeJob(rig: Rig, options: JobOptions = {}): Promise<Plan
 /** What has left with all that was written is found again. */
 async function readBack(rig: Rig, { expected }: Plan, ctx: Context): Promise<void> {
   await using programmer = await openFirst(rig, ctx)
-  await using patient = await programmer.ways[0]?.connect(ctx)
+  await using patient = await wayOf(rig, programmer)?.connect(ctx)
   if (!patient) throw new Error('no way to anything')
   const { memories } = await readContents(patient, ctx)
   await verifyRead(patient, expected, contentsOf({ memories }), ctx, () => undefined)

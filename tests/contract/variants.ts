@@ -7,7 +7,7 @@ import { PracticeBench, shelf } from '#bench/bench.ts'
 import type { Dials } from '#bench/twin.ts'
 import { VirtualClock } from '#bench/virtual-clock.ts'
 import { Context } from '#core/context.ts'
-import type { FactName } from '#core/programmer.ts'
+import type { FactName, Way } from '#core/programmer.ts'
 import { Devices } from '#transport/devices.ts'
 import { openFirst } from './rig.ts'
 
@@ -15,6 +15,8 @@ export interface Variant {
   readonly id: string
   readonly name: string
   readonly dials: Dials
+  /** The way that is gone, where it is not its first one. */
+  readonly by?: Way['by']
   /** What can be set on it. */
   readonly has: readonly (keyof Dials)[]
   /** 0: there is no patient, because the thing only looks like a programmer. */
@@ -33,6 +35,11 @@ const entries = await shelf()
 const all = await Promise.all(entries.map(({ id, name }) => look(id, name)))
 
 export const patients: readonly Variant[] = all.filter(({ flashBytes }) => flashBytes > 0)
+/** Probes that reach the same chip by other wires, too: one of each protocol. */
+export const otherWires: readonly Variant[] = ['cmsis-dap:jtag', 'jlink:v9-stm32f103', 'stlink:v2'].flatMap(
+  (id) =>
+    patients.flatMap((one) => (one.id === id ? [{ ...one, name: `by JTAG: ${one.name}`, by: 'jtag' }] : [])),
+)
 export const impostors: readonly Variant[] = all.filter(({ flashBytes }) => flashBytes === 0)
 
 /** One of each kind, in its smallest size. */

@@ -3,8 +3,13 @@ import assert from 'node:assert/strict'
 import { equal, isBlank } from '#core/bytes.ts'
 import { sameImage, writing, type LabCase } from './lab-case.ts'
 
-const openocd = (commands: string, target = 'stm32f1x', backend: 'usb_bulk' | 'hid' = 'usb_bulk'): string =>
-  `openocd -f interface/cmsis-dap.cfg -c 'transport select swd; adapter speed 1000; cmsis_dap_backend ${backend}' \
+const openocd = (
+  commands: string,
+  target = 'stm32f1x',
+  backend: 'usb_bulk' | 'hid' = 'usb_bulk',
+  transport: 'swd' | 'jtag' = 'swd',
+): string =>
+  `openocd -f interface/cmsis-dap.cfg -c 'transport select ${transport}; adapter speed 1000; cmsis_dap_backend ${backend}' \
     -f target/${target}.cfg -c 'adapter speed 1000; init; ${commands}; shutdown' 2>&1`
 
 const whole: LabCase = {
@@ -150,4 +155,35 @@ const sam3u: LabCase = {
   },
 }
 
-export default [whole, unlocked, stm32f4, reports, lpc, sam3u]
+/** Bit by bit: its own driver sends JTAG so. */
+const byJtag: LabCase = {
+  name: 'OpenOCD, cmsis-dap:jtag: reads, writes, verifies and starts some of the flash by JTAG',
+  twins: [{ id: 'cmsis-dap:jtag' }],
+  async run({ guest, twins: [twin], random }) {
+    assert(twin)
+    const before = twin.memory('flash').slice()
+    const program = random(2048)
+    await guest.put('/tmp/flash.bin', program)
+    const said = await guest.do(
+      openocd(
+        `cmsis-dap info; dap info; reset halt; dump_image /tmp/was.bin 0x08000400 2048;
+        flash write_image erase /tmp/flash.bin 0x08000400 bin; verify_image /tmp/flash.bin 0x08000400 bin;
+        dump_image /tmp/is.bin 0x08000400 2048; reset run`.replaceAll('\n', ' '),
+        'stm32f1x',
+        'usb_bulk',
+        'jtag',
+      ),
+      120_000,
+    )
+    assert.match(said, /JTAG tap: stm32f1x\.cpu tap\/device found: 0x3ba00477/)
+    assert.match(said, /JTAG tap: stm32f1x\.bs tap\/device found: 0x16410041/)
+    assert.match(said, /Cortex-M3 r1p1/)
+    assert(equal(await guest.get('/tmp/was.bin'), before.slice(1024, 3072)), 'OpenOCD read something else')
+    assert(equal(await guest.get('/tmp/is.bin'), program), 'so it did afterwards')
+    const now = twin.memory('flash')
+    assert(equal(now.slice(1024, 3072), program), 'the flash is not what was written')
+    assert(equal(now.slice(3072), before.slice(3072)), 'something else was changed')
+  },
+}
+
+export default [whole, unlocked, stm32f4, reports, lpc, sam3u, byJtag]

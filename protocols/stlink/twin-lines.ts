@@ -1,25 +1,17 @@
 /**
  * What an ST-Link's firmware does on the debug wires for its memory commands: a debug port woken, and words, halfwords and
- * bytes through its memory access port. Sources: Arm IHI 0031 (ADIv5.2), B2, B4, C2; which status tells what:
+ * bytes through its memory access port. Sources: Arm IHI 0031 (ADIv5.2), B2, C2; which status tells what:
  * openocd-org/openocd, `src/jtag/drivers/stlink_usb.c` (`stlink_usb_error_check`).
  */
 import { Ack, type TwinSwd } from '#bench/twin-swd.ts'
-import { Status } from './packets.ts'
+import type { TwinJtag } from '#bench/twin-jtag.ts'
+import { Status, type Lines } from './packets.ts'
+import { JtagWires, SwdWires, type Wires } from './twin-wires.ts'
 
-/** Bits of one access on the wire, with the turnarounds and one idle cycle. */
-const accessBits = 46
 /** So often an access is tried that has to wait, before the host hears of it. */
 const mostTries = 100
 
-const jtagToSwd = Uint8Array.from([
-  ...Array<number>(7).fill(0xff),
-  ...[0x9e, 0xe7],
-  ...Array<number>(7).fill(0xff),
-  0,
-])
-const Dp = { Idr: 0x0, Abort: 0x0, Stat: 0x4, Select: 0x8, Buffer: 0xc } as const
-const clearErrors = 0x1e
-const abortAll = 0x1f
+const Dp = { Stat: 0x4, Select: 0x8, Buffer: 0xc } as const
 const powerUp = 0x5000_0000
 const csw = { 1: 0x2300_0050, 2: 0x2300_0051, 4: 0x2300_0052 } as const
 
@@ -32,40 +24,47 @@ class Refused extends Error {
   }
 }
 
-export class SwdLines {
-  /** Bits on the wire since somebody counted. */
-  bits = 0
-  readonly #swd: TwinSwd
+/** What is at the end of the wires. */
+export interface Wired {
+  readonly swd: TwinSwd
+  readonly jtag?: TwinJtag | undefined
+}
 
-  constructor(swd: TwinSwd) {
+export class DebugLines {
+  readonly #swd: TwinSwd
+  readonly #by: Readonly<Record<Lines, Wires>>
+  #wires: Wires
+
+  constructor({ swd, jtag }: Wired) {
     this.#swd = swd
+    this.#by = { SWD: new SwdWires(swd), JTAG: new JtagWires(jtag) }
+    this.#wires = this.#by.SWD
+  }
+
+  /** On the wire since somebody counted. */
+  get bits(): number {
+    return this.#wires.bits
+  }
+  set bits(bits: number) {
+    this.#wires.bits = bits
   }
 
   reset(asserted: boolean): void {
     this.#swd.reset(asserted)
   }
 
-  /** DPIDR; undefined: nobody answers. */
-  connect(): number | undefined {
-    this.bits += jtagToSwd.length * 8
-    this.#swd.sequence(jtagToSwd, jtagToSwd.length * 8)
-    try {
-      const idcode = this.#read(false, Dp.Idr)
-      this.#write(false, Dp.Abort, clearErrors)
-      this.#write(false, Dp.Select, 0)
-      this.#write(false, Dp.Stat, powerUp)
-      return idcode
-    } catch {
-      return undefined
-    }
+  /** False: nobody answers, or nobody that it knows. */
+  connect(lines: Lines): boolean {
+    this.#wires = this.#by[lines]
+    this.#wires.bits = 0
+    if (!this.#wires.connect()) return false
+    this.#wires.write(false, Dp.Select, 0)
+    this.#wires.write(false, Dp.Stat, powerUp)
+    return true
   }
 
-  readIdcode(): number | undefined {
-    try {
-      return this.#read(false, Dp.Idr)
-    } catch {
-      return undefined
-    }
+  readIdcodes(): readonly number[] | undefined {
+    return this.#wires.idcodes()
   }
 
   /** What it could not read is 0. The address counts on as far as the port lets it, and begins anew there. */
@@ -142,27 +141,26 @@ export class SwdLines {
   #status(work: () => void): number {
     try {
       work()
-      return Status.Ok
+      if (!this.#wires.hasFailed()) return Status.Ok
+      this.#wires.clear(false)
+      return Status.ApFault
     } catch (error) {
       if (!(error instanceof Refused)) throw error
-      const isWait = error.status === Status.ApWait || error.status === Status.DpWait
-      this.bits += accessBits
-      this.#swd.write(false, Dp.Abort, isWait ? abortAll : clearErrors)
+      this.#wires.clear(error.status === Status.ApWait || error.status === Status.DpWait)
       return error.status
     }
   }
 
   #read(isAp: boolean, address: number): number {
-    return this.#patiently(isAp, () => this.#swd.read(isAp, address))
+    return this.#patiently(isAp, () => this.#wires.read(isAp, address))
   }
 
   #write(isAp: boolean, address: number, value: number): void {
-    this.#patiently(isAp, () => ({ ack: this.#swd.write(isAp, address, value), value: 0 }))
+    this.#patiently(isAp, () => ({ ack: this.#wires.write(isAp, address, value), value: 0 }))
   }
 
   #patiently(isAp: boolean, access: () => { readonly ack: number; readonly value: number }): number {
     for (let left = mostTries; ; left--) {
-      this.bits += accessBits
       const { ack, value } = access()
       if (ack === Ack.Ok) return value
       if (ack === Ack.Wait && left > 0) continue
