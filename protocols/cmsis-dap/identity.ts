@@ -3,7 +3,16 @@
  * version 1 on any HID device that is. Source: ARM-software/CMSIS-DAP, `dap_firmware.md` ("USB interfaces").
  */
 import { threePartVersion, usbId, versionText } from '#core/bytes.ts'
-import type { Fact, Identity, Recognition, Seen, SeenHid, SeenInterface, SeenUsb } from '#core/programmer.ts'
+import type {
+  Fact,
+  Identity,
+  Recognition,
+  Seen,
+  SeenHid,
+  SeenInterface,
+  SeenUsb,
+  WordsOf,
+} from '#core/programmer.ts'
 
 const vendorClass = 0xff
 /** HID Usage Tables: the first of those that are their vendor's own. */
@@ -34,11 +43,28 @@ const factsOf = (seen: SeenUsb): [Fact['name'], string | undefined, string][] =>
   ['serial', seen.serial, 'iSerialNumber'],
 ]
 
-/** Who is in a chain; no memory is read so. */
-const jtagSequence = 0x14
-const wholeAnswer = 1024
+const Command = { Transfer: 0x05, JtagSequence: 0x14 } as const
+const Request = { Read: 2, ReadStatus: 6 } as const
 /** Id, count, acknowledge. */
 const headBytes = 4
+
+/** Who is in a JTAG chain, whole; and a word by JTAG with the status behind it, as a word by SWD is. */
+const wordsOf: WordsOf = (answer, sent) => {
+  const [id] = answer
+  if (id === Command.JtagSequence) return answer
+  return id === Command.Transfer && isWordWithStatus(sent) ? answer : undefined
+}
+
+function isWordWithStatus([command, , count = 0, ...requests]: Uint8Array): boolean {
+  let [reads, last, at]: [number, number, number] = [0, 0, 0]
+  for (let left = count; left > 0; left--) {
+    last = requests[at] ?? 0
+    const isRead = (last & Request.Read) !== 0
+    if (isRead) reads++
+    at += isRead ? 1 : 5
+  }
+  return command === Command.Transfer && last === Request.ReadStatus && reads <= 2
+}
 
 const models: Readonly<Record<string, string>> = {
   '0d28:0204': 'DAPLink',
@@ -59,7 +85,8 @@ export default {
     { usagePage: vendorPage, usage: 1 },
   ],
   toTarget: ['swd', 'jtag'],
-  answerHead: ([command = 0]) => (command === jtagSequence ? wholeAnswer : headBytes),
+  answerHead: headBytes,
+  wordsOf,
   recognise(seen): Recognition | undefined {
     if (!isProbe(seen)) return undefined
     const id = usbId(seen.vendorId, seen.productId)

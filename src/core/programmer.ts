@@ -104,13 +104,17 @@ export interface Identity {
   readonly marks?: readonly string[]
   /** So many bytes of every answer, or of the one to what was sent, are the programmer's own words: a bug report keeps them. */
   readonly answerHead?: AnswerHead
-  /** The same where they are not at its beginning: an answer, to what was sent, with all that is somebody's set to zero. */
+  /**
+   * The same where they are not at its beginning: an answer, to what was sent, with all that is somebody's set to zero.
+   * Undefined: there is nothing special about it.
+   */
   readonly wordsOf?: WordsOf
   readonly proven: Proven
 }
 
 export type AnswerHead = number | ((sent: Uint8Array) => number)
-export type WordsOf = (answer: Uint8Array, sent: Uint8Array) => Uint8Array
+/** `sent`: what was sent last, before the answer came. */
+export type WordsOf = (answer: Uint8Array, sent: Uint8Array) => Uint8Array | undefined
 
 /** `real-firmware`: against the device's published firmware in an emulator of its chip. */
 export type Proof = 'hardware' | 'chrome' | 'real-firmware' | 'reference-tool' | 'recording' | 'twin' | 'none'

@@ -80,7 +80,7 @@ export function withoutContents(
 }
 
 const isAnswer = (event: Said): boolean =>
-  event.kind === 'usb' && event.direction === 'in' && event.setup === undefined
+  (event.kind === 'report' || (event.kind === 'usb' && event.setup === undefined)) && event.direction === 'in'
 
 /** `isEnd`: its last byte is not of what was asked for. `head`: so many bytes of it are not either. */
 function emptied(event: Said, isEnd: boolean, marks: readonly string[], head: number): Uint8Array {
