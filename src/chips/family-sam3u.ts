@@ -8,7 +8,7 @@ import type { Context } from '#core/context.ts'
 import type { Check, Contents, Memory, Notice, Range } from '#core/programmer.ts'
 import { Core, isCore, readTold, wordIfAny, type ArmChip, type ArmFamily, type Met } from './arm-family.ts'
 import { checkCortexM } from './cortex-m-check.ts'
-import { Bit, pageBytes, planeBytes, Sam3uFlash, type Plane } from './sam3u-flash.ts'
+import { Bit, bufferBytes, pageBytes, planeBytes, Sam3uFlash, type Plane } from './sam3u-flash.ts'
 import type { TargetMemory } from './target-memory.ts'
 
 const cidrAt = 0x400e_0740
@@ -96,6 +96,7 @@ function flashMemory(memory: TargetMemory, flash: Sam3uFlash, planes: readonly P
     reserved: gaps.map((gap) => ({ ...gap, why: 'never' as const })),
     // the first vectors
     guard: { address, length: pageBytes },
+    atOnceBytes: bufferBytes,
     read: async (range, ctx) => {
       const bytes = blank(range.length)
       for (const part of partsOf(range, planes))

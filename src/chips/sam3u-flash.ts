@@ -37,7 +37,7 @@ const Status = { Ready: 1, CommandError: 2, LockError: 4 } as const
 export const Bit = { Security: 0, FromFlash: 1, FromPlane1: 2 } as const
 
 const ram = 0x2000_0000
-const bufferBytes = 4096
+export const bufferBytes = 4096
 /** The smallest have 8 KiB there. */
 const stack = ram + 0x100 + bufferBytes + 0x400
 /** Time limits: the data sheet gives 4.6 ms for a page. */

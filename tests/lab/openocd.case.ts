@@ -102,6 +102,7 @@ const reports: LabCase = {
 const lpc: LabCase = {
   name: 'OpenOCD, cmsis-dap:lpc11u35: writes, verifies and reads by calls of its ROM, and it starts',
   twins: [{ id: 'cmsis-dap:lpc11u35' }],
+  onDemand: true,
   async run({ guest, twins: [twin], random }) {
     assert(twin)
     const before = twin.memory('flash').slice()
@@ -130,6 +131,7 @@ const lpc: LabCase = {
 const sam3u: LabCase = {
   name: 'OpenOCD, cmsis-dap:sam3u2c: writes, verifies and reads pages',
   twins: [{ id: 'cmsis-dap:sam3u2c' }],
+  onDemand: true,
   async run({ guest, twins: [twin], random }) {
     assert(twin)
     const before = twin.memory('flash').slice()
@@ -150,6 +152,7 @@ const sam3u: LabCase = {
     assert.match(said, /sam3-gpnvm1: 1/)
     const image = before.slice()
     image.set(program, 0x1000)
+    image.fill(0xff, 0x1000 + program.length, 0x4000) // it fills up the last 8 KiB
     assert(equal(await guest.get('/tmp/is.bin'), image.slice(0, 16_384)), 'OpenOCD read something else')
     assert(equal(twin.memory('flash'), image), 'the flash is not what was written')
   },
