@@ -77,13 +77,6 @@ export class TwinFlash {
     return this.#start(this.bytes, ms, clock, () => this.bytes.fill(0xff))
   }
 
-  /** Units that are not its sectors, in `ms` together. */
-  eraseRange({ address, length }: Range, ms: number, clock: Now): number {
-    const offset = address - this.address
-    const target = this.bytes.subarray(offset, offset + length)
-    return this.#start(target, ms, clock, () => target.fill(0xff))
-  }
-
   program(address: number, bytes: Uint8Array, clock: Now): number {
     const offset = address - this.address
     const target = this.bytes.subarray(offset, offset + bytes.length)

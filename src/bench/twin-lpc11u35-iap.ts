@@ -210,7 +210,7 @@ export class Lpc11u35Iap {
     const status = this.#usePrepared(sectorOf(first), sectorOf(last))
     if (status !== Status.Success) return [status]
     const range = { address: first * bytes, length: (last - first + 1) * bytes }
-    this.#pulse(khz, () => this.flash.eraseRange(range, eraseMs, this.#clock))
+    this.#pulse(khz, () => this.flash.eraseRange(range, this.#clock))
     return [Status.Success]
   }
 
