@@ -9,7 +9,17 @@ export default [
     sheet: 'daplink',
     name: 'DAPLink',
     by: 'swd',
-    chips: ['STM32F10x medium-density', 'nRF52820', 'LPC11U35', 'SAM3U2C'],
+    chips: [
+      'STM32F10x medium-density',
+      'nRF52820',
+      'LPC11U35',
+      'SAM3U2C',
+      'KL26Z',
+      'K20DX',
+      'KL27Z',
+      'K26F',
+      'K22F',
+    ],
     homes: ['https://github.com/ARMmbed/DAPLink/releases'],
   },
 ] satisfies Rescues

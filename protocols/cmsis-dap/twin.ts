@@ -2,6 +2,7 @@
  * The shelf of CMSIS-DAP probes, each with a chip at its debug wires. Sources: as `twin-probe.ts` and `twin-descriptors.ts`.
  */
 import type { Dials, TwinPatient, TwinSetup, TwinShelf, TwinVariant, UsbTwin } from '#bench/twin.ts'
+import { TwinKinetis } from '#bench/twin-kinetis.ts'
 import { TwinLpc11u35 } from '#bench/twin-lpc11u35.ts'
 import { TwinNrf52 } from '#bench/twin-nrf52.ts'
 import { TwinRp2040 } from '#bench/twin-rp2040.ts'
@@ -174,6 +175,16 @@ export default {
     'nRF52820 (256 KiB)',
     flashDials,
     (dials) => new TwinNrf52({ dials, flash: practiceProgram(0, programBytes) }),
+  ),
+  kl26z128: behindDebugProbe(
+    'KL26Z128, as on a DAPLink board',
+    flashDials,
+    (dials) => new TwinKinetis({ dials, flash: practiceProgram(0, programBytes) }),
+  ),
+  k20dx128: behindDebugProbe(
+    'K20DX128, as on a DAPLink board',
+    flashDials,
+    (dials) => new TwinKinetis({ dials, chip: 'K20DX128', flash: practiceProgram(0, programBytes) }),
   ),
   rp2040: behindDebugProbe(
     'RP2040 (256 KiB)',

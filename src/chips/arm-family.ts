@@ -25,6 +25,8 @@ export interface Met {
   readonly core: CortexM
   /** Undefined: what is behind its debug port is closed to debuggers. */
   readonly cpuid: number | undefined
+  /** Drives nRESET low, or lets it go; not everybody wires it. */
+  reset(asserted: boolean, ctx: Context): Promise<void>
 }
 
 /** src/chips/family-x.ts, default export. */

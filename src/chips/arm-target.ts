@@ -53,7 +53,8 @@ async function enter(probe: ArmProbe, speeds: readonly number[], ctx: Context): 
   const forLeaving = new Context({ clock: ctx.clock, log: ctx.log })
   const metAt = async (speedHz: number) => {
     const memory = await probe.enter(speedHz, ctx)
-    return { probe, memory, core: new CortexM(memory), speedHz, forLeaving }
+    const reset = (asserted: boolean, within: Context) => probe.reset(asserted, within)
+    return { probe, memory, core: new CortexM(memory), speedHz, forLeaving, reset }
   }
   for (const speedHz of speeds)
     try {
@@ -79,7 +80,8 @@ async function enter(probe: ArmProbe, speeds: readonly number[], ctx: Context): 
 /** Undefined: its debug port answers, and what is behind is closed. */
 async function cpuidIfOpen(core: CortexM, ctx: Context): Promise<number | undefined> {
   try {
-    return await core.readCpuid(ctx)
+    // some closed ones refuse nothing, and hold nothing
+    return (await core.readCpuid(ctx)) || undefined
   } catch (error) {
     if (!isFlashError(error, 'device-refused')) throw error
     ctx.log(`its memory is closed: ${String(error)}`)

@@ -99,7 +99,8 @@ const isControlPort = (idr: number): boolean => (idr & 0x0fff_ffff) === 0x0288_0
 const eraseAllMs = 15_000
 const pollMs = 10
 
-async function meetClosed({ memory, core }: Met, ctx: Context): Promise<ArmChip | undefined> {
+async function meetClosed(met: Met, ctx: Context): Promise<ArmChip | undefined> {
+  const { memory, core } = met
   const { accessPorts: ports } = memory
   if (!ports || !isControlPort(await ports.read(controlPort, Control.Idr, ctx))) return undefined
   const flash = new Nrf52Flash(memory, core)
@@ -121,7 +122,7 @@ async function meetClosed({ memory, core }: Met, ctx: Context): Promise<ArmChip 
       ...{ erases: ['flash'], lifts: 'read-protection', ms: 200 },
       run: async (within) => {
         await eraseAll(ports, within)
-        kib = await readKib({ memory, core, cpuid: await core.readCpuid(within) }, within)
+        kib = await readKib(met, within)
         await core.halt(within)
       },
     },

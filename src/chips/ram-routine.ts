@@ -4,6 +4,7 @@
  */
 import { equal } from '#core/bytes.ts'
 import type { Context } from '#core/context.ts'
+import { isFlashError } from '#core/errors.ts'
 import type { CortexM, Routine } from './cortex-m.ts'
 import type { TargetMemory } from './target-memory.ts'
 
@@ -75,6 +76,24 @@ export class RamRoutine {
     const { code, at } = this.places
     const whole = wholeWords(code)
     return equal(await this.#memory.read(at, whole.length, ctx), whole)
+  }
+
+  /** The bytes brought and run. Undefined: its RAM takes nothing, or it did not come back; what it is for can go on without it. */
+  async attempt(
+    bytes: Uint8Array,
+    given: readonly number[],
+    timeoutMs: number,
+    results: readonly number[],
+    ctx: Context,
+  ): Promise<number[] | undefined> {
+    try {
+      await this.bring(bytes, ctx)
+      return await this.tryRun(given, timeoutMs, results, ctx)
+    } catch (error) {
+      if (!isFlashError(error, 'device-refused')) throw error
+      ctx.log(`the routine in RAM failed: ${String(error)}`)
+      return undefined
+    }
   }
 
   /** Its RAM may hold something else. */

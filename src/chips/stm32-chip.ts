@@ -3,7 +3,7 @@
  * bytes protect, and read protection, whose lifting erases everything. Sources: ST, the reference manuals of the families
  * ("Device electronic signature", "Debug support"); where each is, its family says.
  */
-import { hex, hexBytes } from '#core/bytes.ts'
+import { hexBytes } from '#core/bytes.ts'
 import type { Context } from '#core/context.ts'
 import { FlashError } from '#core/errors.ts'
 import type { Check, ChipErase, Contents, Fact, Memory, Notice, Range } from '#core/programmer.ts'
@@ -19,6 +19,7 @@ import {
 import { checkCortexM } from './cortex-m-check.ts'
 import { findStm32Part, flashStart, sectorsOf, stm32Kind, type Stm32Part } from './stm32-parts.ts'
 import { readWord } from './target-memory.ts'
+import { checkWriteProtection } from './write-protection.ts'
 
 /** A family's flash behind its controller. */
 export interface Stm32Flash {
@@ -156,12 +157,7 @@ class Stm32Chip implements ArmChip {
       isBeyond && least < flash.length ? ({ least, why: 'size-claimed' } as const) : undefined
     const checks = checkCortexM({ flash, wanted, present, unknownSize })
     // lifting the read protection takes this one away, too
-    const hit = isProtected
-      ? undefined
-      : writeProtected.find((range) => differsWithin(range, wanted, present))
-    if (!hit) return checks
-    const values = { from: hex(hit.address, 8), to: hex(hit.address + hit.length - 1, 8) }
-    return [...checks, { code: 'write-protection', result: 'refused', values }]
+    return isProtected ? checks : [...checks, ...checkWriteProtection(writeProtected, wanted, present)]
   }
 }
 
@@ -169,21 +165,4 @@ class Stm32Chip implements ArmChip {
 async function readSize({ memory }: Met, at: number, ctx: Context): Promise<number> {
   const word = await readWord(memory, (at & ~3) >>> 0, ctx)
   return (word >>> ((at & 2) * 8)) & 0xffff
-}
-
-/** Whether what is wanted in these sectors is not there yet. */
-function differsWithin({ address, length }: Range, wanted: Contents, present: Contents): boolean {
-  const byteAt = (contents: Contents, at: number): number | undefined => {
-    const segment = contents
-      .get('flash')
-      ?.find((one) => at >= one.address && at < one.address + one.bytes.length)
-    return segment?.bytes[at - segment.address]
-  }
-  return (wanted.get('flash') ?? []).some((segment) => {
-    const from = Math.max(address, segment.address)
-    const to = Math.min(address + length, segment.address + segment.bytes.length)
-    for (let at = from; at < to; at++)
-      if (byteAt(present, at) !== segment.bytes[at - segment.address]) return true
-    return false
-  })
 }

@@ -159,6 +159,7 @@ export type FactName =
   | 'hardware'
   | 'firmware-date'
   | 'mac'
+  | 'flash-security' // what a Kinetis keeps debuggers out by
 
 /** Something the user should know; text in `ui/text`. `values` fill the text's gaps. */
 export interface Notice {
@@ -196,6 +197,7 @@ export type NoticeCode =
   | 'stlink-small' // how much fits; values: room, in KiB
   | 'f103-clone' // made to replace an STM32F103; values: name
   | 'clone-size' // what a clone says of its flash; values: why (empty, more, less), kib, sure
+  | 'kinetis-secured' // closed to debuggers; values: opens (mass-erase, backdoor, nothing)
   | 'flash-size-unknown' // a blank flash shows no size; the largest is taken
   | 'jlink-firmware' // nobody but SEGGER can change it
   | 'jlink-clone' // what a vendor's update may do to one
@@ -328,6 +330,7 @@ export type CheckCode =
   | 'vector-table'
   | 'lock-bits'
   | 'write-protection' // pages that option bytes protect; values: from, to
+  | 'flash-security' // what a Kinetis' configuration field will hold; values: why, before, after
   | 'fuses-fit'
   | 'fuse-danger' // values: fuse, bit, meaning
   | 'version' // older, same, newer

@@ -31,6 +31,7 @@ const factNames: Record<FactName, true> = {
   hardware: true,
   'firmware-date': true,
   mac: true,
+  'flash-security': true,
 }
 
 export const text = z.string().check(z.maxLength(4000))

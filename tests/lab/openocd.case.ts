@@ -74,6 +74,48 @@ const stm32f4: LabCase = {
   },
 }
 
+/** The same of a Kinetis: across its configuration field, which stays open, with the loader (KL26) or sections (K20). */
+const kinetis = (id: string, target: string, dpidr: RegExp): LabCase => ({
+  name: `OpenOCD, ${id}: writes, verifies and reads sectors around the configuration field`,
+  twins: [{ id }],
+  async run({ guest, twins: [twin], random }) {
+    assert(twin)
+    const before = twin.memory('flash').slice()
+    const program = random(5000)
+    program.fill(0xff, 0x400, 0x410)
+    program[0x40c] = 0xfe
+    await guest.put('/tmp/flash.bin', program)
+    const said = await guest.do(
+      openocd(
+        `kinetis mdm check_security; reset halt; dump_image /tmp/was.bin 0 5000;
+        flash write_image erase /tmp/flash.bin 0 bin; verify_image /tmp/flash.bin 0 bin;
+        dump_image /tmp/is.bin 0 5000; reset run`.replaceAll('\n', ' '),
+        target,
+      ),
+      120_000,
+    )
+    assert.match(said, dpidr)
+    assert.match(said, /MDM: Chip is unsecured/)
+    assert(equal(await guest.get('/tmp/was.bin'), before.slice(0, 5000)), 'OpenOCD read something else')
+    assert(equal(await guest.get('/tmp/is.bin'), program), 'so it did afterwards')
+    assert(equal(twin.memory('flash').subarray(0, 5000), program), 'the flash is not what was written')
+    assert(equal(twin.memory('flash').subarray(5120), before.subarray(5120)), 'something else was changed')
+  },
+})
+
+const massErased: LabCase = {
+  name: 'OpenOCD, cmsis-dap:kl26z128: is kept out of a secured chip, and opens it by a mass erase',
+  twins: [{ id: 'cmsis-dap:kl26z128', dials: { locked: true } }],
+  async run({ guest, twins: [twin] }) {
+    assert(twin)
+    assert(!isBlank(twin.memory('flash').subarray(0, 0x400)))
+    const said = await guest.run(openocd('catch {mdw 0}; kinetis mdm mass_erase', 'kl25'), 120_000)
+    assert.match(said.output, /Your Kinetis MCU is in secured state/)
+    assert(isBlank(twin.memory('flash').subarray(0, 0x400)), 'it was not erased')
+    assert.equal(twin.memory('flash')[0x40c], 0xfe)
+  },
+}
+
 const reports: LabCase = {
   name: 'OpenOCD, cmsis-dap:daplink-hid: reads, writes and verifies by reports, through hidraw',
   twins: [{ id: 'cmsis-dap:daplink-hid' }],
@@ -189,4 +231,9 @@ const byJtag: LabCase = {
   },
 }
 
-export default [whole, unlocked, stm32f4, reports, lpc, sam3u, byJtag]
+export default [
+  ...[whole, unlocked, stm32f4, reports, lpc, sam3u, byJtag],
+  kinetis('cmsis-dap:kl26z128', 'kl25', /SWD DPIDR 0x0bc11477/),
+  kinetis('cmsis-dap:k20dx128', 'k40', /SWD DPIDR 0x2ba01477/),
+  massErased,
+]

@@ -141,6 +141,18 @@ const checks: Record<CheckCode, Texts> = {
       'size-claimed': m.check_size_claimed,
     },
   },
+  'flash-security': {
+    title: m.check_security,
+    says: {
+      passed: m.check_security_open,
+      warning: m.check_security_secured,
+      refused: m.check_security_for_good,
+      open: m.check_security_open,
+      secured: m.check_security_secured,
+      blank: m.check_security_blank,
+      'for-good': m.check_security_for_good,
+    },
+  },
   'bootloader-overlap': {
     title: m.check_bootloader,
     says: {

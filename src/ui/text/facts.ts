@@ -41,6 +41,7 @@ const facts: Record<FactName, Term> = {
   hardware: { name: m.fact_hardware, help: m.fact_help_hardware },
   'firmware-date': { name: m.fact_firmware_date, help: m.fact_help_firmware_date },
   mac: { name: m.fact_mac, help: m.fact_help_mac },
+  'flash-security': { name: m.fact_flash_security, help: m.fact_help_flash_security },
 }
 
 const memories: Record<MemoryId, Term> = {

@@ -120,6 +120,12 @@ const texts = {
           : m.notice_clone_size_less({ kib }),
     help: m.notice_clone_size_help(),
   }),
+  'kinetis-secured': ({ opens }) =>
+    opens === 'mass-erase'
+      ? { what: m.notice_kinetis_secured(), help: m.notice_kinetis_secured_help() }
+      : opens === 'backdoor'
+        ? { what: m.notice_kinetis_backdoor(), help: m.notice_kinetis_backdoor_help() }
+        : { what: m.notice_kinetis_for_good(), help: m.notice_kinetis_for_good_help() },
   'jlink-firmware': () => ({ what: m.notice_jlink_firmware(), help: m.notice_jlink_firmware_help() }),
   'jlink-clone': () => ({ what: m.notice_jlink_clone(), help: m.notice_jlink_clone_help() }),
   'jlink-windows': () => ({ what: m.notice_jlink_windows(), help: m.notice_jlink_windows_help() }),

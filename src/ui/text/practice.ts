@@ -40,6 +40,8 @@ const others: Readonly<Record<string, () => string>> = {
   'cmsis-dap:stm32f730': m.practice_dap_stm32f730,
   'cmsis-dap:nrf52820': m.practice_dap_nrf52820,
   'cmsis-dap:rp2040': m.practice_dap_rp2040,
+  'cmsis-dap:kl26z128': m.practice_dap_kl26,
+  'cmsis-dap:k20dx128': m.practice_dap_k20,
   'cmsis-dap:gd32f103': m.practice_dap_gd32f103,
   'cmsis-dap:cks32f103': m.practice_dap_cks32f103,
   'cmsis-dap:lpc11u35': m.practice_dap_lpc11u35,

@@ -664,6 +664,7 @@ describe('a notice', () => {
     'stlink-small': [{ room: '48' }],
     'flash-size-unknown': [{}],
     'f103-clone': [{ name: 'GD32F103 (GigaDevice)' }],
+    'kinetis-secured': ['mass-erase', 'backdoor', 'nothing'].map((opens) => ({ opens })),
     'clone-size': ['empty', 'more', 'less'].map((why) => ({ why, kib: '128', sure: '64' })),
     'programmer-recognised': [{}, { name: 'USBasp 1.04' }],
     'boot-pins': [{}],
@@ -705,6 +706,7 @@ describe('a check', () => {
       target: '0x0026',
       to: '1.04',
       vectors: '19 × 2',
+      ...{ after: '0xfc', before: 'ff ff fe ff' },
       word: '0x2411',
     },
   }
@@ -713,6 +715,7 @@ describe('a check', () => {
     'device-matches': ['unknown', 'itself', 'target'],
     'usb-matches': ['unknown'],
     'size-fits': ['for-ram', 'size-smallest', 'size-protected', 'size-blank', 'size-claimed'],
+    'flash-security': ['open', 'secured', 'blank', 'for-good'],
     'bootloader-overlap': ['none', 'untouched', 'same', 'protected', 'erased', 'replaced'],
     'vector-table': [
       ...['missing', 'blank', 'no-jump', 'beyond-flash', 'target-empty', 'bootloader', 'jump', 'count'],
@@ -737,6 +740,7 @@ describe('a check', () => {
       'content-matches': true,
       'usb-matches': true,
       'size-fits': true,
+      'flash-security': true,
       'bootloader-overlap': true,
       'vector-table': true,
     },
@@ -892,7 +896,7 @@ describe('words', () => {
     ...{ signature: true, fuses: true, lock: true, calibration: true, clock: true, speed: true, baud: true },
     ...{ bootloader: true, sectors: true, protocol: true, core: true, 'debug-port': true },
     'target-voltage': true,
-    ...{ hardware: true, 'firmware-date': true, mac: true },
+    ...{ hardware: true, 'firmware-date': true, 'flash-security': true, mac: true },
   }
   test.each(Object.keys(facts) as FactName[])('the fact %s has a name and an explanation', (name) => {
     inBoth(() => factName(name))
