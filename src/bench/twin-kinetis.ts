@@ -36,13 +36,13 @@ const chips = {
     watchdog: 'cop',
     ...{ dpidr: 0x0bc1_1477, apIdr: 0x0477_0031, mdmIdr: 0x001c_0020, cpuid: 0x410c_c601, romPart: 0x4c0 },
     ...{ sdid: 0x2615_1482, fcfg1: 0x0700_0000, fcfg2: 0x1080_0000, flexRamBytes: 0 },
-    ramAt: 0x1fff_f000,
+    ...{ ramAt: 0x1fff_f000, wrapBytes: 1024 },
   },
   K20DX128: {
     watchdog: 'wdog',
     ...{ dpidr: 0x2ba0_1477, apIdr: 0x2477_0011, mdmIdr: 0x001c_0000, cpuid: 0x410f_c241, romPart: 0x4c4 },
     ...{ sdid: 0x0000_1014, fcfg1: 0x37ff_0f00, fcfg2: 0x1004_0000, flexRamBytes: 2048 },
-    ramAt: 0x1fff_e000,
+    ...{ ramAt: 0x1fff_e000, wrapBytes: 4096 },
   },
 } as const
 
@@ -119,7 +119,7 @@ export class TwinKinetis implements TwinPatient {
     }
     this.swd = new SwdPort({
       dpidr: chip.dpidr,
-      aps: [{ idr: chip.apIdr, base: 0xe00f_f003, bus: this.bus }, this.#mdm()],
+      aps: [{ idr: chip.apIdr, base: 0xe00f_f003, bus: this.bus, wrapBytes: chip.wrapBytes }, this.#mdm()],
       onReset: (asserted) => {
         if (options.noReset) return
         this.bus.catchUp()
