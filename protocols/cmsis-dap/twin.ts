@@ -136,6 +136,8 @@ function withChecksum(length: number): Uint8Array {
 }
 
 const stm32f103 = (dials: Dials) => new TwinStm32f1({ dials, kib: 64, flash: program(programBytes) })
+/** Of low density: few transfers read it. */
+const stm32f103x4 = (dials: Dials) => new TwinStm32f1({ dials, kib: 16, flash: program(programBytes >> 1) })
 const stm32f030 = (dials: Dials) => new TwinStm32f0({ dials, flash: program(programBytes >> 1) })
 
 export default {
@@ -153,14 +155,19 @@ export default {
   'daplink-hid': behind(['DAPLink (HID)', hidProbe], 'STM32F103 (64 KiB)', flashDials, stm32f103),
   jtag: behind(['CMSIS-DAP probe with JTAG', withJtag], 'STM32F103 (64 KiB)', flashDials, stm32f103),
   stm32f030: behindDebugProbe('STM32F030x4 (16 KiB)', flashDials, stm32f030),
-  'daplink-hid-stm32f030': behind(['DAPLink (HID)', hidProbe], 'STM32F030x4 (16 KiB)', flashDials, stm32f030),
+  'daplink-hid-stm32f103x4': behind(
+    ['DAPLink (HID)', hidProbe],
+    'STM32F103x4 (16 KiB)',
+    flashDials,
+    stm32f103x4,
+  ),
   'one-packet': behind(
     ['CMSIS-DAP probe that holds one packet', onePacket],
     'STM32F030x4 (16 KiB)',
     flashDials,
     stm32f030,
   ),
-  'high-speed': behind(['MCU-Link (high speed)', highSpeed], 'STM32F030x4 (16 KiB)', flashDials, stm32f030),
+  'high-speed': behind(['MCU-Link (high speed)', highSpeed], 'STM32F103x4 (16 KiB)', flashDials, stm32f103x4),
   stm32f410: behindDebugProbe(
     'STM32F410x8 (64 KiB)',
     flashDials,

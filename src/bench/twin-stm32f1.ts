@@ -1,6 +1,6 @@
 /**
- * An STM32F103 of medium density (ST RM0008, PM0075), or one that is made to replace it, as a target: its description for
- * `TwinStm32`. How clones say who they are: `jep106.h` of Black Magic Probe; blaatschaap.be, "Identifying 32F103 clones".
+ * An STM32F103 of low or medium density (ST RM0008, PM0075), or one that is made to replace it, as a target: its description
+ * for `TwinStm32`. How clones say who they are: `jep106.h` of Black Magic Probe; blaatschaap.be, "Identifying 32F103 clones".
  */
 import { blank } from '#core/bytes.ts'
 import type { Clock } from '#core/time.ts'
@@ -13,8 +13,8 @@ export interface TwinStm32f1Options {
   readonly clock?: Clock
   readonly dials?: Dials
   /** Default: 128. */
-  readonly kib?: 64 | 128
-  /** Default: `ST`. */
+  readonly kib?: 16 | 64 | 128
+  /** Of those with 64 or 128. Default: `ST`. */
   readonly make?: keyof typeof makes
   /** What it says of its size, where that is not so. */
   readonly saysKib?: number
@@ -52,12 +52,17 @@ const makes = {
   },
 } as const
 
+/** Revision A. */
+const low = { ...makes.ST, idcode: 0x1000_6412, part: 0x412, boundaryScan: 0x0641_2041, ramKib: 6 }
+const medium = { boundaryScan: 0x1641_0041, ramKib: 20 }
+
 export class TwinStm32f1 extends TwinStm32 {
   constructor(options: TwinStm32f1Options = {}) {
     const { dials = {}, kib = 128, flash = new Uint8Array() } = options
-    const { dpidr, cpuid, apIdr, idcode, designer, part } = makes[options.make ?? 'ST']
+    const said = kib < 64 ? low : { ...makes[options.make ?? 'ST'], ...medium }
+    const { dpidr, cpuid, apIdr, idcode, designer, part, boundaryScan, ramKib } = said
     const clock = new ChipClock()
-    const sram = new Uint8Array(20 * 1024)
+    const sram = new Uint8Array(ramKib * 1024)
     const optionBytes = (options.optionBytes ?? factoryOptionBytes).slice()
     if (dials.locked) optionBytes.set([0x00, 0xff])
     const controller = new Stm32f1Flash({
@@ -69,7 +74,7 @@ export class TwinStm32f1 extends TwinStm32 {
     })
     const description = {
       ...{ dpidr, apIdr, idcode },
-      jtag: { debugPort: 0x3ba0_0477, boundaryScan: 0x1641_0041 },
+      jtag: { debugPort: 0x3ba0_0477, boundaryScan },
       identity: { cpuid, designer, part },
       clockHz: 8_000_000,
       // TIM2 to the CRC unit; between them is the flash controller

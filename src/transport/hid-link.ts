@@ -1,6 +1,9 @@
 /**
  * `HidLink` over a `HIDDevice`: reports that come are kept in order, those that are sent go one after another, each with
  * a time limit, errors translated. It knows no protocol.
+ *
+ * Not together, although the browser would keep their order: what it still holds when a device falls silent nobody can take
+ * back, not by closing either, and it would go to the device in the midst of what is said after opening it anew.
  */
 import { FlashError, isFlashError } from '#core/errors.ts'
 import type { SeenHid } from '#core/programmer.ts'

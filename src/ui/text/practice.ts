@@ -47,7 +47,7 @@ const others: Readonly<Record<string, () => string>> = {
   'cmsis-dap:lpc11u35': m.practice_dap_lpc11u35,
   'cmsis-dap:sam3u2c': m.practice_dap_sam3u2c,
   'cmsis-dap:daplink-hid': m.practice_daplink_hid,
-  'cmsis-dap:daplink-hid-stm32f030': m.practice_dap_hid_stm32f030,
+  'cmsis-dap:daplink-hid-stm32f103x4': m.practice_dap_hid_stm32f103x4,
   'cmsis-dap:high-speed': m.practice_dap_high_speed,
   'cmsis-dap:one-packet': m.practice_dap_one_packet,
   'jlink:v9-stm32f103': m.practice_jlink_v9,
