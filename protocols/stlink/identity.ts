@@ -96,9 +96,9 @@ export default {
     }
   },
   proven: {
-    identify: ['reference-tool', 'recording', 'twin'],
-    backup: ['reference-tool', 'twin'],
-    flash: ['reference-tool', 'recording', 'twin'],
-    verify: ['reference-tool', 'recording', 'twin'],
+    identify: ['chrome', 'reference-tool', 'recording', 'twin'],
+    backup: ['chrome', 'reference-tool', 'twin'],
+    flash: ['chrome', 'reference-tool', 'recording', 'twin'],
+    verify: ['chrome', 'reference-tool', 'recording', 'twin'],
   },
 } satisfies Identity

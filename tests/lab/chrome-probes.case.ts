@@ -1,6 +1,9 @@
 /**
  * The app in real Chromium: an STM32F103 whose program was written half is backed up, made whole and read back through each
  * kind of probe: CMSIS-DAP by WebHID (version 1) and by WebUSB (version 2), ST-Link, J-Link.
+ *
+ * Chips and probes are those that need few transfers: the emulated guest's processors are what takes the time. On two
+ * that did much else, 3281 transfers by WebHID were 1011 s with Chromium's start, 1576 of an ST-Link 861 s.
  */
 import assert from 'node:assert/strict'
 import { createHash } from 'node:crypto'
