@@ -139,7 +139,7 @@ test('a storm of WAIT is waited for, and told when it does not end', async () =>
   expect(equal(await memory.read(ram, 64, ctx), pattern(64))).toBe(true)
   target.swd.waits = 1e9
   await expect(memory.read(ram, 64, ctx)).rejects.toMatchObject({
-    ...{ code: 'unexpected-answer', detail: { found: 'DpWait' } },
+    ...{ code: 'target-busy', detail: { by: 'SWD' } },
   })
   target.swd.waits = 0
   expect(equal(await memory.read(ram, 64, ctx), pattern(64))).toBe(true)

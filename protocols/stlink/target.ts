@@ -20,7 +20,6 @@ const faults: readonly number[] = [Status.Fault, Status.ApFault, Status.DpFault,
 /** Nothing that was understood came from the lines: once more it may be another one, if there is anybody. */
 const disturbances: readonly number[] = [
   ...[Status.ApError, Status.ApParity, Status.DpError, Status.DpParity],
-  ...[Status.ApWait, Status.DpWait, Status.CommandWait],
 ]
 
 export class StLinkTarget {
@@ -45,6 +44,7 @@ export class StLinkTarget {
       nobodyAnswers.includes(status) ||
       (!faults.includes(status) && !isWait(status) && (await this.#findIdcode(ctx)) === undefined)
     if (isGone) return this.#missing()
+    if (isWait(status)) return new FlashError('target-busy', { during, by: this.#lines })
     const found = statusName(status)
     return disturbances.includes(status)
       ? new FlashError('unexpected-answer', { during, found })

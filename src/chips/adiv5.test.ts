@@ -56,8 +56,8 @@ test('one that has to wait for too long is told, and the transfer is given up', 
   const memory = await enter()
   chip.swd.waits = 1
   await expect(memory.read(0x2000_0000, 4, ctx)).rejects.toMatchObject({
-    code: 'unexpected-answer',
-    detail: { found: 'SWD WAIT' },
+    code: 'target-busy',
+    detail: { by: 'SWD' },
   })
   chip.swd.waits = 0
   await expect(memory.read(0x2000_0000, 4, ctx)).resolves.toHaveLength(4)

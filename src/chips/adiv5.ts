@@ -86,6 +86,8 @@ class MemAp implements TargetMemory {
   readonly #port: DebugPort
   /** As it was written last; undefined: nobody knows. */
   #csw: number | undefined
+  /** What clears the error before, as long as that was not done. */
+  #owed: readonly Access[] | undefined
 
   private constructor(port: DebugPort, idcode: number) {
     this.#port = port
@@ -172,21 +174,26 @@ class MemAp implements TargetMemory {
     return [...(isSet ? [] : [ap(Ap.ControlStatus, csw)]), ap(Ap.Address, address)]
   }
 
+  /** What still keeps it waiting takes no clearing either. */
+  async #clear(row: readonly Access[], ctx: Context): Promise<void> {
+    const { ack } = await this.#port.transfer(row, ctx)
+    this.#owed = ack === 'ok' ? undefined : row
+  }
+
   /** A sticky error is cleared before it is told. */
   async #run(during: string, row: readonly Access[], ctx: Context): Promise<Uint32Array> {
     try {
+      if (this.#owed) await this.#clear(this.#owed, ctx)
       const { ack, words } = await this.#port.transfer(row, ctx)
       if (ack === 'ok') return words
       const isThere = ack !== 'none' || (await findDebugPort(this.#port, ctx)) !== undefined
       if (!isThere) throw new FlashError('target-missing', { tried: [wiresOf(this.#port)] })
       const clear = dp(Dp.Abort, clearErrors | (ack === 'wait' ? abortTransfer : 0))
       // whoever was lost may have lost its power
-      await this.#port.transfer(
-        ack === 'none' ? [clear, dp(Dp.Select, 0), this.#wanted] : [clear, dp(Dp.Select, 0)],
-        ctx,
-      )
+      await this.#clear([clear, dp(Dp.Select, 0), ...(ack === 'none' ? [this.#wanted] : [])], ctx)
       const status = `${wiresOf(this.#port)} ${ack.toUpperCase()}`
       if (ack === 'fault') throw new FlashError('device-refused', { during, status })
+      if (ack === 'wait') throw new FlashError('target-busy', { during, by: wiresOf(this.#port) })
       throw new FlashError('unexpected-answer', { during, found: status }) // once more it may be another one
     } catch (error) {
       this.#csw = undefined

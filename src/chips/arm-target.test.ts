@@ -1,6 +1,8 @@
 /** An Arm chip as a patient, against the emulated ones: met, let go, and what is kept of it. */
 import { expect, test } from 'vitest'
 import type { ArmBus } from '#bench/twin-arm-bus.ts'
+import type { Ap } from '#bench/twin-mem-ap.ts'
+import { SwdPort } from '#bench/twin-swd.ts'
 import { TwinStm32f1, type TwinStm32f1Options } from '#bench/twin-stm32f1.ts'
 import type { TwinStm32 } from '#bench/twin-stm32.ts'
 import { VirtualClock } from '#bench/virtual-clock.ts'
@@ -108,7 +110,7 @@ test('what was refused on the way to a routine never runs', async () => {
     return transfer(row, within)
   }
   await expect(flash?.program?.(flashStart + 0x8400, page, ctx)).rejects.toMatchObject({
-    code: 'unexpected-answer',
+    code: 'target-busy',
   })
   expect(chip.cortex.isHalted).toBe(true)
   port.transfer = transfer
@@ -129,4 +131,24 @@ test('slower and slower until it answers, then in reset, where its program has t
   expect(tried).toEqual([4e6, 1e6, 1e6])
   expect(patient.speedHz).toBe(1e6)
   expect(chip.cortex.isHalted).toBe(true)
+})
+
+/** Of a vendor's own: it is there, and no memory is behind it. */
+const controlPort: Ap = {
+  isBusy: false,
+  abort: () => undefined,
+  reset: () => undefined,
+  read: (address) => (address === 0xfc ? 0x0288_0000 : 0),
+  write: () => true,
+}
+
+test.each([
+  ['no access port at all', []],
+  ['another kind of access port first', [controlPort]],
+])('a debug port with %s is named, and nothing behind it is believed', async (_, aps) => {
+  const port = directly(new SwdPort({ dpidr: 0x2ba0_1477, aps }))
+  const connecting = connectArm(viaDebugPort(port), new Context({ clock: new VirtualClock() }))
+  await expect(connecting).rejects.toMatchObject({
+    ...{ code: 'target-unknown', detail: { signature: '0x2ba0_1477, 0x0000_0000, JEP106 0:0x00, 0x000' } },
+  })
 })

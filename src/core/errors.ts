@@ -35,6 +35,8 @@ export interface ErrorDetails {
   // the target
   'target-missing': { tried: readonly string[] }
   'target-unknown': { signature: string }
+  /** What is behind its debug port asked to wait, for longer than anybody does. */
+  'target-busy': { during: string; by: string }
   'target-changed': { expected: string; found: string }
   /** By lock bits unless it says so. */
   'read-protected': { memory: string; by?: 'option-bytes' | 'partition-table' }

@@ -264,6 +264,7 @@ export const wireTrouble = [
   'short-transfer',
   'transfer-failed',
   'unexpected-answer',
+  'target-busy',
 ] as const
 /** What is still the matter after these is told. */
 const pausesMs = [50, 400] as const

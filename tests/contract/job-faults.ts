@@ -26,7 +26,8 @@ export type JobFault = (typeof jobFaults)[number]
 const onTheWire: readonly ErrorCode[] = ['timeout', 'stalled', 'device-silent', 'transfer-failed']
 /** Of a chip that answers something else, or not at all. */
 const ofTheChip: readonly ErrorCode[] = [
-  ...['target-missing', 'target-unknown', 'target-changed', 'unexpected-answer', 'device-refused'],
+  ...['target-missing', 'target-unknown', 'target-busy', 'target-changed', 'unexpected-answer'],
+  ...['device-refused'],
   ...['backup-mismatch', 'verify-mismatch', 'not-proven', 'short-transfer'],
 ] as ErrorCode[]
 

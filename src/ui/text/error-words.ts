@@ -21,6 +21,7 @@ const words: Record<ErrorCode | 'page-left', () => string> = {
   'device-silent': m.error_word_device_silent,
   'target-missing': m.error_word_target_missing,
   'target-unknown': m.error_word_target_unknown,
+  'target-busy': m.error_word_target_busy,
   'target-changed': m.error_word_target_changed,
   'read-protected': m.error_word_read_protected,
   'write-protected': m.error_word_write_protected,

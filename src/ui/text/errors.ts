@@ -156,8 +156,15 @@ const texts = {
         },
 
   'target-missing': ({ tried }, situation) => ({
-    ...silentTarget(situation, m.error_target_missing()),
+    ...silentTarget(
+      tried.includes('JTAG') ? { ...situation, by: 'jtag' } : situation,
+      m.error_target_missing(),
+    ),
     details: list(tried),
+  }),
+  'target-busy': ({ by }) => ({
+    happened: m.error_target_busy({ by }),
+    now: [m.error_target_busy_now_power(), m.error_target_busy_now_reset(), m.error_target_busy_now_memory()],
   }),
   'target-unknown': ({ signature }, situation) =>
     isNonsense(signature)

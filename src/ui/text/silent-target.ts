@@ -81,8 +81,10 @@ const toolHelp: Readonly<Record<string, ToolHelp>> = {
   stlink: debugWiresHelp,
 }
 const probes: readonly string[] = ['jlink']
-export const toolOf = ({ tool = '' }: TargetSituation): ToolHelp =>
-  toolHelp[probes.includes(tool) ? 'cmsis-dap' : tool] ?? usbaspHelp
+export function toolOf({ tool = '', by }: TargetSituation): ToolHelp {
+  const help = toolHelp[probes.includes(tool) ? 'cmsis-dap' : tool] ?? usbaspHelp
+  return help === debugWiresHelp && by === 'jtag' ? { ...help, wires: m.error_target_missing_now_jtag } : help
+}
 
 /** `happened`: unless new fuses may be why. */
 export function silentTarget(situation: TargetSituation, happened: string): SilentTarget {
