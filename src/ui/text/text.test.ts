@@ -104,6 +104,7 @@ const details: { [C in ErrorCode]: readonly ErrorDetails[C][] } = {
   'device-refused': [{ during: 'PROG_PAGE', status: 'STK_FAILED' }],
   'device-silent': [{ tried: ['115200', '57600'] }, { tried: [] }, { tried: ['7F'], by: 'boot-pins' }],
   'target-missing': [{ tried: ['1.5 MHz', '187.5 kHz'] }, { tried: [] }],
+  'target-busy': [{ during: 'reading 0x0800_0000', by: 'SWD' }],
   'target-unknown': [
     { signature: '0x2ba0_1477' },
     { signature: '1e 99 99' },
