@@ -66,7 +66,7 @@ function inTurns(packets: readonly Packet[]): Packet[][] {
 
 const isWrites = ({ kind, reads }: Packet): boolean => kind === Command.TransferBlock && reads === 0
 
-/** Single accesses together, rows of one register as blocks. */
+/** Single accesses together, rows of one register as blocks, of which the first words go with what is before them. */
 function packed(row: readonly Access[], packetBytes: number, index: number): Packet[] {
   const packets: Packet[] = []
   let singles: Single[] = []
@@ -80,10 +80,14 @@ function packed(row: readonly Access[], packetBytes: number, index: number): Pac
     singles = []
     ;[out, into] = [transferHead, transferAnswerHead]
   }
-  const add = (single: Single) => {
+  const hasRoom = (single: Single): boolean => {
     const cost = costOf(single)
-    const isFull = out + cost.out > packetBytes || into + cost.in > packetBytes
-    if (isFull || singles.length === mostSingles) flush()
+    const fits = out + cost.out <= packetBytes && into + cost.in <= packetBytes
+    return fits && singles.length < mostSingles
+  }
+  const add = (single: Single) => {
+    if (!hasRoom(single)) flush()
+    const cost = costOf(single)
     singles.push(single)
     out += cost.out
     into += cost.in
@@ -92,18 +96,19 @@ function packed(row: readonly Access[], packetBytes: number, index: number): Pac
     const { isAp, address } = access
     const words = 'write' in access ? access.write : undefined
     const count = 'read' in access ? access.read : typeof words === 'number' ? 1 : (words?.length ?? 0)
-    if (count < leastBlock || typeof words === 'number') {
-      for (let i = 0; i < count; i++)
-        add({
-          ...{ isAp, address },
-          ...(words !== undefined && { write: typeof words === 'number' ? words : (words[i] ?? 0) }),
-        })
-      continue
-    }
+    const single = (i: number): Single => ({
+      ...{ isAp, address },
+      ...(words !== undefined && { write: typeof words === 'number' ? words : (words[i] ?? 0) }),
+    })
+    // a block is shorter by what the packet before it has room for
+    let done = 0
+    while (done < count && (count < leastBlock || (singles.length > 0 && hasRoom(single(done)))))
+      add(single(done++))
+    if (done === count || typeof words === 'number') continue
     flush()
     const room = packetBytes - (words ? blockHead : blockAnswerHead)
     const most = Math.min(room >> 2, mostBlock)
-    for (let at = 0; at < count; at += most) {
+    for (let at = done; at < count; at += most) {
       const part = Math.min(most, count - at)
       packets.push({
         command: transferBlock(

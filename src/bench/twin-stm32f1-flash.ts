@@ -18,8 +18,8 @@ const optionsAt = 0x1fff_f800
 /** WRP has a bit for each. */
 const protectedBytes = 4096
 /** Typical, as the data sheet gives them (tPROG, tERASE, tME). */
-const halfwordMs = 0.0525
-const eraseMs = 20
+export const halfwordMs = 0.0525
+export const eraseMs = 20
 
 const keys = [0x4567_0123, 0xcdef_89ab]
 

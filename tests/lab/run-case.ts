@@ -225,10 +225,18 @@ function save(
   writeFileSync(`protocols/${protocol}/${name}.recording.json`, `${head}${lines}\n  ]\n}\n`)
 }
 
-/** For the bench, beside our own figures. */
+/** `protocols/…/NAME.measured.json`: for the bench, beside our own figures. */
+export interface KeptMeasure extends Measured {
+  readonly program: string
+  readonly twin: string
+  readonly ms: number
+}
+
 function keep(twin: string, { program, name }: { program: string; name: string }, measured: Measured): void {
   const [protocol = ''] = twin.split(':')
-  const text = JSON.stringify({ program, twin, ...measured }, null, 2)
+  const { ms = 0 } = measured
+  const kept: KeptMeasure = { program, twin, ...measured, ms }
+  const text = JSON.stringify(kept, null, 2)
   writeFileSync(`protocols/${protocol}/${name}.measured.json`, `${text}\n`)
 }
 
