@@ -178,3 +178,24 @@ test('with nothing that starts it stays, and says so', async () => {
   await write(patient, 0x0800_4000, blank(1024), ctx)
   await expect(patient.leave?.(ctx)).rejects.toMatchObject({ code: 'device-refused' })
 })
+
+test('a V3 whose boot loader takes only what ST signed is refused with that reason, after three questions', async () => {
+  const { open, plugged } = await plug('stlink:v3-signed')
+  await expect(open()).rejects.toMatchObject({
+    code: 'device-refused',
+    detail: { by: 'signed-only', status: 'protocol 4' },
+  })
+  expect(plugged.transfers.bytesOut).toBe(3 * 16)
+})
+
+test('a V1 is named with the reason why it is of no use here, and nothing is said to it', async () => {
+  const { devices, open, plugged } = await plug('stlink:v1')
+  const [attached] = await devices.list()
+  const [candidate] = attached ? candidates(attached.seen) : []
+  expect(candidate?.recognition).toMatchObject({
+    ...{ model: 'ST-Link V1', usable: false },
+    notices: [{ code: 'stlink-v1', level: 'warning' }],
+  })
+  await expect(open()).rejects.toMatchObject({ code: 'device-refused' })
+  expect(plugged.transfers.bytesOut).toBe(0)
+})

@@ -4,46 +4,28 @@
  * GMMan/st-link-hack, `paper/protocol_notes.txt`; states and status as in DFU 1.1, section 6.1.2.
  */
 import { ByteReader, ByteWriter, exactly } from '#core/bytes.ts'
+import { Command, dfuExit, frame, Mode } from './packets.ts'
 
-export const frameBytes = 16
-
-/** First byte of a frame. */
-export const Ask = { Version: 0xf1, Loader: 0xf3, Mode: 0xf5, Board: 0xf9, VersionExtended: 0xfb } as const
-
-/** Second byte behind `Ask.Loader`. */
+/** Second byte behind `Command.Dfu`. */
 export const LoaderCommand = {
   Download: 0x01, // DFU_DNLOAD
   GetStatus: 0x03, // DFU_GETSTATUS
-  Exit: 0x07,
+  Exit: dfuExit,
   Identity: 0x08,
   Config: 0x09,
   Hardware: 0x0a,
 } as const
 
-/** A whole frame: what is not given is 0. */
-export const frame = (...bytes: readonly number[]): Uint8Array => {
-  const whole = new Uint8Array(frameBytes)
-  whole.set(bytes)
-  return whole
-}
-
-export const askMode = frame(Ask.Mode)
-export const askVersion = frame(Ask.Version, 0x80)
-export const askVersionExtended = frame(Ask.VersionExtended, 0x80)
-export const askIdentity = frame(Ask.Loader, LoaderCommand.Identity)
-export const askHardware = frame(Ask.Loader, LoaderCommand.Hardware)
-export const exit = frame(Ask.Loader, LoaderCommand.Exit)
-export const askConfig = frame(Ask.Loader, LoaderCommand.Config, 0x40)
-export const askStatus = frame(Ask.Loader, LoaderCommand.GetStatus, 0, 0, 0, 0, 6)
+export const askIdentity = frame(Command.Dfu, LoaderCommand.Identity)
+export const askHardware = frame(Command.Dfu, LoaderCommand.Hardware)
+export const askConfig = frame(Command.Dfu, LoaderCommand.Config, 0x40)
+export const askStatus = frame(Command.Dfu, LoaderCommand.GetStatus, 0, 0, 0, 0, 6)
 
 /** Of an application, V2-1 and V3: whether it can start its boot loader, and that it shall. */
-export const askLoaderReachable = frame(Ask.Board, 0x00)
-export const enterLoader = frame(Ask.Board, 0x01)
+export const askLoaderReachable = frame(Command.RestartLoader, 0x00)
+export const enterLoader = frame(Command.RestartLoader, 0x01)
 export const loaderReachable = 0x80
 
-export const modeBytes = 2
-export const versionBytes = 6
-export const versionExtendedBytes = 12
 export const identityBytes = 20
 export const configBytes = 64
 export const hardwareBytes = 16
@@ -51,8 +33,8 @@ export const statusBytes = 6
 
 // ---- who it is ------------------------------------------------------------------------------------
 
-/** First byte of the answer to `askMode`: its boot loader runs. */
-export const loaderMode = 0
+/** First byte of the answer to `getCurrentMode`: its boot loader runs. */
+export const loaderMode = Mode.Dfu
 
 /** Second byte: how the boot loader wants to be spoken to. 0: an application, which has none. */
 export const protocols = { 1: 'V2', 2: 'V2-1', 3: 'V3', 4: 'V3, signed' } as const
@@ -126,7 +108,7 @@ export interface Download {
 export const downloadFrame = ({ block, checksum, length }: Download): Uint8Array =>
   frame(
     ...new ByteWriter()
-      .u8(Ask.Loader)
+      .u8(Command.Dfu)
       .u8(LoaderCommand.Download)
       .u16le(block)
       .u16le(checksum)

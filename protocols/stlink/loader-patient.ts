@@ -25,7 +25,6 @@ import {
   downloadFrame,
   erasePage,
   eraseSector,
-  exit,
   hardwareBytes,
   identityBytes,
   isProtocol,
@@ -40,6 +39,7 @@ import {
   type LoaderIdentity,
 } from './loader-packets.ts'
 import { v2ProductId } from './identity.ts'
+import { exitDfu } from './packets.ts'
 import type { StLinkSession } from './session.ts'
 
 /** Longer than the loader of any takes for its slowest sector. */
@@ -128,7 +128,7 @@ export class LoaderPatient implements Patient {
     return ctx.critical(async ({ clock }) => {
       const session = this.#session
       const { seen } = session.link
-      if (await goesWith(session, exit, clock)) return
+      if (await goesWith(session, exitDfu, clock)) return
       // a V2 goes over to ST's own firmware where it is
       const { mode } = seen.productId === v2ProductId ? await session.begin() : { mode: loaderMode }
       if (mode === loaderMode) throw refusing('starting its firmware', 'it stays in its boot loader')

@@ -8,14 +8,8 @@ import { FlashError } from '#core/errors.ts'
 import type { Notice, Programmer, Restart } from '#core/programmer.ts'
 import { models, v2ProductId } from './identity.ts'
 import { goesWith, LoaderPatient } from './loader-patient.ts'
-import {
-  askLoaderReachable,
-  enterLoader,
-  isProtocol,
-  loaderMode,
-  loaderReachable,
-  modeBytes,
-} from './loader-packets.ts'
+import { askLoaderReachable, enterLoader, isProtocol, loaderMode, loaderReachable } from './loader-packets.ts'
+import { modeBytes } from './packets.ts'
 import type { Greeting, StLinkSession } from './session.ts'
 
 const st = 0x0483
@@ -34,7 +28,8 @@ export async function ownWay(session: StLinkSession, greeting: Greeting): Promis
   if (!isProtocol(loader) || loader >= signedSince)
     throw new FlashError('device-refused', {
       during: 'asking its boot loader',
-      status: `protocol ${String(loader)}: takes only what its maker signed`,
+      status: `protocol ${String(loader)}`,
+      by: 'signed-only',
     })
   const connect = (ctx: Context) => LoaderPatient.connect(session, ctx)
   return { ways: [{ to: 'itself', by: 'bootloader', speedsHz: [], connect }], notices: [] }

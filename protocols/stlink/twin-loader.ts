@@ -8,7 +8,6 @@ import type { Clock } from '#core/time.ts'
 import type { TwinFlash } from '#bench/twin-flash.ts'
 import { decrypt, deviceKey, isWhole, unlayered } from './loader-cipher.ts'
 import {
-  Ask,
   BlockCommand,
   checksum,
   commandBlock,
@@ -25,6 +24,7 @@ import {
   type Protocol,
   type StatusName,
 } from './loader-packets.ts'
+import { Command } from './packets.ts'
 import type { TwinProgram } from './twin-device.ts'
 
 export interface LoaderChip {
@@ -49,6 +49,8 @@ export interface LoaderOptions {
 }
 
 const unknown = Uint8Array.of(0x42, 0)
+/** Whose words for a download nobody outside knows: it takes none of these. */
+const signedOnly = 4
 /** What it takes for a command that changes nothing. */
 const commandMs = 1
 
@@ -69,7 +71,7 @@ export class Loader implements TwinProgram {
   /** The buffer of the real one is not guarded: what is longer destroys it, so nobody may ever see this taken. */
   follows(frame: Uint8Array): number {
     const [ask, command] = frame
-    if (ask !== Ask.Loader || command !== LoaderCommand.Download) return 0
+    if (ask !== Command.Dfu || command !== LoaderCommand.Download) return 0
     const { length } = parseDownload(frame)
     return Math.min(length, mostBlockBytes)
   }
@@ -81,10 +83,10 @@ export class Loader implements TwinProgram {
   #answerTo(frame: Uint8Array, bytes: Uint8Array, clock: Clock): Uint8Array | 'stall' | undefined {
     const [ask, command] = frame
     const { chip, version, exit } = this.#options
-    if (ask === Ask.Mode) return Uint8Array.of(loaderMode, chip.protocol)
-    if (ask === Ask.Version) return version(false)
-    if (ask === Ask.VersionExtended && chip.protocol >= 3) return version(true)
-    if (ask !== Ask.Loader) return unknown
+    if (ask === Command.GetCurrentMode) return Uint8Array.of(loaderMode, chip.protocol)
+    if (ask === Command.GetVersion) return version(false)
+    if (ask === Command.GetVersionEx && chip.protocol >= 3) return version(true)
+    if (ask !== Command.Dfu) return unknown
     switch (command) {
       case LoaderCommand.Identity:
         return this.#identity()
@@ -137,7 +139,9 @@ export class Loader implements TwinProgram {
     const summed = isCommand || !isWhole(bytes) ? bytes : decrypt(this.#key, bytes)
     this.#state = State.Busy
     this.#busyUntil = clock.now() + commandMs
-    if (checksum(summed) !== download.checksum || download.length > mostBlockBytes) this.#status = 'errVERIFY'
+    if (protocol === signedOnly) this.#status = 'errVENDOR'
+    else if (checksum(summed) !== download.checksum || download.length > mostBlockBytes)
+      this.#status = 'errVERIFY'
     else if (isCommand) this.#status = this.#command(bytes, clock)
     else if (download.block < dataBlock) this.#status = 'errSTALLEDPKT'
     else this.#status = this.#write(unlayered(protocol, summed), clock)

@@ -108,6 +108,16 @@ export const ownSetup = (
 
 type VersionOf = (name: string, productId: number) => Version
 
+/** Its boot loader takes only what its maker signed, so nobody here has a way to what it holds. */
+const signed = (versionOf: VersionOf): TwinVariant => {
+  const whole = own(versionOf)({
+    name: 'ST-Link V3 in a boot loader that takes only signed firmware',
+    ...{ protocol: 4, kib: 512, type: 'F', hardware: 0x3000_0000, version: 'V3J16M9', productId: 0x374f },
+  })
+  const make = () => ({ twin: whole.make().twin, memory: () => new Uint8Array() })
+  return { ...whole, make }
+}
+
 const own =
   (versionOf: VersionOf) =>
   ({ name, isRunning, ...about }: Alone): TwinVariant => ({
@@ -145,6 +155,7 @@ export function ownVariants(versionOf: VersionOf): Readonly<Record<string, TwinV
       ...{ protocol: 2, kib: 128, type: 'B', hardware: 0x2100_0000, version: 'V2J25M14', productId: 0x374b },
       isRunning: true,
     }),
+    'v3-signed': signed(versionOf),
     'v3-own': variant({
       name: 'ST-Link V3 in its boot loader',
       ...{ protocol: 3, kib: 512, type: 'F', hardware: 0x3000_0000, version: 'V3J2M1', productId: 0x374f },

@@ -27,7 +27,8 @@ export interface ErrorDetails {
   'transfer-failed': { during: string }
   // the protocol
   'unexpected-answer': { during: string; sent?: string; found: string }
-  'device-refused': { during: string; status: string }
+  /** `by`: it takes nothing but what its maker signed. */
+  'device-refused': { during: string; status: string; by?: 'signed-only' }
   /** Asked, and is something else. */
   'wrong-device': { expected: string; found: string }
   /** `by`: that it can answer at all is for pins of its own to say. */

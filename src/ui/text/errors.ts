@@ -132,11 +132,17 @@ const texts = {
     now: [m.now_replug(), m.error_unexpected_now()],
     report: true,
   }),
-  'device-refused': ({ status }) => ({
-    happened: m.error_refused({ status }),
-    now: [m.now_replug(), m.now_again()],
-    report: true,
-  }),
+  'device-refused': ({ status, by }) =>
+    by === 'signed-only'
+      ? {
+          happened: m.error_signed_only({ status }),
+          now: [m.error_signed_only_now_vendor(), m.error_signed_only_now_replug()],
+        }
+      : {
+          happened: m.error_refused({ status }),
+          now: [m.now_replug(), m.now_again()],
+          report: true,
+        },
   'device-silent': ({ tried, by }) =>
     by === 'boot-pins'
       ? {

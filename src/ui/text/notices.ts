@@ -94,7 +94,11 @@ const texts = {
     sheet: 'pico',
   }),
   'stlink-replug': () => ({ what: m.notice_stlink_replug(), help: m.notice_stlink_replug_help() }),
-  'stlink-v2-waits': () => ({ what: m.notice_stlink_v2_waits(), help: m.notice_stlink_v2_waits_help() }),
+  'stlink-v2-waits': () => ({
+    what: m.notice_stlink_v2_waits(),
+    help: m.notice_stlink_v2_waits_help(),
+    sheet: 'st-link',
+  }),
   'stlink-v3-for-good': () => ({
     what: m.notice_stlink_v3_for_good(),
     help: m.notice_stlink_v3_for_good_help(),
@@ -102,6 +106,7 @@ const texts = {
   'stlink-small': ({ room = '' }) => ({
     what: m.notice_stlink_small({ room }),
     help: m.notice_stlink_small_help(),
+    sheet: 'st-link',
   }),
   'flash-size-unknown': () => ({
     what: m.notice_flash_size_unknown(),

@@ -34,6 +34,7 @@ const others: Readonly<Record<string, () => string>> = {
   'stlink:v2-own': m.practice_stlink_v2_own,
   'stlink:v2-1-own': m.practice_stlink_v21_own,
   'stlink:v3-own': m.practice_stlink_v3_own,
+  'stlink:v3-signed': m.practice_stlink_v3_signed,
   'stlink:v1': m.practice_stlink_v1,
   'cmsis-dap:stm32f030': m.practice_dap_stm32f030,
   'cmsis-dap:stm32f410': m.practice_dap_stm32f410,

@@ -101,7 +101,10 @@ const details: { [C in ErrorCode]: readonly ErrorDetails[C][] } = {
   'short-transfer': [{ during: 'READFLASH', expected: 200, found: 199 }],
   'transfer-failed': [{ during: 'CONNECT' }],
   'unexpected-answer': [{ during: 'sync', sent: '30 20', found: '14 11' }],
-  'device-refused': [{ during: 'PROG_PAGE', status: 'STK_FAILED' }],
+  'device-refused': [
+    { during: 'PROG_PAGE', status: 'STK_FAILED' },
+    { during: 'asking its boot loader', status: 'protocol 4', by: 'signed-only' },
+  ],
   'device-silent': [{ tried: ['115200', '57600'] }, { tried: [] }, { tried: ['7F'], by: 'boot-pins' }],
   'target-missing': [{ tried: ['1.5 MHz', '187.5 kHz'] }, { tried: [] }],
   'target-busy': [{ during: 'reading 0x0800_0000', by: 'SWD' }],
