@@ -49,13 +49,17 @@ async function open(link: UsbLink, seen: Recognition, ctx: Context): Promise<Pro
   }
 }
 
-/** A V2-1 has the ids of a V2 while its boot loader runs. */
-const factsOf = ({ facts }: Recognition, { loader }: Greeting): readonly Fact[] =>
-  facts.map((fact) =>
-    fact.name === 'model' && loader === v21Loader
-      ? { ...fact, value: v21Name, source: 'GET_CURRENT_MODE' }
-      : fact,
-  )
+/** A V2 has the same ids in its boot loader and in use, and a V2-1 has them too while its boot loader runs. */
+function factsOf({ facts }: Recognition, { mode, loader }: Greeting): readonly Fact[] {
+  const source = 'GET_CURRENT_MODE'
+  const isV21 = mode === Mode.Dfu && loader === v21Loader
+  return [
+    ...facts
+      .filter(({ name }) => name !== 'mode')
+      .map((fact) => (fact.name === 'model' && isV21 ? { ...fact, value: v21Name, source } : fact)),
+    { name: 'mode', value: mode === Mode.Dfu ? 'bootloader' : 'application', source },
+  ]
+}
 
 /** None: its firmware is too old for it, or is not what answers. */
 async function targetWays(session: StLinkSession, greeting: Greeting): Promise<Way[]> {

@@ -24,6 +24,7 @@ const recognise: RecogniseFirmware = (flash) => {
   const version = isPractice ? texts.find((text) => ownVersion.test(text)) : undefined
   const says: Fact[] = [
     { name: 'usb-id', value: usbId },
+    { name: 'mode', value: 'application' }, // a V2's boot loader has the same id
     ...(version === undefined ? [] : [{ name: 'firmware', value: version } as const]),
   ]
   return {

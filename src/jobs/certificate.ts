@@ -114,10 +114,11 @@ export async function issueCertificate(
 /** What came of the job, at a glance. */
 export interface Result {
   /**
-   * runs-read: it runs, but only its bytes tell it from what was there before · contradicted: it says or holds
-   * something else
+   * runs-read: it runs, but only its bytes tell it from what was there before · runs-unread: the same, and nobody can
+   * read its bytes · contradicted: it says or holds something else
    */
-  readonly code: 'runs' | 'runs-read' | 'read' | 'contradicted' | 'failed' | 'stopped' | 'none'
+  readonly code:
+    'runs' | 'runs-read' | 'runs-unread' | 'read' | 'contradicted' | 'failed' | 'stopped' | 'none'
   readonly isProven: boolean
   /** Of `contradicted` and `failed`: the code of what ended the proof. */
   readonly why?: string
@@ -127,12 +128,19 @@ export interface Result {
 export interface Ending {
   readonly proof: Pick<Certificate['proof'], 'kind' | 'found' | 'distinct' | 'memories' | 'why'>
   readonly steps: readonly Certificate['steps'][number][]
+  readonly written: Pick<Certificate['written'], 'programmedBytes' | 'verifiedBytes'>
 }
 
-export function resultOf({ proof, steps }: Ending): Result {
+/** Written, and nothing of it can be read back. */
+export const isUnread = ({ programmedBytes, verifiedBytes }: Ending['written']): boolean =>
+  programmedBytes > 0 && verifiedBytes === 0
+
+export function resultOf({ proof, steps, written: bytes }: Ending): Result {
   if (proof.kind === 'read-again') return { code: 'read', isProven: true }
-  if (proof.kind === 'running-version')
-    return { code: (proof.distinct ?? 'yes') === 'yes' ? 'runs' : 'runs-read', isProven: true }
+  if (proof.kind === 'running-version') {
+    if ((proof.distinct ?? 'yes') === 'yes') return { code: 'runs', isProven: true }
+    return isUnread(bytes) ? { code: 'runs-unread', isProven: false } : { code: 'runs-read', isProven: true }
+  }
   const written = steps.findLastIndex(({ name, error }) => name === 'write' && error === undefined)
   const why = proof.why ?? steps.findLast(({ error }, index) => index > written && error !== undefined)?.error
   if (proof.found !== '' && why !== undefined) return { code: 'contradicted', isProven: false, why }

@@ -38,6 +38,7 @@ import {
   type PlanRule,
 } from './plan.ts'
 import {
+  isSameOnBus,
   proofFor,
   proveByReading,
   proveRunning,
@@ -239,12 +240,13 @@ export class Job {
    * plugged in when the write ended: but for the tool that wrote itself, none is the patient.
    */
   prove(attached?: Attached, present: readonly string[] = []): Promise<void> {
-    const isSpent = this.view.error?.is(...wireTrouble)
+    const { error } = this.view
+    const isSpent = error?.is(...wireTrouble)
     return this.#runner.run('prove', async (ctx) => {
       const firmware = this.view.wanted?.firmware
       if (!attached || !firmware?.appears) {
         this.#runner.set({ proofWanted: 'read-again' })
-        if (this.#isUnreadable) return this.#certify(unproven(undefined, this.view.wanted?.source.name ?? ''))
+        if (this.#isUnreadable) return this.#certify(unproven(error, this.view.wanted?.source.name ?? ''))
         const source = this.#device.attached
         if (isSpent && source) await this.#device.open(source, ctx) // as in `retry`
         return this.#certify(await this.#proveByReading(ctx))
@@ -718,22 +720,32 @@ export class Job {
     return isBlank(flash) ? 'blank' : undefined
   }
 
-  /** So that what was written runs and can be asked; what does not go by itself is plugged in anew. */
+  /**
+   * So that what was written runs and can be asked: at once, where that is the same device on the bus; what does not go by
+   * itself is plugged in anew.
+   */
   async #afterWriting(): Promise<void> {
-    const { outcome, proofWanted, hasLeft, restart } = this.view
+    const { outcome, proofWanted, hasLeft, restart, wanted } = this.view
     if (restart) this.#runner.again = () => this.#resume()
     if (!outcome || hasLeft || proofWanted !== 'plug-in-by-itself' || !this.#device.patient?.leave) return
     await this.#runner.run('prove', async (ctx) => {
-      try {
-        const patient = await this.#device.meet(ctx)
-        await patient.leave?.(ctx)
-        this.#runner.set({ hasLeft: true })
-      } catch (error) {
-        this.#log(`it did not start what was written: ${String(error)}`)
-      }
-      await this.#device.letGo()
-      return notYet
+      const isHere = await this.#leave(ctx)
+      const [{ attached }, firmware] = [this.#device, wanted?.firmware]
+      if (!isHere || !attached || !firmware || !isSameOnBus(attached, firmware)) return notYet
+      return this.#certify(await proveRunning(attached, firmware, this.#before, ctx))
     })
+  }
+
+  /** Whether it is still there afterwards. */
+  async #leave(ctx: Context): Promise<boolean> {
+    try {
+      const patient = await this.#device.meet(ctx)
+      await patient.leave?.(ctx)
+      this.#runner.set({ hasLeft: true })
+      return this.#device.presence === 'here'
+    } finally {
+      await this.#device.letGo()
+    }
   }
 
   /** Whether what was written can be read by nobody. */

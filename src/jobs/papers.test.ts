@@ -76,7 +76,7 @@ describe('a certificate', () => {
       write,
       { ...write, name: 'prove', ...(error && { error }) },
     ] as CertificateContent['steps']
-    const result = resultOf({ proof: { ...content.proof, ...proof }, steps })
+    const result = resultOf({ ...content, proof: { ...content.proof, ...proof }, steps })
     expect(result).toMatchObject({ code, isProven })
     expect(result.why).toBe(code === 'failed' || code === 'contradicted' ? error : undefined)
   })

@@ -188,6 +188,10 @@ function appearsAs({ seen }: Attached, { appears }: KnownFirmware): boolean {
   )
 }
 
+/** Whether firmware looks on the bus as what wrote it does, so that nothing leaves and comes back when it starts. */
+export const isSameOnBus = (loader: Attached, written: KnownFirmware): boolean =>
+  written.appears?.vendorId !== undefined && appearsAs(loader, written)
+
 const isSaid = ({ name, value }: Fact, facts: readonly Fact[]): boolean =>
   facts.some((fact) => fact.name === name && (fact.value === value || fact.value.split(', ').includes(value)))
 

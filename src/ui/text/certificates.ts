@@ -3,6 +3,7 @@ import type { MemoryId } from '#core/programmer.ts'
 import { firmwareName } from '#core/versions.ts'
 import {
   comparedAgain,
+  isUnread,
   resultOf,
   type Certificate,
   type Ending,
@@ -50,6 +51,7 @@ const isFlashWritten = ({ memories }: Certificate['after']): boolean =>
 const results: Record<Exclude<Result['code'], 'contradicted'>, (gaps: { why: string }) => string> = {
   runs: m.result_runs,
   'runs-read': m.result_runs_read,
+  'runs-unread': m.result_runs_unread,
   read: m.result_read,
   failed: m.result_failed,
   stopped: m.result_stopped,
@@ -74,7 +76,7 @@ const contradiction = (why: string | undefined) =>
 
 /** Of a certificate, or of a job that just ended. */
 interface Ended extends Ending {
-  readonly written: Pick<Outcome, 'erase' | 'programmedBytes'>
+  readonly written: Pick<Outcome, 'erase' | 'programmedBytes' | 'verifiedBytes'>
   readonly after: { readonly memories: readonly { readonly id: MemoryId }[] }
 }
 
@@ -95,11 +97,16 @@ function readAgainWhat({ proof, after }: Ended): string {
     .join(' ')
 }
 
+function wholeText(written: Ended['written']): string {
+  if (wroteNothing(written)) return m.cert_whole_nothing()
+  return isUnread(written) ? m.cert_whole_unread() : m.cert_whole()
+}
+
 /** The heading and the sentences for a proof. */
 export function proofText(ending: Ended): { title: string; what: string | undefined } {
   const { distinct } = ending.proof
   const { code, why } = resultOf(ending)
-  const whole = wroteNothing(ending.written) ? m.cert_whole_nothing() : m.cert_whole()
+  const whole = wholeText(ending.written)
   switch (code) {
     case 'runs':
       return { title: m.cert_proof_running(), what: undefined }
@@ -107,6 +114,11 @@ export function proofText(ending: Ended): { title: string; what: string | undefi
       return {
         title: m.cert_proof_runs(),
         what: distinct === 'no' ? m.prove_runs_same() : m.prove_runs_unknown(),
+      }
+    case 'runs-unread':
+      return {
+        title: m.result_runs_unread(),
+        what: distinct === 'no' ? m.prove_unread_same() : m.prove_unread_unknown(),
       }
     case 'read':
       return { title: m.prove_read_again(), what: readAgainWhat(ending) }

@@ -2,6 +2,7 @@
 import { hexBytes } from '#core/bytes.ts'
 import type { Check, Fact } from '#core/programmer.ts'
 import { firmwareName } from '#core/versions.ts'
+import { isUnread } from '#jobs/certificate.ts'
 import type { ProofResult } from '#jobs/prove.ts'
 import type { JobView, Running, StepName, WayView } from '#jobs/view.ts'
 import type { Backup } from '#store/backups.ts'
@@ -97,15 +98,6 @@ const results: Record<StepName, (view: JobView) => string | undefined> = {
       : m.result_write({ bytes: size(outcome.verifiedBytes) })),
   prove: ({ proof }) => proof && proofText(proof),
 }
-
-/** Written, and nothing of it can be read back. */
-export const isUnread = ({
-  programmedBytes,
-  verifiedBytes,
-}: {
-  readonly programmedBytes: number
-  readonly verifiedBytes: number
-}): boolean => programmedBytes > 0 && verifiedBytes === 0
 
 function backupText({ memories, unreadable }: Backup): string {
   const bytes = size(memories.reduce((sum, { length }) => sum + length, 0))

@@ -525,11 +525,18 @@ describe('a certificate', () => {
     ...content,
     proof: { ...proof, kind: 'running-version', ...changes },
   })
+  const unread = (changes: Partial<Certificate['proof']>): Certificate => ({
+    ...of(changes),
+    written: { erase: 'none', programmedBytes: 100, verifiedBytes: 0 },
+  })
   test.each([
     [of({ distinct: 'yes' }), 'Proven: the new version is running'],
     [of({}), 'Proven: the new version is running'], // an older certificate
     [of({ distinct: 'no' }), 'Proven: it runs, and its bytes were read back'],
     [of({ distinct: 'unknown' }), 'Proven: it runs, and its bytes were read back'],
+    [unread({ distinct: 'no' }), 'It answers as expected; nothing was read back'],
+    [unread({ distinct: 'unknown' }), 'It answers as expected; nothing was read back'],
+    [unread({ distinct: 'yes' }), 'Proven: the new version is running'],
     [of({ kind: 'none', found: '' }), 'Not proven'],
     [of({ kind: 'none', found: '1.02', why: 'not-proven' }), 'Not proven: it says something else'],
     [of({ kind: 'none', found: '0x42', why: 'verify-mismatch' }), 'Not proven: it holds something else'],
@@ -558,6 +565,10 @@ describe('a certificate', () => {
     expect(told({})).toMatch(/Whether it runs was not proven\.$/)
     const written = { erase: 'none', programmedBytes: 0, verifiedBytes: 8192 } as const
     const nothing = inBoth(() => proofText({ ...of({ kind: 'none', found: '' }), written }).what ?? '').en
+    const nobody = inBoth(() => proofText(unread({ kind: 'none', found: '' })).what ?? '').en
+    expect(nobody).toMatch(
+      /^It was written, and the boot loader confirmed each block; nobody can read it back\./,
+    )
     expect(nothing).toMatch(/^Nothing had to be written: every byte was read back and is equal\. Whether/)
     expect(told({})).toMatch(/^It was written, and every byte/)
     expect(told({ why: 'stalled' })).toMatch(/The proof after that ended early: .+\.$/)
