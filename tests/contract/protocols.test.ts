@@ -179,10 +179,11 @@ async function using<T>(
   return await work(programmer)
 }
 
+/** But for the mode of an ST-Link: a V2 leaves its boot loader for its target, and only its plug brings it back. */
 async function factsOf(rig: Rig): Promise<readonly Fact[]> {
   const programmer = await openFirst(rig, new Context({ clock: rig.clock }))
   await programmer[Symbol.asyncDispose]()
-  return programmer.facts
+  return programmer.facts.filter(({ name, source }) => name !== 'mode' || source !== 'GET_CURRENT_MODE')
 }
 
 /** A few short questions. */
