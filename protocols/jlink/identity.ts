@@ -95,9 +95,9 @@ export default {
     }
   },
   proven: {
-    identify: ['reference-tool', 'twin'],
-    backup: ['reference-tool', 'twin'],
-    flash: ['reference-tool', 'twin'],
-    verify: ['reference-tool', 'twin'],
+    identify: ['chrome', 'reference-tool', 'twin'],
+    backup: ['chrome', 'reference-tool', 'twin'],
+    flash: ['chrome', 'reference-tool', 'twin'],
+    verify: ['chrome', 'reference-tool', 'twin'],
   },
 } satisfies Identity
