@@ -149,6 +149,6 @@ test.each([
   const port = directly(new SwdPort({ dpidr: 0x2ba0_1477, aps }))
   const connecting = connectArm(viaDebugPort(port), new Context({ clock: new VirtualClock() }))
   await expect(connecting).rejects.toMatchObject({
-    ...{ code: 'target-unknown', detail: { signature: '0x2ba0_1477, 0x0000_0000, JEP106 0:0x00, 0x000' } },
+    ...{ code: 'target-unknown', detail: { signature: expect.stringContaining('0x2ba0_1477') as string } },
   })
 })
