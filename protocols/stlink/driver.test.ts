@@ -5,9 +5,9 @@ import { TwinStm32f1 } from '#bench/twin-stm32f1.ts'
 import { VirtualClock } from '#bench/virtual-clock.ts'
 import { practiceProgram } from '#chips/cortex-m-program.ts'
 import { readWord } from '#chips/target-memory.ts'
-import { equal } from '#core/bytes.ts'
+import { ByteWriter, equal, hexBytes } from '#core/bytes.ts'
 import { Context } from '#core/context.ts'
-import type { Dials, TwinSetup } from '#bench/twin.ts'
+import type { Dials, TwinShelf } from '#bench/twin.ts'
 import { candidates, openProgrammer } from '#jobs/identify.ts'
 import { Devices } from '#transport/devices.ts'
 import type { UsbLink } from '#transport/links.ts'
@@ -20,10 +20,16 @@ import shelf from './twin.ts'
 const ram = 0x2000_0000
 const nowhere = 0x6000_0000
 
+type Variant = keyof typeof shelf | 'v2-own' | 'v2-1-own' | 'v3-own'
+
+/** What it says to some frames, by their first two bytes, in place of what its twin does. */
+type Answers = Readonly<Record<string, 'stall' | Uint8Array>>
+
 /** Plugged in, with every frame that it gets. */
-async function plug(variant: keyof typeof shelf, dials: Dials = {}) {
+async function plug(variant: Variant, dials: Dials = {}, answers: Answers = {}) {
   const clock = new VirtualClock()
-  const setup: TwinSetup = shelf[variant].make(dials)
+  const setup = (shelf as TwinShelf)[variant]?.make(dials)
+  if (!setup) throw new Error('nothing of that name')
   const whole = setup.twin as StLinkTwin
   const twin = whole.powersUpAs() as StLinkTwin
   const target = setup.patient as TwinStm32f1
@@ -35,6 +41,14 @@ async function plug(variant: keyof typeof shelf, dials: Dials = {}) {
   }
   const usb = new TwinUsb({ clock, granted: true })
   usb.plug(twin)
+  const { runs } = twin
+  twin.runs = {
+    follows: (frame) => runs.follows(frame),
+    answer: (frame, ...rest) => {
+      const answer = answers[hexBytes(frame.subarray(0, 2), '').toLowerCase()]
+      return answer === undefined ? runs.answer(frame, ...rest) : Promise.resolve(answer)
+    },
+  }
   const devices = new Devices({ usb }, clock)
   const [attached] = await devices.list()
   const [candidate] = attached ? candidates(attached.seen) : []
@@ -42,8 +56,8 @@ async function plug(variant: keyof typeof shelf, dials: Dials = {}) {
   return { clock, ctx: new Context({ clock }), attached, candidate, target, frames }
 }
 
-async function open(variant: keyof typeof shelf, dials: Dials = {}) {
-  const { attached, candidate, ctx, ...plugged } = await plug(variant, dials)
+async function open(variant: Variant, dials: Dials = {}, answers: Answers = {}) {
+  const { attached, candidate, ctx, ...plugged } = await plug(variant, dials, answers)
   const programmer = await openProgrammer(attached, candidate, ctx)
   onTestFinished(() => programmer[Symbol.asyncDispose]())
   const connect = async () => {
@@ -108,6 +122,41 @@ test.each(['V2J26S6', 'V2J31S7', 'V2J37S7'])('%s writes a page, and other pages 
   expect(equal(now.subarray(1024, 2048), pattern(1024))).toBe(true)
   expect(equal(now.subarray(2048), before.subarray(2048))).toBe(true)
   expect(equal(now.subarray(0, 1024), before.subarray(0, 1024))).toBe(true)
+})
+
+test.each(['stall', Uint8Array.of(0x42, 0)] as const)(
+  'a V2-1 that does not know the way to its boot loader is a probe all the same: %o',
+  async (answer) => {
+    const { programmer, frames, connect } = await open('v2-1', {}, { f900: answer })
+    expect(programmer.restart).toBeUndefined()
+    expect(frames).toEqual(['f500', 'f100', 'f900']) // and nothing once more
+    await using patient = await connect()
+    expect(patient.chip).toBe('STM32F10x medium-density (128 KiB)')
+  },
+)
+
+test.each(['stall', Uint8Array.of(0x42, 0)] as const)(
+  'a boot loader that does not tell its hardware and its settings takes firmware all the same: %o',
+  async (answer) => {
+    const { programmer, frames, ctx } = await open('v2-1-own', {}, { f30a: answer, f309: answer })
+    await using patient = await programmer.ways.find(({ to }) => to === 'itself')?.connect(ctx)
+    expect(patient?.memories.map(({ id }) => id)).toEqual(['flash', 'signature'])
+    expect(frames.slice(-3)).toEqual(['f308', 'f30a', 'f309'])
+  },
+)
+
+test.each([
+  ['v2-own', 0],
+  ['v2-own', 15],
+  ['v2-1-own', 512],
+  ['v3-own', 128],
+  ['v3-own', 65_535],
+] as const)('%s with a chip of %i KiB, which none has, is written by no guess', async (variant, kib) => {
+  const identity = new ByteWriter().u16le(kib).u16le(0xffff).bytes(new Uint8Array(16)).done()
+  const { programmer, ctx } = await open(variant, {}, { f308: identity })
+  await expect(programmer.ways.find(({ to }) => to === 'itself')?.connect(ctx)).rejects.toMatchObject({
+    ...{ code: 'unexpected-answer', detail: { found: `${String(kib)} KiB` } },
+  })
 })
 
 test('memory is read and written in pieces that the address counts on within', async () => {

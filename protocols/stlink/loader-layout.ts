@@ -14,8 +14,10 @@ export interface Generation {
   readonly productIds: readonly number[]
   /** End of its RAM. */
   readonly ramEnd: number
-  /** What may be written, of a chip with so many KiB. */
-  flash(kib: number): Range
+  /** Of the chips that are taken for it. */
+  readonly sizesKib: readonly number[]
+  /** What may be written, of a chip with so many KiB, the last of which may be reserved. */
+  flash(kib: number, reservedKib: number): Range
   /** What is erased as one, within a range of whole ones. */
   sectors(range: Range): readonly Range[]
   /** The number by which the loader knows the sector that begins here; undefined: it goes by address. */
@@ -27,6 +29,8 @@ const pageBytes = 1024
 const v2Base = 0x0800_4000
 /** Of a chip with 128 KiB: from here on a copy of the settings, and the mark of an installed firmware. */
 const v2Kept = 0x0801_f800
+/** With less, a V2-1 has that mark alone in its last page. */
+const markBytes = pageBytes
 
 const pages = ({ address, length }: Range): readonly Range[] =>
   Array.from({ length: Math.ceil(length / pageBytes) }, (_, i) => ({
@@ -34,16 +38,17 @@ const pages = ({ address, length }: Range): readonly Range[] =>
     length: Math.min(pageBytes, length - i * pageBytes),
   }))
 
-const f103 = {
-  claim: 'ST-Link V2, V2-1',
-  ramEnd: 0x2000_5000,
-  flash: (kib: number) => ({
-    address: v2Base,
-    length: Math.min(flashStart + kib * 1024, kib >= 128 ? v2Kept : Infinity) - v2Base,
-  }),
-  sectors: pages,
-  sectorAt: () => undefined,
-} as const
+const f103 = (protocol: 1 | 2) =>
+  ({
+    ...{ protocol, claim: 'ST-Link V2, V2-1', ramEnd: 0x2000_5000, sizesKib: [64, 128] },
+    flash: (kib: number, reservedKib: number) => {
+      const end = flashStart + (kib - reservedKib) * 1024
+      const kept = kib >= 128 ? v2Kept : end - (protocol === 2 ? markBytes : 0)
+      return { address: v2Base, length: Math.min(end, kept) - v2Base }
+    },
+    sectors: pages,
+    sectorAt: () => undefined,
+  }) as const
 
 const v3Base = 0x0802_0000
 const v3SectorBytes = 0x2_0000
@@ -51,12 +56,15 @@ const v3SectorBytes = 0x2_0000
 const v3FirstSector = 5
 
 export const generations: Readonly<Record<number, Generation>> = {
-  1: { ...f103, protocol: 1, name: 'V2', productIds: [0x3748] },
-  2: { ...f103, protocol: 2, name: 'V2-1', productIds: [0x374a, 0x374b, 0x3742, 0x3752] },
+  1: { ...f103(1), name: 'V2', productIds: [0x3748] },
+  2: { ...f103(2), name: 'V2-1', productIds: [0x374a, 0x374b, 0x3742, 0x3752] },
   3: {
-    ...{ protocol: 3, name: 'V3', claim: 'ST-Link V3', ramEnd: 0x2004_0000 },
+    ...{ protocol: 3, name: 'V3', claim: 'ST-Link V3', ramEnd: 0x2004_0000, sizesKib: [512] },
     productIds: [0x374e, 0x374f, 0x3753, 0x3754],
-    flash: (kib) => ({ address: v3Base, length: flashStart + kib * 1024 - v3Base }),
+    flash: (kib, reservedKib) => {
+      const free = flashStart + (kib - reservedKib) * 1024 - v3Base
+      return { address: v3Base, length: free - (free % v3SectorBytes) } // whole sectors only
+    },
     sectors: ({ address, length }) =>
       Array.from({ length: Math.ceil(length / v3SectorBytes) }, (_, i) => ({
         address: address + i * v3SectorBytes,

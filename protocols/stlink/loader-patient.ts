@@ -75,7 +75,9 @@ export class LoaderPatient implements Patient {
     this.#key = deviceKey(protocol, identity.keyMaterial)
     this.chip = `ST-Link ${name} (${String(kib)} KiB)`
     this.kind = `cortex-m:stlink:${name.toLowerCase()}:${String(kib)}`
-    const range = generation.flash(kib)
+    if (!generation.sizesKib.includes(kib))
+      throw new FlashError('unexpected-answer', { during: 'asking who it is', found: `${String(kib)} KiB` })
+    const range = generation.flash(kib, hardware?.reserves20Kib ? 20 : 0)
     this.notices = noticesOf(generation, range)
     this.facts = factsOf(this.chip, generation, identity, hardware)
     const sectors = generation.sectors(range)
@@ -92,7 +94,10 @@ export class LoaderPatient implements Patient {
     ]
   }
 
-  /** @throws `device-refused` when another program answers than a boot loader that is known */
+  /**
+   * @throws `device-refused` when another program answers than a boot loader that is known · `unexpected-answer` when its
+   * chip is none that ST has taken for it
+   */
   static async connect(session: StLinkSession, ctx: Context): Promise<LoaderPatient> {
     const { mode, loader } = await session.begin()
     if (mode !== loaderMode) throw refusing('asking its boot loader', 'its firmware runs')
@@ -100,12 +105,11 @@ export class LoaderPatient implements Patient {
     if (!generation) throw refusing('asking its boot loader', `protocol ${String(loader)}`)
     ctx.checkpoint()
     const identity = await session.ask(askIdentity, identityBytes, 'asking who it is')
-    const isFirst = generation.protocol === 1
-    const hardware = isFirst
-      ? undefined
-      : parseHardware(await session.ask(askHardware, hardwareBytes, 'asking for its hardware'))
-    const config = isFirst ? undefined : await configOf(session, ctx)
-    return new LoaderPatient(session, generation, { identity, config }, hardware)
+    const askMore = (frame: Uint8Array, length: number, during: string) =>
+      generation.protocol === 1 ? undefined : session.askIfKnown(frame, length, during)
+    const hardware = await askMore(askHardware, hardwareBytes, 'asking for its hardware')
+    const config = await askMore(askConfig, configBytes, 'asking for its settings')
+    return new LoaderPatient(session, generation, { identity, config }, hardware && parseHardware(hardware))
   }
 
   check(wanted: Contents, _present: Contents, claimedChip?: string): readonly Check[] {
@@ -210,16 +214,6 @@ const refusing = (during: string, status: string): FlashError =>
   new FlashError('device-refused', { during, status })
 
 /** Undefined: this loader does not tell. */
-async function configOf(session: StLinkSession, ctx: Context): Promise<Uint8Array | undefined> {
-  try {
-    return await session.ask(askConfig, configBytes, 'asking for its settings')
-  } catch (error) {
-    if (!isFlashError(error, 'stalled')) throw error
-    ctx.log('its boot loader does not tell its settings')
-    return undefined
-  }
-}
-
 /** What its loader says, as a memory: so it is kept, and tells this one from another. */
 const told = (id: 'signature' | 'config', bytes: Uint8Array): Memory => ({
   ...{ id, address: 0, length: bytes.length, pageBytes: bytes.length, pageMs: 0 },

@@ -40,7 +40,8 @@ async function whileRunning(session: StLinkSession): Promise<OwnWay> {
   if (productId === v2ProductId) return { ways: [], notices: [replug] }
   const { name = '', isV21 } = models[productId] ?? {}
   if (!isV21 && name !== 'ST-Link V3') return { ways: [], notices: [] }
-  const [answer] = await session.ask(askLoaderReachable, modeBytes, 'asking for its boot loader')
+  const [answer] =
+    (await session.askIfKnown(askLoaderReachable, modeBytes, 'asking for its boot loader')) ?? []
   if (answer !== loaderReachable) return { ways: [], notices: [] }
   const as = [{ vendorId: st, productId: isV21 ? v2ProductId : v3LoaderId }]
   return { ways: [], notices: [], restart: { link: 'usb', as, run: (ctx) => enter(session, ctx) } }

@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { fromHex, hexBytes, swapWords } from '#core/bytes.ts'
 import { decrypt, deviceKey, encrypt, layered, unlayered } from './loader-cipher.ts'
+import { generations } from './loader-layout.ts'
 import {
   askConfig,
   askStatus,
@@ -96,6 +97,17 @@ test('what it says of itself', () => {
     is128Kib: true,
     reserves20Kib: false,
   })
+})
+
+test.each([
+  [1, 64, 0, 48],
+  [2, 64, 0, 47],
+  [1, 128, 0, 110],
+  [2, 128, 20, 92],
+  [3, 512, 0, 384],
+  [3, 512, 20, 256],
+])('of a chip with protocol %i and %i KiB, %i reserved, it writes %i', (protocol, kib, reserved, writes) => {
+  expect((generations[protocol]?.flash(kib, reserved).length ?? 0) / 1024).toBe(writes)
 })
 
 test('frames that ask, and what comes back', () => {

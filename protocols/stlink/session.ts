@@ -89,6 +89,21 @@ export class StLinkSession {
     return this.#unbroken(() => this.#ask(frame, length, during))
   }
 
+  /** The same of what not every version knows; undefined: it stalls, or says so in two bytes. */
+  async askIfKnown(frame: Uint8Array, length: number, during: string): Promise<Uint8Array | undefined> {
+    if (this.#isAstray) await this.begin()
+    return this.#unbroken(async () => {
+      await this.#send(frame)
+      const answer = await this.#receive(length).catch(async (error: unknown) => {
+        if (!isFlashError(error, 'stalled')) throw error
+        await this.link.clearHalt('in', answerEndpoint)
+        return undefined
+      })
+      if (!answer || (answer.length === 2 && answer[0] === Status.Unknown)) return undefined
+      return exactly(length, answer, during)
+    })
+  }
+
   /** Without an answer; `bytes` follow it. */
   async tell(frame: Uint8Array, bytes?: Uint8Array): Promise<void> {
     if (this.#isAstray) await this.begin()
@@ -120,9 +135,13 @@ export class StLinkSession {
 
   async #ask(frame: Uint8Array, length: number, during: string): Promise<Uint8Array> {
     await this.#send(frame)
-    // whole packets: an answer that is longer than it should be is an error of the bus otherwise
+    return exactly(length, await this.#receive(length), during)
+  }
+
+  /** In whole packets: an answer that is longer than it should be is an error of the bus otherwise. */
+  #receive(length: number): Promise<Uint8Array> {
     const room = Math.ceil(length / this.#packetBytes) * this.#packetBytes
-    return exactly(length, await this.link.bulkIn(answerEndpoint, room, { timeoutMs }), during)
+    return this.link.bulkIn(answerEndpoint, room, { timeoutMs })
   }
 
   #send(bytes: Uint8Array): Promise<void> {
