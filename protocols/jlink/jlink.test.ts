@@ -98,6 +98,7 @@ test('what it says of itself', () => {
   expect(parseSpeeds(fromHex('006cdc020400'))).toEqual({ baseHz: 48_000_000, leastDivider: 4 })
   expect(parseVoltageMv(fromHex('e40c000000010101'))).toBe(3300)
   expect(parseRegistration(fromHex('0200050010000800'))).toEqual({ handle: 2, length: 96 })
+  expect(() => parseRegistration(fromHex('0200ffffffff0800'))).toThrow(/unexpected-answer/)
 })
 
 test('its interface is the one of the vendor’s own class with one bulk pipe each way', () => {

@@ -60,6 +60,8 @@ export const configBytes = 256
 export const capabilitiesExBytes = 32
 /** The least that comes back for REGISTER; more of them follow where the list is longer. */
 export const registrationBytes = 76
+/** Nobody has had so many. */
+const mostRegistrationsBytes = 0x200
 /** From here on there is `Io3`. */
 export const firstWithIo3 = 5
 
@@ -81,7 +83,12 @@ const registration = (what: number, handle: number): Uint8Array =>
 export function parseRegistration(answer: Uint8Array): { readonly handle: number; readonly length: number } {
   const read = new ByteReader(answer, 'registering')
   const [handle, count, entryBytes, infoBytes] = [read.u16le(), read.u16le(), read.u16le(), read.u16le()]
-  return { handle, length: Math.max(registrationBytes, read.offset + count * entryBytes + infoBytes) }
+  const length = read.offset + count * entryBytes + infoBytes
+  if (length > mostRegistrationsBytes)
+    throw new FlashError('unexpected-answer', {
+      ...{ during: 'registering', found: `${String(length)} bytes of registrations` },
+    })
+  return { handle, length: Math.max(registrationBytes, length) }
 }
 
 /** Bits on two lines: direction and data by SWD, TMS and TDI by JTAG; the lowest of each first byte first. */

@@ -94,7 +94,7 @@ export class JlinkProbe {
     const speeds = has(Can.SpeedInfo)
       ? parseSpeeds(await session.ask(only(Command.GetSpeeds), speedBytes))
       : undefined
-    const lineBytes = Math.min(mostLineBytes, (memory - frameBytes) >> 1)
+    const lineBytes = Math.min(mostLineBytes, Math.floor((memory - frameBytes) / 2))
     const said = { firmware, capabilities, hardware, speeds, interfaces, voltageMv, lineBytes }
     return new JlinkProbe(session, said, handle)
   }

@@ -64,13 +64,6 @@ export class TwinFlash {
     return this.#start(target, this.#times.eraseMs(sector.length), clock, () => target.fill(0xff))
   }
 
-  /** Where units of several sizes can be erased, whatever the sectors are. */
-  eraseRange({ address, length }: Range, clock: Now): number {
-    const offset = address - this.address
-    const target = this.bytes.subarray(offset, offset + length)
-    return this.#start(target, this.#times.eraseMs(length), clock, () => target.fill(0xff))
-  }
-
   /** Takes as long as all sectors, or `massMs`. */
   eraseAll(clock: Now, massMs?: number): number {
     const ms = massMs ?? this.sectors.reduce((sum, { length }) => sum + this.#times.eraseMs(length), 0)

@@ -83,15 +83,13 @@ export class TwinSpiNor {
   #wordsAt: number | undefined
 
   constructor(model: NorModel, content: Uint8Array, dials: Dials = {}) {
-    const { bytes, erases, erases4 = [], pageMs, chipEraseMs, registers } = model
+    const { bytes, erases, pageMs, chipEraseMs, registers } = model
     this.model = model
     this.#dials = dials
     const unit = Math.min(...erases.map((one) => one.bytes))
     const sectors = Array.from({ length: bytes / unit }, (_, i) => ({ address: i * unit, length: unit }))
-    const eraseMs = (length: number) =>
-      [...erases, ...erases4].find((one) => one.bytes === length)?.ms ?? chipEraseMs
     const programMsPerKib = (pageMs * 1024) / pageBytes
-    this.flash = new TwinFlash(sectors, { eraseMs, programMsPerKib }, content, dials)
+    this.flash = new TwinFlash(sectors, { eraseMs: () => chipEraseMs, programMsPerKib }, content, dials)
     this.#status = [dials.locked || registers === 'sst' ? 0x1c : 0, 0, 0]
   }
 
@@ -267,7 +265,9 @@ export class TwinSpiNor {
     const erase = erases?.find((one) => one.opcode === opcode)
     if (!erase || count !== (has4 || this.#hasFour ? 4 : 3)) return undefined
     const range = { address: address - (address % erase.bytes), length: erase.bytes }
-    return this.#isProtected(range.address, range.length) ? 0 : this.flash.eraseRange(range, this.#clock)
+    return this.#isProtected(range.address, range.length)
+      ? 0
+      : this.flash.eraseRange(range, erase.ms, this.#clock)
   }
 
   /** A page; or one byte. */

@@ -3,6 +3,7 @@ import { expect, test } from 'vitest'
 import { TwinStm32f1 } from '#bench/twin-stm32f1.ts'
 import { VirtualClock } from '#bench/virtual-clock.ts'
 import { Context } from '#core/context.ts'
+import { FlashError } from '#core/errors.ts'
 import { viaDebugPort } from './adiv5.ts'
 import { directly } from './test-debug-port.ts'
 
@@ -61,6 +62,20 @@ test('one that has to wait for too long is told, and the transfer is given up', 
   })
   chip.swd.waits = 0
   await expect(memory.read(0x2000_0000, 4, ctx)).resolves.toHaveLength(4)
+})
+
+test('after a question to another access port that broke off, memory is asked at its own again', async () => {
+  const { port, ctx, enter } = entered()
+  const memory = await enter()
+  await memory.read(0x2000_0000, 4, ctx)
+  const transfer = port.transfer.bind(port)
+  port.transfer = async (row, within) => {
+    await transfer(row.slice(0, 1), within)
+    throw new FlashError('transfer-failed', { during: 'a row' })
+  }
+  await expect(memory.accessPorts?.write(1, 0x04, 1, ctx)).rejects.toMatchObject({ code: 'transfer-failed' })
+  port.transfer = transfer
+  expect(await memory.read(0x0800_0000, 4, ctx)).toEqual(Uint8Array.of(0, 7, 14, 21))
 })
 
 test('nobody at the end of the wires is told as that', async () => {

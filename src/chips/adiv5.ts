@@ -88,6 +88,8 @@ class MemAp implements TargetMemory {
   #csw: number | undefined
   /** What clears the error before, as long as that was not done. */
   #owed: readonly Access[] | undefined
+  /** Another access port may be the selected one, as it was asked and nobody knows how that ended. */
+  #isElsewhere = false
 
   private constructor(port: DebugPort, idcode: number) {
     this.#port = port
@@ -164,6 +166,7 @@ class MemAp implements TargetMemory {
   async #select(port: number, register: number, access: Access, ctx: Context): Promise<Uint32Array> {
     const during = `asking access port ${String(port)}`
     const selected = ((port << 24) | (register & 0xf0)) >>> 0
+    this.#isElsewhere = true
     return this.#run(during, [dp(Dp.Select, selected), access, dp(Dp.Select, 0)], ctx)
   }
 
@@ -171,7 +174,11 @@ class MemAp implements TargetMemory {
     const csw = cswFixed | incrementSingle | cswSize[width]
     const isSet = this.#csw === csw
     this.#csw = csw
-    return [...(isSet ? [] : [ap(Ap.ControlStatus, csw)]), ap(Ap.Address, address)]
+    return [
+      ...(this.#isElsewhere ? [dp(Dp.Select, 0)] : []),
+      ...(isSet ? [] : [ap(Ap.ControlStatus, csw)]),
+      ap(Ap.Address, address),
+    ]
   }
 
   /** What still keeps it waiting takes no clearing either. */
@@ -180,12 +187,15 @@ class MemAp implements TargetMemory {
     this.#owed = ack === 'ok' ? undefined : row
   }
 
-  /** A sticky error is cleared before it is told. */
+  /** Ends with the memory's port selected. A sticky error is cleared before it is told. */
   async #run(during: string, row: readonly Access[], ctx: Context): Promise<Uint32Array> {
     try {
       if (this.#owed) await this.#clear(this.#owed, ctx)
       const { ack, words } = await this.#port.transfer(row, ctx)
-      if (ack === 'ok') return words
+      if (ack === 'ok') {
+        this.#isElsewhere = false
+        return words
+      }
       const isThere = ack !== 'none' || (await findDebugPort(this.#port, ctx)) !== undefined
       if (!isThere) throw new FlashError('target-missing', { tried: [wiresOf(this.#port)] })
       const clear = dp(Dp.Abort, clearErrors | (ack === 'wait' ? abortTransfer : 0))

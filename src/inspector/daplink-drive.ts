@@ -74,6 +74,13 @@ export type Refusal =
   | 'other-chip'
   | 'no-id' // drive or file say nothing of the interface chip
 
+/** The same probe, in its boot loader or not, as before. */
+export const isSameState = (before: DaplinkDetails, now: DaplinkDetails): boolean =>
+  isSameUnit(before, now) && before.isMaintenance === now.isMaintenance
+
+const isSameUnit = (before: DaplinkDetails, now: DaplinkDetails): boolean =>
+  now.hicId === before.hicId && now.uniqueId === before.uniqueId
+
 /** Undefined: the drive takes it; of a probe that has only its ROM's, `drive` is the usual one, and this file is for it. */
 export function refusalOf(file: DaplinkFile, drive: DaplinkDetails): Refusal | undefined {
   if (file.part !== 'interface') return 'boot-loader'
@@ -96,7 +103,7 @@ export type Outcome =
 
 /** What it says after the copy, held against what it said before. */
 export function outcomeOf(file: DaplinkFile, before: DaplinkDetails, now: DaplinkDetails): Outcome {
-  if (now.hicId !== before.hicId || now.uniqueId !== before.uniqueId) return 'other-unit'
+  if (!isSameUnit(before, now)) return 'other-unit'
   if (now.isMaintenance) return 'still-maintenance'
   if (compareVersions(now.version, file.version) !== 0) return 'other-version'
   if (file.crc === undefined || now.crc === undefined) return 'version-only'

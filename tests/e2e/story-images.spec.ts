@@ -120,6 +120,14 @@ test('a DAPLink probe is updated by its MAINTENANCE drive, and proven by what it
     file: '0257',
   }
   await story.reads(like(en.daplink_now, before))
+
+  await showDrive(page, details('Interface', '0253', 1)) // it was plugged in again, without RESET
+  await story.button(en.daplink_copy).click()
+  await story.reads(en.daplink_changed)
+
+  await showDrive(page, details('Bootloader', '0253', 1))
+  await pick.click()
+  await story.reads(like(en.daplink_now, before))
   await story.button(en.daplink_copy).click()
   await story.reads(en.daplink_copied)
   expect((await onDrive(page, '0257_kl26z.bin')).equals(file)).toBe(true)
