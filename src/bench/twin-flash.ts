@@ -64,6 +64,13 @@ export class TwinFlash {
     return this.#start(target, this.#times.eraseMs(sector.length), clock, () => target.fill(0xff))
   }
 
+  /** Units that are not its sectors, too; in `ms` together. */
+  eraseRange({ address, length }: Range, clock: Now, ms = this.#times.eraseMs(length)): number {
+    const offset = address - this.address
+    const target = this.bytes.subarray(offset, offset + length)
+    return this.#start(target, ms, clock, () => target.fill(0xff))
+  }
+
   /** Takes as long as all sectors, or `massMs`. */
   eraseAll(clock: Now, massMs?: number): number {
     const ms = massMs ?? this.sectors.reduce((sum, { length }) => sum + this.#times.eraseMs(length), 0)

@@ -267,7 +267,7 @@ export class TwinSpiNor {
     const range = { address: address - (address % erase.bytes), length: erase.bytes }
     return this.#isProtected(range.address, range.length)
       ? 0
-      : this.flash.eraseRange(range, erase.ms, this.#clock)
+      : this.flash.eraseRange(range, this.#clock, erase.ms)
   }
 
   /** A page; or one byte. */
