@@ -80,6 +80,31 @@ test('lifting the read protection erases the flash and its write protection, and
   expect((await connect()).unreadable).toEqual([])
 })
 
+test('errors that are left in the controller, of its program or of an earlier try, do not stop the lifting half-way', async () => {
+  const optionBytes = options(0x00, 0xfe, 0x12, 0x34, 0xff, 0xff, 0xff, 0xff)
+  const { chip, connect, ctx } = f103({ optionBytes })
+  const patient = await connect()
+  const words = [
+    [0x4002_2004, 0x4567_0123],
+    [0x4002_2004, 0xcdef_89ab],
+    [0x4002_2010, 1],
+  ] as const
+  const fail = () => {
+    for (const [address, value] of words) chip.bus.write(address, 4, value)
+    chip.bus.write(flashStart, 2, 0x1234)
+    expect(chip.bus.read(0x4002_200c, 4)).toBe(0x10) // WRPRTERR
+  }
+  fail()
+  const page = new Uint8Array(1024)
+  await expect(memoryOf(patient, 'flash')?.program?.(flashStart, page, ctx)).rejects.toMatchObject({
+    code: 'write-protected',
+  })
+  await patient.eraseChip?.run(ctx)
+  await patient[Symbol.asyncDispose]()
+  expect(isBlank(chip.memory('flash'))).toBe(true)
+  expect(chip.memory('options').slice(0, 8)).toEqual(options(0xa5, 0xfe, 0x12, 0x34))
+})
+
 test('pages that option bytes protect are refused before anything is changed, unless they hold it already', async () => {
   // the second and the third 4 KiB
   const { connect } = f103({ optionBytes: options(0xa5, 0xff, 0xff, 0xff, 0xf9, 0xff, 0xff, 0xff) })

@@ -106,13 +106,20 @@ export class FpecFlash implements Stm32Flash {
    * being written is gone with it.
    */
   async liftReadProtection(ctx: Context): Promise<void> {
-    this.hasChanged = true
+    await this.#beginAnew(ctx)
+    await this.#open(ctx)
     const kept = [unprotected[this.#of], ...(await this.#usersOptions(ctx))]
-    await this.#unlock(ctx)
+    await this.#memory.writeWords(
+      keys.map((key) => [Register.OptionKey, key] as const),
+      ctx,
+    )
+    const control = await readWord(this.#memory, Register.Control, ctx)
+    if ((control & Control.OptionsOpen) === 0)
+      throw new FlashError('device-refused', {
+        ...{ during: 'unlocking its option bytes', status: hex(control, 8) },
+      })
     await this.#memory.writeWords(
       [
-        [Register.OptionKey, keys[0]],
-        [Register.OptionKey, keys[1]],
         [Register.Control, Control.OptionErase | Control.OptionsOpen],
         [Register.Control, Control.OptionErase | Control.OptionsOpen | Control.Start],
       ],
@@ -124,21 +131,26 @@ export class FpecFlash implements Stm32Flash {
       await this.#memory.write(optionBytesAt + i * 2, Uint8Array.of(byte, ~byte), ctx, 2)
       await this.#untilReady('writing its option bytes', ctx)
     }
-    if (this.#of === 'f1') return this.#core.resetAndHalt(ctx)
-    // it loads them when it is told to, with a reset of its own
+    this.#isOpen = false
+    // an STM32F0 loads them when it is told to, with a reset of its own
     const launch = () => this.#memory.writeWords([[Register.Control, Control.OptionsLaunch]], ctx)
-    await this.#core.resetAndHalt(ctx, launch)
+    await this.#core.resetAndHalt(ctx, this.#of === 'f0' ? launch : undefined)
+    const now = await readWord(this.#memory, Register.Options, ctx)
+    if ((now & readProtected) !== 0)
+      throw new FlashError('device-refused', {
+        ...{ during: 'lifting its read protection', status: `FLASH_OBR ${hex(now, 8)}` },
+      })
   }
 
-  /** USER, DATA0 and DATA1. */
+  /** USER, DATA0 and DATA1, as they were loaded. */
   async #usersOptions(ctx: Context): Promise<readonly number[]> {
-    if (this.#of === 'f0') {
-      const bytes = await this.#memory.read(optionBytesAt, 8, ctx)
-      return [2, 4, 6].map((at) => bytes[at] ?? 0xff)
-    }
     const now = await readWord(this.#memory, Register.Options, ctx)
-    // OBR has only those bits of USER that there are
-    return [((now >>> 2) & 0x07) | 0xf8, (now >>> 10) & 0xff, (now >>> 18) & 0xff]
+    ctx.log(`its option bytes before they are erased: FLASH_OBR ${hex(now, 8)}`)
+    const byteAt = (bit: number) => (now >>> bit) & 0xff
+    // an STM32F1 has only those bits of USER that there are
+    return this.#of === 'f0'
+      ? [byteAt(8), byteAt(16), byteAt(24)]
+      : [byteAt(2) | 0xf8, byteAt(10), byteAt(18)]
   }
 
   /** Without what its program does to the RAM by itself: a transfer by DMA goes on while the core stands. */

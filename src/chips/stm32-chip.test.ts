@@ -101,6 +101,29 @@ describe.each(makers)('%s', (name, kind, make) => {
     expect(chip.cortex.isHalted).toBe(false)
   })
 
+  test('an option byte lock that stays shut is told, and nothing is erased', async () => {
+    const { chip, port, connect, ctx } = wired(make, { locked: true })
+    const patient = await connect()
+    const transfer = port.transfer.bind(port)
+    const optionKey = name.startsWith('STM32F4') || name.startsWith('STM32F7') ? 0x4002_3c08 : 0x4002_2008
+    // a key that does not reach it
+    port.transfer = (row, within) => {
+      const isKey = (at: number) => {
+        const access = row[at - 1]
+        return access !== undefined && 'write' in access && access.write === optionKey
+      }
+      return transfer(
+        row.filter((_, at) => !isKey(at)),
+        within,
+      )
+    }
+    await expect(patient.eraseChip?.run(ctx)).rejects.toMatchObject({
+      code: 'device-refused',
+      detail: { during: 'unlocking its option bytes' },
+    })
+    expect(isBlank(chip.memory('flash'))).toBe(false)
+  })
+
   test('let go after a look, its watchdogs are as they were', async () => {
     const { chip, connect } = wired(make)
     const at = name.startsWith('STM32F0') ? 0x4001_5808 : name === 'STM32F103' ? 0xe004_2004 : 0xe004_2008
@@ -134,6 +157,19 @@ test('sectors that an STM32F4 protects are refused before anything is changed', 
     result: 'refused',
     values: { from: '0x0800_4000', to: '0x0800_7fff' },
   })
+})
+
+test('an error that the program of an STM32F4 left in the controller does not stop the lifting', async () => {
+  const { chip, connect, ctx } = wired((clock, dials) => new TwinStm32f4({ clock, dials, flash }), {
+    locked: true,
+  })
+  const patient = await connect()
+  for (const key of [0x4567_0123, 0xcdef_89ab]) chip.bus.write(0x4002_3c04, 4, key)
+  chip.bus.write(0x4002_3c10, 4, 0x1_0002, 'debugger') // an erase, which protection refuses
+  expect(chip.bus.read(0x4002_3c0c, 4)).toBe(0x10)
+  await patient.eraseChip?.run(ctx)
+  await patient[Symbol.asyncDispose]()
+  expect(isBlank(chip.memory('flash'))).toBe(true)
 })
 
 test('an STM32F0 of protection level 2 answers nobody', async () => {

@@ -112,17 +112,13 @@ export class Stm32f4Flash implements Stm32Flash {
   }
 
   async liftReadProtection(ctx: Context): Promise<void> {
-    this.hasChanged = true
+    await this.#beginAnew(ctx)
     this.#routine.forget()
-    const options = await readWord(this.#memory, Register.Options, ctx)
-    if ((options & Options.Lock) !== 0)
-      await this.#memory.writeWords(
-        optionKeys.map((key) => [Register.OptionKey, key] as const),
-        ctx,
-      )
+    const options = await this.#openOptions(ctx)
     const wanted = ((options & ~(Options.Protection | Options.Lock | Options.Start)) | unprotected) >>> 0
     await this.#memory.writeWords(
       [
+        [Register.Status, Status.Clear],
         [Register.Options, wanted],
         [Register.Options, (wanted | Options.Start) >>> 0],
       ],
@@ -130,6 +126,24 @@ export class Stm32f4Flash implements Stm32Flash {
     )
     await this.#untilReady('erasing everything', everythingMs, ctx)
     await this.#core.resetAndHalt(ctx)
+    if (await this.isReadProtected(ctx)) await this.#optionsRefused('lifting its read protection', ctx)
+  }
+
+  async #openOptions(ctx: Context): Promise<number> {
+    const before = await readWord(this.#memory, Register.Options, ctx)
+    if ((before & Options.Lock) === 0) return before
+    await this.#memory.writeWords(
+      optionKeys.map((key) => [Register.OptionKey, key] as const),
+      ctx,
+    )
+    const options = await readWord(this.#memory, Register.Options, ctx)
+    if ((options & Options.Lock) !== 0) await this.#optionsRefused('unlocking its option bytes', ctx)
+    return options
+  }
+
+  async #optionsRefused(during: string, ctx: Context): Promise<never> {
+    const status = `FLASH_OPTCR ${hex(await readWord(this.#memory, Register.Options, ctx), 8)}`
+    throw new FlashError('device-refused', { during, status })
   }
 
   /** Without the caches that its program may have switched on: what they hold of the flash would be read afterwards. */
