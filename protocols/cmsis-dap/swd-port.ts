@@ -28,6 +28,8 @@ export abstract class DapPort implements DebugPort {
   readonly speedsHz = speedsHz
   readonly ownChoicesHz = ownChoicesHz
   protected readonly session: DapSession
+  /** nRESET is to be low. */
+  #isHeld = false
 
   constructor(session: DapSession) {
     this.session = session
@@ -45,6 +47,7 @@ export abstract class DapPort implements DebugPort {
   }
 
   async reset(asserted: boolean): Promise<void> {
+    this.#isHeld = asserted
     await this.session.exchange(swjPins(asserted ? 0 : Pin.Reset, Pin.Reset))
   }
 
@@ -60,6 +63,7 @@ export abstract class DapPort implements DebugPort {
       throw new FlashError('device-refused', {
         ...{ during: `taking the ${port === Port.Jtag ? 'JTAG' : 'SWD'} lines`, status: String(taken) },
       })
+    if (this.#isHeld) await this.reset(true) // as all lines it is high now
     await session.tell(swjClock(speedHz), 'setting the speed')
     await session.tell(transferConfigure(waits), 'setting its patience')
   }

@@ -145,6 +145,7 @@ export class CmsisDapTwin implements UsbTwin {
         return Uint8Array.of(id, this.#connect(read.u8()))
       case Command.Disconnect:
         this.#wires = new NoWires()
+        this.#options.target.swd.reset(false)
         return Uint8Array.of(id, Status.Ok)
       case Command.TransferConfigure:
         read.u8() // idle cycles
@@ -169,8 +170,10 @@ export class CmsisDapTwin implements UsbTwin {
       }
       case Command.SwjPins: {
         const [output, select] = [read.u8(), read.u8()]
-        if ((select & Pin.Reset) !== 0) this.#options.target.swd.reset((output & Pin.Reset) === 0)
-        return Uint8Array.of(id, (select & Pin.Reset) !== 0 ? output & Pin.Reset : Pin.Reset)
+        // without a port its pins drive nothing
+        const drivesReset = this.#isConnected && (select & Pin.Reset) !== 0
+        if (drivesReset) this.#options.target.swd.reset((output & Pin.Reset) === 0)
+        return Uint8Array.of(id, drivesReset ? output & Pin.Reset : Pin.Reset)
       }
       case Command.Delay:
         this.#wires.bits += Math.ceil((read.u16le() * this.#hz) / 1e6)
@@ -196,12 +199,18 @@ export class CmsisDapTwin implements UsbTwin {
     return Uint8Array.of(Command.Info, bytes.length, ...bytes)
   }
 
+  get #isConnected(): boolean {
+    return !(this.#wires instanceof NoWires)
+  }
+
   /** Gives what it is connected by now; 0: not at all. */
   #connect(port: number): number {
     const isJtag = port === Port.Jtag
     if (isJtag && !this.#options.hasJtag) this.#wires = new NoWires()
     else this.#wires = isJtag ? this.#jtag : this.#swd
     this.#wires.bits = 0
+    // all lines of a port are high when it is set up
+    if (this.#isConnected) this.#options.target.swd.reset(false)
     return this.#wires === this.#jtag ? Port.Jtag : this.#wires === this.#swd ? Port.Swd : 0
   }
 

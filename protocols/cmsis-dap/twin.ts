@@ -118,6 +118,7 @@ const behindDebugProbe = (
 ): TwinVariant => behind(['Debug Probe', debugProbe], chip, dials, make)
 
 const flashDials = ['locked', 'stuckBit', 'flickerBit', 'halfWritten'] as const
+const stm32f103Dials = [...flashDials, 'linesOff'] as const
 const program = (bytes: number) => practiceProgram(flashStart, bytes)
 
 /** What the ROM of an RP2040 starts: a page with its checksum, and a program behind it. */
@@ -141,7 +142,7 @@ const stm32f103x4 = (dials: Dials) => new TwinStm32f1({ dials, kib: 16, flash: p
 const stm32f030 = (dials: Dials) => new TwinStm32f0({ dials, flash: program(programBytes >> 1) })
 
 export default {
-  stm32f103: behindDebugProbe('STM32F103 (64 KiB)', flashDials, stm32f103),
+  stm32f103: behindDebugProbe('STM32F103 (64 KiB)', stm32f103Dials, stm32f103),
   gd32f103: behindDebugProbe(
     'GD32F103 (64 KiB), made to replace an STM32F103',
     flashDials,
@@ -152,7 +153,7 @@ export default {
     flashDials,
     (dials) => new TwinStm32f1({ dials, make: 'CKS32', flash: program(programBytes) }),
   ),
-  'daplink-hid': behind(['DAPLink (HID)', hidProbe], 'STM32F103 (64 KiB)', flashDials, stm32f103),
+  'daplink-hid': behind(['DAPLink (HID)', hidProbe], 'STM32F103 (64 KiB)', stm32f103Dials, stm32f103),
   jtag: behind(['CMSIS-DAP probe with JTAG', withJtag], 'STM32F103 (64 KiB)', flashDials, stm32f103),
   stm32f030: behindDebugProbe('STM32F030x4 (16 KiB)', flashDials, stm32f030),
   'daplink-hid-stm32f103x4': behind(

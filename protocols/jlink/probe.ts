@@ -63,6 +63,8 @@ export class JlinkProbe {
   readonly #handle: number | undefined
   /** What is set in it, and after how many of its beginnings. */
   #set: { readonly which: Interface; readonly hz: number; readonly resets: number } | undefined
+  /** nRESET is to be low. */
+  #isHeld = false
 
   private constructor(session: JlinkSession, said: Said, handle: number | undefined) {
     this.#session = session
@@ -109,7 +111,7 @@ export class JlinkProbe {
     await this.#session.begin()
     this.#set = { which, hz, resets: this.#session.resets }
     if (this.can(Can.SelectInterface)) await this.#session.ask(selectInterface(which), 4)
-    await this.#session.tell(only(Command.ResetHigh))
+    await this.reset(this.#isHeld)
     await this.#session.tell(setSpeed(Math.max(1, Math.floor(hz / 1000))))
   }
 
@@ -127,6 +129,7 @@ export class JlinkProbe {
   }
 
   reset(asserted: boolean): Promise<void> {
+    this.#isHeld = asserted
     return this.#session.tell(only(asserted ? Command.ResetLow : Command.ResetHigh))
   }
 

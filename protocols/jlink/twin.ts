@@ -44,7 +44,7 @@ const v4: Model = {
 
 const withStm32f103 = (name: string, model: Model, kib: 64 | 128): TwinVariant => ({
   name: `${name} with an STM32F103 (${String(kib)} KiB)`,
-  dials: ['noTarget', 'locked', 'stuckBit', 'flickerBit', 'halfWritten'],
+  dials: ['noTarget', 'locked', 'stuckBit', 'flickerBit', 'halfWritten', 'linesOff'],
   make(dials: Dials = {}): TwinSetup {
     const target = new TwinStm32f1({ dials, kib, flash: practiceProgram(flashStart, programBytes) })
     const config = practiceConfig()

@@ -41,7 +41,7 @@ interface Variant extends Pick<Own, 'protocol' | 'type' | 'hardware'> {
 
 const variant = ({ name, version, kib, described, ...about }: Variant): TwinVariant => ({
   name: `${name} with an STM32F103 (${String(kib)} KiB)`,
-  dials: ['noTarget', 'locked', 'stuckBit', 'flickerBit', 'halfWritten', 'version'],
+  dials: ['noTarget', 'locked', 'stuckBit', 'flickerBit', 'halfWritten', 'linesOff', 'version'],
   make(dials: Dials = {}): TwinSetup {
     const target = new TwinStm32f1({ dials, kib, flash: practiceProgram(flashStart, programBytes) })
     const own = { version: dials.version ?? version, productId: described.productId }

@@ -97,6 +97,8 @@ export class TwinStm32 implements TwinPatient {
   /** Outlives a system reset. */
   readonly #dbgmcu: StorageRegion
   readonly #isConnected: boolean
+  /** `Dials.linesOff`: where its program did so since the last reset (AFIO_MAPR, or a pin's mode). */
+  #areLinesOff = false
 
   constructor(
     clock: ChipClock,
@@ -139,6 +141,7 @@ export class TwinStm32 implements TwinPatient {
     this.swd = new SwdPort({
       dpidr,
       aps: [{ idr: apIdr, base: 0xe00f_f003, bus: this.bus, wrapBytes: tarWrapBytes }],
+      ...(dials.linesOff && { isOff: () => this.#turnsLinesOff() }),
       onReset: (asserted) => {
         this.bus.catchUp()
         this.bus.isHeld = asserted
@@ -190,6 +193,13 @@ export class TwinStm32 implements TwinPatient {
     return id === 'options' ? this.#controller.options.bytes : new Uint8Array()
   }
 
+  /** With its first instruction; what a debugger has it run elsewhere does not. */
+  #turnsLinesOff(): boolean {
+    const { isHalted, core } = this.cortex
+    const isItself = !this.bus.isHeld && !isHalted && isInFlash(core.pc, this.#controller.flash.bytes.length)
+    return (this.#areLinesOff ||= isItself)
+  }
+
   #reset(): void {
     this.#hold()
     if (this.#controller.isDebugOff) this.swd.power(false)
@@ -198,6 +208,7 @@ export class TwinStm32 implements TwinPatient {
 
   /** Into a system reset, which the debug port outlives. */
   #hold(): void {
+    this.#areLinesOff = false
     this.cortex.hold()
     this.#controller.reset()
     for (const one of this.#description.peripherals) one.reset()

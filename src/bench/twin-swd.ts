@@ -35,6 +35,8 @@ export interface TwinSwd {
 export interface SwdPortOptions extends DebugPortOptions {
   /** nRESET of the chip. */
   readonly onReset?: (asserted: boolean) => void
+  /** Its program uses the wires for something else: nothing that is said there is heard. */
+  readonly isOff?: () => boolean
 }
 
 /** What follows at least 50 ones, sent LSB first. */
@@ -88,6 +90,8 @@ export class SwdPort implements TwinSwd {
   readonly registers: DebugPortRegisters
   readonly #options: SwdPortOptions
   #isPowered = true
+  /** nRESET is low. */
+  #isHeld = false
   #state: State
   readonly #wakeUp = new WakeUp()
   readonly #selection = new TargetSelection()
@@ -110,7 +114,11 @@ export class SwdPort implements TwinSwd {
 
   /** The wires are JTAG's: nobody has switched them to SWD. */
   get isJtag(): boolean {
-    return this.#isPowered && this.#state === 'jtag'
+    return this.#hears && this.#state === 'jtag'
+  }
+
+  get #hears(): boolean {
+    return this.#isPowered && !this.#options.isOff?.()
   }
 
   get #initial(): State {
@@ -125,10 +133,13 @@ export class SwdPort implements TwinSwd {
   }
 
   reset(asserted: boolean): void {
+    if (asserted === this.#isHeld) return
+    this.#isHeld = asserted
     this.#options.onReset?.(asserted)
   }
 
   sequence(bits: Uint8Array, count: number): void {
+    if (this.#options.isOff?.()) return
     for (let i = 0; i < count; i++) this.#bit(((bits[i >> 3] ?? 0) >> (i & 7)) & 1)
   }
 
@@ -145,9 +156,7 @@ export class SwdPort implements TwinSwd {
   }
 
   get isListening(): boolean {
-    return (
-      this.#isPowered && (this.#state === 'reset' || this.#state === 'selected' || this.#state === 'ready')
-    )
+    return this.#hears && (this.#state === 'reset' || this.#state === 'selected' || this.#state === 'ready')
   }
 
   get detectsOverrun(): boolean {
@@ -211,7 +220,7 @@ export class SwdPort implements TwinSwd {
     this.#ones = 0
     this.#after = undefined
     const isDeaf = this.#state === 'jtag' || this.#state === 'dormant' || this.#state === 'lockout'
-    if (!this.#isPowered || isDeaf) return Ack.None
+    if (!this.#hears || isDeaf) return Ack.None
     if (this.#state !== 'ready') {
       const isSelected = this.#options.targetSelect === undefined || this.#state === 'selected'
       const readsDpidr = !isAp && isRead && address === 0 && isSelected

@@ -118,6 +118,8 @@ export interface Dials {
   liesAboutVersion?: boolean
   /** The target's RAM loses what is written to it, or its core comes back from nothing there. */
   ram?: 'forgets' | 'runs-nothing'
+  /** The target's program turns its debug lines off as soon as it runs. */
+  linesOff?: boolean
   /** Another chip than the variant's. */
   chip?: string
 }

@@ -4,7 +4,8 @@ import type { ArmBus } from '#bench/twin-arm-bus.ts'
 import type { Ap } from '#bench/twin-mem-ap.ts'
 import { SwdPort } from '#bench/twin-swd.ts'
 import { TwinStm32f1, type TwinStm32f1Options } from '#bench/twin-stm32f1.ts'
-import type { TwinStm32 } from '#bench/twin-stm32.ts'
+import type { TwinSwd } from '#bench/twin-swd.ts'
+import { TwinRp2040 } from '#bench/twin-rp2040.ts'
 import { VirtualClock } from '#bench/virtual-clock.ts'
 import { isBlank } from '#core/bytes.ts'
 import { Context } from '#core/context.ts'
@@ -12,11 +13,12 @@ import type { MemoryId, Patient } from '#core/programmer.ts'
 import { viaDebugPort } from './adiv5.ts'
 import { connectArm } from './arm-target.ts'
 import { practiceProgram } from './cortex-m-program.ts'
+import type { Access } from './debug-port.ts'
 import { directly } from './test-debug-port.ts'
 
 const flashStart = 0x0800_0000
 
-function wired(make: (clock: VirtualClock) => TwinStm32) {
+function wired<Chip extends { readonly swd: TwinSwd }>(make: (clock: VirtualClock) => Chip) {
   const clock = new VirtualClock()
   const chip = make(clock)
   const port = directly(chip.swd)
@@ -49,6 +51,45 @@ test('it stands still while it is met, and goes on afterwards; changed, it begin
   expect(chip.memory('flash').slice(0x8000, 0x8400)).toEqual(page)
   await again[Symbol.asyncDispose]()
   expect(isHalted()).toBe(false)
+})
+
+const resetRequest = 0x05fa_0004
+const resets = (row: readonly Access[]) =>
+  row.some((access) => 'write' in access && access.write === resetRequest)
+
+test('let go after a write, it stands until its reset', async () => {
+  const { chip, port, connect, ctx } = f103()
+  const patient = await connect()
+  await memoryOf(patient, 'flash')?.program?.(flashStart + 0x8000, new Uint8Array(1024), ctx)
+  const transfer = port.transfer.bind(port)
+  let isReset = false
+  port.transfer = async (row, within) => {
+    for (const access of row) {
+      expect(chip.cortex.isHalted || isReset).toBe(true)
+      isReset ||= resets([access])
+      await transfer([access], within)
+    }
+    return { ack: 'ok', words: new Uint32Array() }
+  }
+  await patient[Symbol.asyncDispose]()
+  expect(isReset).toBe(true)
+  expect(chip.cortex.isHalted).toBe(false)
+})
+
+test('what runs routines to be known begins anew, too, when something fails behind that', async () => {
+  const rp2040 = () => wired((clock) => new TwinRp2040({ clock, flashBytes: 256 * 1024 }))
+  const { port: whole, connect: connectWhole } = rp2040()
+  await connectWhole()
+  const { chip, port, connect } = rp2040()
+  const transfer = port.transfer.bind(port)
+  port.transfer = async (row, within) => {
+    if (port.rows.length !== whole.rows.length - 2) return transfer(row, within)
+    port.rows.push(row)
+    return { ack: 'wait', words: new Uint32Array() } // to what stops it
+  }
+  await expect(connect()).rejects.toMatchObject({ code: 'target-busy' })
+  expect(port.rows.slice(whole.rows.length - 2).some(resets)).toBe(true)
+  expect(chip.cores[0].isHalted).toBe(false)
 })
 
 test('a chip that nobody can write here is named, and was never stopped', async () => {

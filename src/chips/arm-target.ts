@@ -29,11 +29,14 @@ const familyFiles = import.meta.glob<ArmFamily>(['./family-*.ts', '!./*.test.ts'
 export async function connectArm(probe: ArmProbe, ctx: Context, speedHz?: number): Promise<Patient> {
   const families = await Promise.all(Object.values(familyFiles).map((load) => load()))
   let held: Held | undefined
+  let chip: ArmChip | undefined
   try {
     held = await enter(probe, speedHz === undefined ? probe.ownChoicesHz : [speedHz], ctx)
-    return await ArmTarget.meet(held, families, ctx)
+    chip = await whichOf(families, held, ctx)
+    return await ArmTarget.hold(held, chip, ctx)
   } catch (error) {
-    const leaving = held ? letGo(held) : probe.leave(ctx)
+    const hasChanged = chip?.hasChanged ?? false
+    const leaving = held ? letGo(held, { hasChanged }) : probe.leave(ctx)
     await leaving.catch((failure: unknown) => {
       ctx.log(`letting the target go failed: ${String(failure)}`) // the first error says more
     })
@@ -75,6 +78,15 @@ async function enter(probe: ArmProbe, speeds: readonly number[], ctx: Context): 
   } finally {
     await probe.reset(false, ctx)
   }
+}
+
+/** It runs until it is known. */
+async function whichOf(families: readonly ArmFamily[], held: Held, ctx: Context): Promise<ArmChip> {
+  for (const family of families) {
+    const chip = await family.meet(held, ctx)
+    if (chip) return chip
+  }
+  throw new FlashError('target-unknown', { signature: await signature(held, ctx) })
 }
 
 /** Undefined: its debug port answers, and what is behind is closed. */
@@ -128,15 +140,6 @@ class ArmTarget implements Patient {
       ...chip.facts,
       ...(memory.measured ?? []),
     ]
-  }
-
-  /** It runs until it is known. */
-  static async meet(held: Held, families: readonly ArmFamily[], ctx: Context): Promise<ArmTarget> {
-    for (const family of families) {
-      const chip = await family.meet(held, ctx)
-      if (chip) return ArmTarget.hold(held, chip, ctx)
-    }
-    throw new FlashError('target-unknown', { signature: await signature(held, ctx) })
   }
 
   static async hold(held: Held, chip: ArmChip, ctx: Context): Promise<ArmTarget> {

@@ -4,7 +4,7 @@
  */
 import { hex } from '#core/bytes.ts'
 import type { Context } from '#core/context.ts'
-import { FlashError } from '#core/errors.ts'
+import { FlashError, isFlashError } from '#core/errors.ts'
 import { readWord, type TargetMemory } from './target-memory.ts'
 
 const Register = {
@@ -77,28 +77,37 @@ export class CortexM {
     await this.#memory.writeWords([[Register.Demcr, traceEnable]], ctx)
   }
 
-  /** As after power-on, without a debugger. */
+  /** As after power-on, without a debugger. From where it stands now it goes on at no time. */
   async resetAndRun(ctx: Context): Promise<void> {
-    await this.#memory.writeWords(
+    await this.#letRun(
       [
-        [Register.Demcr, 0],
+        [Register.Aircr, resetKey],
         [Register.Dhcsr, debugKey],
       ],
       ctx,
     )
-    await this.#reset(ctx)
   }
 
   /** On from where it was stopped, without a debugger. */
   async run(ctx: Context): Promise<void> {
-    await this.#memory.writeWords(
+    await this.#letRun(
       [
-        [Register.Demcr, 0],
         [Register.Dhcsr, debugKey | Debug.Enable],
         [Register.Dhcsr, debugKey],
       ],
       ctx,
     )
+  }
+
+  /** The last that it is told: its program may turn the debug lines off at once. */
+  async #letRun(words: readonly (readonly [number, number])[], ctx: Context): Promise<void> {
+    await this.#memory.writeWords([[Register.Demcr, 0]], ctx)
+    try {
+      await this.#memory.writeWords(words, ctx)
+    } catch (error) {
+      if (!isFlashError(error, 'target-missing')) throw error
+      ctx.log(`running, it is heard no more: ${String(error)}`)
+    }
   }
 
   /**
