@@ -159,6 +159,11 @@ test.each([
   })
 })
 
+test('one that names no boot loader is no signed one: it is a probe', async () => {
+  const { programmer } = await open('v2', {}, { f500: new Uint8Array(2) })
+  expect(programmer.ways.map(({ to, by }) => `${to} ${by}`)).toEqual(['target swd', 'target jtag'])
+})
+
 test('memory is read and written in pieces that the address counts on within', async () => {
   const { memory, ctx } = await reach('v2')
   await memory.write(ram + 0x3f0, pattern(0x820), ctx)

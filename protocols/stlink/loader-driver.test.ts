@@ -9,6 +9,18 @@ import type { Contents, MemoryId, Patient } from '#core/programmer.ts'
 import { candidates, openProgrammer } from '#jobs/identify.ts'
 import { Devices } from '#transport/devices.ts'
 import { blackMagicProgram, vendorProgram } from './images.ts'
+import { deviceKey, encrypt } from './loader-cipher.ts'
+import {
+  askStatus,
+  checksum,
+  commandBlock,
+  dataBlock,
+  downloadFrame,
+  parseStatus,
+  setAddress,
+} from './loader-packets.ts'
+import { Loader } from './twin-loader.ts'
+import { ownChip } from './twin-own.ts'
 
 async function plug(id: string) {
   const clock = new VirtualClock()
@@ -198,4 +210,23 @@ test('a V1 is named with the reason why it is of no use here, and nothing is sai
   })
   await expect(open()).rejects.toMatchObject({ code: 'device-refused' })
   expect(plugged.transfers.bytesOut).toBe(0)
+})
+
+test('the twin of a V2 says so when it is to write over what is not erased, and leaves that', async () => {
+  const own = { protocol: 1, kib: 64, type: 'M', hardware: 0, version: 'V2J24S4', productId: 0x3748 } as const
+  const chip = ownChip(own)
+  const loader = new Loader({ chip, version: () => new Uint8Array(6), exit: () => undefined })
+  const clock = new VirtualClock()
+  const download = async (block: number, plain: Uint8Array, wire = plain) => {
+    const frame = downloadFrame({ block, checksum: checksum(plain), length: wire.length })
+    await loader.answer(frame, wire, clock)
+    await clock.sleep(1000)
+    return parseStatus((await loader.answer(askStatus, new Uint8Array(), clock)) as Uint8Array).status
+  }
+  const before = chip.flash.bytes.slice()
+  const key = deviceKey(1, Uint8Array.of(64, 0, 0xff, 0xff, ...chip.uid))
+  const page = new Uint8Array(1024)
+  expect(await download(commandBlock, setAddress(0x0800_4000))).toBe('OK')
+  expect(await download(dataBlock, page, encrypt(key, page))).toBe('errWRITE')
+  expect(chip.flash.bytes).toEqual(before)
 })

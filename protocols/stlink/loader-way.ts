@@ -25,12 +25,13 @@ export interface OwnWay extends Pick<Programmer, 'ways' | 'notices'> {
 export async function ownWay(session: StLinkSession, greeting: Greeting): Promise<OwnWay> {
   const { mode, loader } = greeting
   if (mode !== loaderMode) return whileRunning(session)
-  if (!isProtocol(loader) || loader >= signedSince)
+  if (loader >= signedSince)
     throw new FlashError('device-refused', {
       during: 'asking its boot loader',
       status: `protocol ${String(loader)}`,
       by: 'signed-only',
     })
+  if (!isProtocol(loader)) return { ways: [], notices: [] } // it names none
   const connect = (ctx: Context) => LoaderPatient.connect(session, ctx)
   return { ways: [{ to: 'itself', by: 'bootloader', speedsHz: [], connect }], notices: [] }
 }

@@ -3,7 +3,7 @@
  * gives nothing back. What it writes is what its chip then is (`twin-itself.ts`). Sources: as `loader-packets.ts`; what a
  * loader does with a checksum that is wrong is nowhere described: here it refuses the block.
  */
-import { ByteReader, ByteWriter } from '#core/bytes.ts'
+import { ByteReader, ByteWriter, isBlank } from '#core/bytes.ts'
 import type { Clock } from '#core/time.ts'
 import type { TwinFlash } from '#bench/twin-flash.ts'
 import { decrypt, deviceKey, isWhole, unlayered } from './loader-cipher.ts'
@@ -164,11 +164,13 @@ export class Loader implements TwinProgram {
     return 'OK'
   }
 
-  /** What is not erased there stays. */
+  /** An STM32F103 programs nothing over what is not erased (PM0075, "Main Flash memory programming"); an STM32F723 clears bits. */
   #write(bytes: Uint8Array, clock: Clock): StatusName {
-    const { flash } = this.#options.chip
+    const { flash, protocol } = this.#options.chip
     if (this.#pointer < flash.address) return 'errTARGET'
     if (!flash.holds(this.#pointer, bytes.length)) return 'errWRITE'
+    const from = this.#pointer - flash.address
+    if (protocol < 3 && !isBlank(flash.bytes.subarray(from, from + bytes.length))) return 'errWRITE'
     this.#busyUntil = clock.now() + flash.program(this.#pointer, bytes, clock)
     return 'OK'
   }
