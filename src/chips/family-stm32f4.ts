@@ -15,5 +15,6 @@ export default stm32Family((met) => isCore(met, Core.M4), {
   // the data sheet's typical second for 128 KiB, and 16 µs for a word
   kibibyteMs: 8 + 4,
   unprotectionMs: 16_000,
-  flashOf: ({ memory, core }, sectors) => new Stm32f4Flash(memory, core, sectors),
+  // all but the oldest have SPRMOD
+  flashOf: ({ memory, core }, sectors, id) => new Stm32f4Flash(memory, core, sectors, id !== 0x413),
 }) satisfies ArmFamily

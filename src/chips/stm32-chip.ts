@@ -44,7 +44,8 @@ export interface Stm32Family {
   /** Erased and programmed, typical. */
   readonly kibibyteMs: number
   readonly unprotectionMs: number
-  flashOf(met: Met, sectors: readonly Range[]): Stm32Flash
+  /** `id`: its device id. */
+  flashOf(met: Met, sectors: readonly Range[], id: number): Stm32Flash
   /** What it is more exactly. `kib`: as it says itself. */
   look?(met: Met, idcode: number, kib: number, ctx: Context): Promise<Closer | undefined>
 }
@@ -133,7 +134,7 @@ class Stm32Chip implements ArmChip {
       throw new FlashError('unexpected-answer', { during: 'asking for its flash size', found: String(kib) })
     const uniqueId = hexBytes(await memory.read(family.uniqueIdAt(part.id), uniqueIdBytes, ctx), '')
     const sectors = sectorsOf(part, kib)
-    const flash = family.flashOf(met, sectors)
+    const flash = family.flashOf(met, sectors, part.id)
     const isProtected = await flash.isReadProtected(ctx)
     const writeProtected = await flash.writeProtected(sectors, ctx)
     return new Stm32Chip(met, { family, part, kib, flash, isProtected, writeProtected, closer }, [

@@ -26,6 +26,8 @@ const Status = { Busy: 0x1_0000, WriteProtected: 0x10, Errors: 0xf2, Clear: 0xf3
 const Options = { Lock: 1, Start: 2, Protection: 0xff00, WriteOpen: 16, IsReadOut: 0x8000_0000 } as const
 const keys = [0x4567_0123, 0xcdef_89ab] as const
 const optionKeys = [0x0819_2a3b, 0x4c5d_6e7f] as const
+/** Of the bits from `WriteOpen` on. */
+const lastWriteOpen = 14
 /** RDP of level 0. Level 2 lets nobody ask. */
 const unprotected = 0xaa00
 
@@ -61,11 +63,13 @@ export class Stm32f4Flash implements Stm32Flash {
   readonly #routine: RamRoutine
   /** By their numbers. */
   readonly #sectors: readonly Range[]
+  readonly #hasReadOutBits: boolean
   /** The routine does not work here. */
   #isDirect = false
   hasChanged = false
 
-  constructor(memory: TargetMemory, core: CortexM, sectors: readonly Range[]) {
+  constructor(memory: TargetMemory, core: CortexM, sectors: readonly Range[], hasReadOutBits = false) {
+    this.#hasReadOutBits = hasReadOutBits
     this.#memory = memory
     this.#core = core
     this.#sectors = sectors
@@ -76,11 +80,15 @@ export class Stm32f4Flash implements Stm32Flash {
     return ((await readWord(this.#memory, Register.Options, ctx)) & Options.Protection) !== unprotected
   }
 
-  /** A bit stands for a sector: 0 protects it, or 1 where they protect from being read out (SPRMOD). */
+  /**
+   * A bit stands for a sector, the last one of an STM32F413 for two: 0 protects it, or 1 where they protect from being read
+   * out (SPRMOD), too.
+   */
   async writeProtected(sectors: readonly Range[], ctx: Context): Promise<Range[]> {
     const options = await readWord(this.#memory, Register.Options, ctx)
-    const isReadOut = (options & Options.IsReadOut) !== 0 && sectors.length > 8
-    return sectors.filter((_, i) => (((options >>> (Options.WriteOpen + i)) & 1) !== 0) === isReadOut)
+    const isReadOut = this.#hasReadOutBits && (options & Options.IsReadOut) !== 0
+    const bitOf = (sector: number) => Options.WriteOpen + Math.min(sector, lastWriteOpen)
+    return sectors.filter((_, i) => (((options >>> bitOf(i)) & 1) !== 0) === isReadOut)
   }
 
   /** @throws `write-protected` · `device-refused` with the status register */
