@@ -33,6 +33,7 @@ export function checkImage({
   return [
     ...checkGeneration(generation, chip, segments, claimedChip),
     ...checkOneWay(generation, segments, claimedChip),
+    ...checkBecoming(generation, segments, claimedChip),
     ...plain.filter(({ code }) => code !== 'vector-table'),
     ...plain
       .filter(({ code }) => code === 'vector-table')
@@ -43,15 +44,29 @@ export function checkImage({
 const vendorDescriptor = (segments: readonly Segment[]) =>
   findUsbDescriptors(segments).find(({ vendorId, productId }) => vendorId === st && isStLink(productId))
 
+const isVendors = ({ claim }: Generation, segments: readonly Segment[], claimedChip: string | undefined) =>
+  claimedChip === claim || vendorDescriptor(segments) !== undefined
+
 /** ST's own firmware for a V3; which releases lock it, nothing in them says. */
 function checkOneWay(
-  { protocol, claim }: Generation,
+  generation: Generation,
   segments: readonly Segment[],
   claimedChip: string | undefined,
 ): Check[] {
-  if (protocol !== 3) return []
-  const isVendors = claimedChip === claim || vendorDescriptor(segments) !== undefined
-  return [{ code: 'one-way', result: isVendors ? 'warning' : 'passed', values: {} }]
+  if (generation.protocol !== 3) return []
+  const isTheirs = isVendors(generation, segments, claimedChip)
+  return [{ code: 'one-way', result: isTheirs ? 'warning' : 'passed', values: {} }]
+}
+
+/** With other firmware it is no ST-Link any more; a V2 then waits in its boot loader after each plugging in. */
+function checkBecoming(
+  generation: Generation,
+  segments: readonly Segment[],
+  claimedChip: string | undefined,
+): Check[] {
+  if (isVendors(generation, segments, claimedChip)) return []
+  const values = generation.protocol === 1 ? { why: 'waits' } : {}
+  return [{ code: 'becomes-other', result: 'warning', values }]
 }
 
 /** The loader starts nothing without a start at its base and a stack in its RAM. */

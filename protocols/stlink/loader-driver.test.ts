@@ -141,6 +141,7 @@ test('an image that would not start, or is for another generation, is refused', 
   const { patient } = await connect('stlink:v2-1-own')
   const base = 0x0800_4000
   expect(checks(patient, base, program(base))).toEqual({
+    'becomes-other': ['warning', undefined],
     'size-fits': ['passed', undefined],
     'vector-table': ['passed', 'jump'],
   })
@@ -171,6 +172,19 @@ test('ST’s own firmware for a V3 may be for good, which is warned of; open fir
   expect(checks(patient, base, vendors)['one-way']).toEqual(['warning', undefined])
   expect(checks(patient, base, program(base), 'ST-Link V3')['one-way']).toEqual(['warning', undefined])
   expect(checks(patient, base, program(base))['one-way']).toEqual(['passed', undefined])
+})
+
+test('open firmware makes no ST-Link of it, which is said before; a V2 then waits in its boot loader', async () => {
+  const becoming = async (id: string, bytes: (base: number) => Uint8Array, claimed?: string) => {
+    const { patient } = await connect(id)
+    const base = patient.memories.find((one) => one.id === 'flash')?.address ?? 0
+    return checks(patient, base, bytes(base), claimed)['becomes-other']
+  }
+  const vendors = (base: number) => vendorProgram(base, 8000, { version: 'V2J45M31', productId: 0x3748 })
+  expect(await becoming('stlink:v2-1-own', program)).toEqual(['warning', undefined])
+  expect(await becoming('stlink:v2-own', program)).toEqual(['warning', 'waits'])
+  expect(await becoming('stlink:v2-own', vendors)).toBeUndefined()
+  expect(await becoming('stlink:v2-1-own', program, 'ST-Link V2, V2-1')).toBeUndefined()
 })
 
 test('a V2 starts ST’s firmware where it is, and another one as another device', async () => {

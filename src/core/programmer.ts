@@ -341,6 +341,7 @@ export type CheckCode =
   | 'other-tab'
   | 'storage-room'
   | 'backup-proven'
+  | 'becomes-other' // what it is afterwards is no programmer of its kind; values: why
   | 'one-way' // what it does to its device cannot be undone; values: why
   | 'nothing-to-do'
 

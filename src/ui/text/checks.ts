@@ -308,6 +308,10 @@ const checks: Record<CheckCode, Texts> = {
       hashed: m.check_backup_passed,
     },
   },
+  'becomes-other': {
+    title: m.check_becomes,
+    says: { warning: m.check_becomes_other, waits: m.check_becomes_waits },
+  },
   'one-way': {
     title: m.check_one_way,
     says: { passed: m.check_one_way_passed, warning: m.check_one_way_stlink_v3 },
