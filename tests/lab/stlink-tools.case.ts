@@ -46,11 +46,12 @@ const probing = (id: string, version: RegExp, bytes: number): LabCase => ({
   },
 })
 
-const openocd = (adapter: string, commands: string): string =>
-  `openocd -f interface/${adapter}.cfg -f target/stm32f1x.cfg -c 'init; ${commands}; shutdown' 2>&1`
+const openocd = (adapter: string, commands: string, transport: string): string =>
+  `openocd -f interface/${adapter}.cfg -c 'transport select ${transport}' -f target/stm32f1x.cfg \
+    -c 'init; ${commands}; shutdown' 2>&1`
 
-const throughOpenOcd = (id: string, adapter: string): LabCase => ({
-  name: `OpenOCD, ${id}: writes, verifies and dumps the flash, by ${adapter}.cfg`,
+const throughOpenOcd = (id: string, adapter: string, transport: string): LabCase => ({
+  name: `OpenOCD, ${id}: writes, verifies and dumps the flash, by ${adapter}.cfg as ${transport}`,
   twins: [{ id }],
   async run({ guest, twins: [twin], random }) {
     assert(twin)
@@ -63,6 +64,7 @@ const throughOpenOcd = (id: string, adapter: string): LabCase => ({
         `reset halt; dump_image /tmp/was.bin 0x08000000 ${String(flashBytes)};
         flash write_image erase /tmp/flash.bin 0x08000000 bin; verify_image /tmp/flash.bin 0x08000000 bin;
         dump_image /tmp/is.bin 0x08000000 ${String(flashBytes)}; reset run`.replaceAll('\n', ' '),
+        transport,
       ),
       5 * minutes,
     )
@@ -76,6 +78,8 @@ export default [
   stFlash,
   probing('stlink:v2-1', /version:\s+V2J45/, 131_072),
   probing('stlink:v3', /version:\s+V3J15/, 131_072),
-  throughOpenOcd('stlink:v2', 'stlink'),
-  throughOpenOcd('stlink:v3', 'stlink-dap'),
+  throughOpenOcd('stlink:v2', 'stlink', 'hla_swd'),
+  throughOpenOcd('stlink:v2', 'stlink', 'hla_jtag'),
+  throughOpenOcd('stlink:v3', 'stlink-dap', 'dapdirect_swd'),
+  throughOpenOcd('stlink:v3', 'stlink-dap', 'dapdirect_jtag'),
 ]
