@@ -11,6 +11,7 @@ import { FlashError } from '#core/errors.ts'
 import type { MemoryId, Patient, Unreadable } from '#core/programmer.ts'
 import { Progress } from '#core/progress.ts'
 import type { Backup, BackupDraft, Receipt } from '#store/backups.ts'
+import type { Wanted } from '#store/journal.ts'
 import type { Memories } from './plan.ts'
 import { isReadable, mismatch, readWhole, type Readable } from './reading.ts'
 
@@ -143,6 +144,12 @@ export function atRisk(
   for (const memory of memories) if (memory.program) reach.add(memory.id)
   return unreadable.filter(({ memory }) => reach.has(memory))
 }
+
+/** Of what is to be written, what the backup cannot bring back. */
+export const unsaved = (
+  backup: Pick<Backup, 'memories'>,
+  { contents }: Pick<Wanted, 'contents'>,
+): readonly MemoryId[] => [...contents.keys()].filter((id) => !backup.memories.some((one) => one.id === id))
 
 export const contentsOf = (backup: Pick<Backup, 'memories'> | undefined): Memories =>
   new Map(backup?.memories.map(({ id, bytes }) => [id, bytes]))

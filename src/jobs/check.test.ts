@@ -101,6 +101,12 @@ const verdict = (wantedCode: Check['code'], changes: Partial<CheckRequest> = {})
   return found.map(({ result, values }) => [result, values['why']].filter(Boolean).join(' ')).join(', ')
 }
 
+test('what holds no byte is refused, for it is not "there already"', () => {
+  const empty: Wanted['contents'] = new Map([['flash', []]])
+  expect(verdict('nothing-to-do', { wanted: { ...wanted(), contents: empty } })).toBe('refused')
+  expect(verdict('nothing-to-do', { wanted: { ...wanted(), contents: new Map() } })).toBe('refused')
+})
+
 describe('the version', () => {
   test.each([
     ['1.04', '1.10', 'passed newer'],

@@ -6,6 +6,7 @@
  */
 import { equal } from '#core/bytes.ts'
 import { compareVersions, firmwareName } from '#core/versions.ts'
+import { totalBytes } from '#firmware/image.ts'
 import type { ImageReason } from '#catalogue/schema.ts'
 import type { Check, Contents, KnownFirmware, MemoryId, Patient, Segment } from '#core/programmer.ts'
 import type { Statement } from '#inspector/clue.ts'
@@ -239,6 +240,8 @@ function checkBackup({ backup, isProven }: CheckRequest): Check {
 }
 
 function checkWork(contents: Contents, { present, layout }: CheckRequest): Check {
+  const isEmpty = [...contents.values()].every((segments) => totalBytes(segments) === 0)
+  if (isEmpty) return check('nothing-to-do', 'refused')
   const isThere = [...contents].every(([id, segments]) => {
     const bytes = present.get(id)
     return segments.every(({ address, bytes: wanted }) => {

@@ -104,6 +104,13 @@ export function restorableMemories(
   return backup.memories.map(({ id }) => id).filter(isKept)
 }
 
+/** Of those, what a patient has that can be written this way. */
+export const writesBack = (
+  backup: Pick<BackupEntry, 'memories' | 'unreadable'>,
+  patient: Pick<PatientLayout, 'memories'>,
+): boolean =>
+  restorableMemories(backup).some((id) => patient.memories.some((one) => one.id === id && one.writable))
+
 /** `memories` default: all that can be restored; what is not in the backup is left out. */
 export function wantedFromBackup(backup: Backup, memories = restorableMemories(backup)): Wanted {
   const known = restorableMemories(backup)

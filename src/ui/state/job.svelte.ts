@@ -4,6 +4,7 @@
  */
 import { Job, type JobServices } from '#jobs/job.ts'
 import { awaitedAmong, isOneOf } from '#jobs/awaited.ts'
+import { unsaved } from '#jobs/backup.ts'
 import { isWhole } from '#jobs/choose.ts'
 import { slowerHz } from '#jobs/slower.ts'
 import type { JobView, StepName } from '#jobs/view.ts'
@@ -109,6 +110,12 @@ export class JobState {
     const { halfWritten, running } = this.view
     if (!halfWritten || running || this.#operation !== 'verify') return false
     return this.#trackers.length > 0 && this.#trackers.every(({ isWritten }) => isWritten)
+  }
+
+  /** Of what is to be written, what no backup can bring back. */
+  get unsaved(): readonly MemoryId[] {
+    const { backup, wanted } = this.view
+    return backup && wanted ? unsaved(backup, wanted) : []
   }
 
   get link(): Attached['link'] | undefined {

@@ -113,7 +113,10 @@ test('what is to be brought back gets its own backup first, and without one the 
   } as const
   const to = { ...behindWires('ATmega8'), rescue, firmware: usbasp('1.10') }
   const entry = (id: string, family: string) =>
-    ({ id, firmware: { family }, origin: { patient: { kind: 'avr:ATmega8' } } }) as BackupEntry
+    ({
+      ...{ id, firmware: { family }, origin: { patient: { kind: 'avr:ATmega8' } } },
+      ...{ memories: [{ id: 'flash' }], unreadable: [] as BackupEntry['unreadable'] },
+    }) as unknown as BackupEntry
   const [other, own] = [entry('1', 'stk500'), entry('2', 'usbasp')]
   const offered = await offersFor(to, () => Promise.resolve([other, own]))
   expect(offered).toMatchObject({ ownBackups: [own], backups: [other], next: { backup: own } })
@@ -121,6 +124,17 @@ test('what is to be brought back gets its own backup first, and without one the 
   const practised = await offersFor({ ...to, practising: true }, none)
   expect(practised.onChip).toBeUndefined()
   expect(practised.practice.map(({ family }) => family)).not.toContain('stk500') // its USB would stay dead
+})
+
+test('only what this way can write back is offered for that, and what holds no byte not at all', async () => {
+  const entry = (id: string, ...memories: readonly string[]) =>
+    ({
+      ...{ id, origin: { patient: { kind: 'avr:ATmega8' } }, unreadable: [] as BackupEntry['unreadable'] },
+      ...{ firmware: undefined, memories: memories.map((memory) => ({ id: memory })) },
+    }) as unknown as BackupEntry
+  const [whole, settings, empty] = [entry('1', 'flash'), entry('2', 'signature', 'config'), entry('3')]
+  const offered = await offersFor(behindWires('ATmega8'), () => Promise.resolve([whole, settings, empty]))
+  expect(offered).toMatchObject({ backups: [whole], records: [settings] })
 })
 
 test('what cannot be listed is told, and the rest is there', async () => {

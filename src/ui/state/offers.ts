@@ -4,6 +4,7 @@ import type { KnownFirmware, Rescue } from '#core/programmer.ts'
 import { compareVersions } from '#core/versions.ts'
 import { practiceImages, type PracticeImage } from '#bench/practice-images.ts'
 import { findImage, imagesFor, type CatalogueEntry } from '#catalogue/catalogue.ts'
+import { writesBack } from '#jobs/choose.ts'
 import { isOfKind } from '#jobs/same-unit.ts'
 import type { PatientView } from '#jobs/view.ts'
 import type { Backup, BackupEntry, BackupMemory } from '#store/backups.ts'
@@ -26,6 +27,8 @@ export interface Offered {
   /** Of the very thing that is to be brought back; then the others of this kind of chip. Newest first. */
   readonly ownBackups: readonly BackupEntry[]
   readonly backups: readonly BackupEntry[]
+  /** What was read of this kind, and nothing here can write back. */
+  readonly records: readonly BackupEntry[]
   readonly onChip: PracticeImage | CatalogueEntry | undefined
   /** Undefined: only the user knows. */
   readonly next:
@@ -72,8 +75,9 @@ export async function offersFor(
   )
   // The one just made changes nothing, except back what was begun.
   const ofKind = kept.filter(({ id, origin }) => isOfKind(patient, origin.patient.kind) && id !== backup?.id)
+  const restorable = ofKind.filter((one) => writesBack(one, patient))
   const isOwn = (one: BackupEntry) => rescue !== undefined && one.firmware?.family === rescue.family
-  const ownBackups = ofKind.filter(isOwn)
+  const ownBackups = restorable.filter(isOwn)
 
   const held = backup?.memories.find(({ id }) => id === 'flash')
   // What is to be brought back may look like an image and be half of it.
@@ -103,7 +107,8 @@ export async function offersFor(
     practiceForOthers: images.filter((image) => !practice.includes(image)),
     published,
     ownBackups,
-    backups: ofKind.filter((one) => !isOwn(one)),
+    backups: restorable.filter((one) => !isOwn(one)),
+    records: ofKind.filter((one) => one.memories.length > 0 && !restorable.includes(one)),
     onChip,
     next,
     failures,

@@ -321,7 +321,7 @@ const checks: Record<CheckCode, Texts> = {
     says: {
       passed: m.check_nothing_passed,
       warning: m.check_nothing_warning,
-      refused: m.check_nothing_warning,
+      refused: m.check_nothing_refused,
     },
   },
 }

@@ -15,7 +15,7 @@ import type {
   MismatchDetail,
   NotThePatient,
 } from '#core/errors.ts'
-import type { Way } from '#core/programmer.ts'
+import type { MemoryId, Way } from '#core/programmer.ts'
 import type { Platform } from '#host/platform.ts'
 import type { BadLinkReason } from '#catalogue/link.ts'
 import { accessHelp, busyHelp, policyHelp, type CopyText, type Help } from './access.ts'
@@ -33,6 +33,8 @@ export interface Situation extends TargetSituation {
   readonly halfWritten: boolean
   /** Of what is half-written: everything was written, but not all of it read back. */
   readonly allWritten?: boolean
+  /** Of what is written, what the backup does not hold. */
+  readonly unsaved?: readonly MemoryId[]
   /** What was unplugged is plugged in again. */
   readonly isBack?: boolean
   /** True once everything was written and read back. */
@@ -467,13 +469,16 @@ export function safeText(situation: Omit<Situation, 'platform'>): string {
   if (about === 'file') return m.safe_file()
   const [backup] = backupText(situation)
   if (halfWritten)
-    return `${allWritten ? m.safe_all_written() : m.safe_half()} ${backup ?? m.safe_half_no_backup()}`
+    return `${allWritten ? m.safe_all_written() : m.safe_half()} ${notSaved(situation) ?? backup ?? m.safe_half_no_backup()}`
   const device = written ? m.safe_written() : m.safe_nothing_written()
   return backup === undefined ? device : `${device} ${backup}`
 }
 
-const backupText = ({ backupAt }: Pick<Situation, 'backupAt'>): string[] =>
-  backupAt === undefined ? [] : [m.safe_backup({ time: moment(backupAt) })]
+const notSaved = ({ unsaved = [] }: Pick<Situation, 'unsaved'>): string | undefined =>
+  unsaved.length === 0 ? undefined : m.safe_half_not_saved({ memories: unsaved.map(memoryName).join(', ') })
+
+const backupText = ({ backupAt, unsaved = [] }: Pick<Situation, 'backupAt' | 'unsaved'>): string[] =>
+  backupAt === undefined || unsaved.length > 0 ? [] : [m.safe_backup({ time: moment(backupAt) })]
 
 export function errorText(error: FlashError, situation: Situation): ErrorText {
   const tell = texts[error.code] as Teller<ErrorCode>
@@ -481,7 +486,8 @@ export function errorText(error: FlashError, situation: Situation): ErrorText {
   const { halfWritten, backupAt, isBack = false } = situation
   const isSaid = error.is('cancelled') || (error.is('device-gone') && isBack)
   const after = halfWritten && !isSaid ? [m.now_continue()] : []
-  const restore = halfWritten && backupAt !== undefined ? [m.now_restore({ time: moment(backupAt) })] : []
+  const isSaved = backupAt !== undefined && !situation.unsaved?.length
+  const restore = halfWritten && isSaved ? [m.now_restore({ time: moment(backupAt) })] : []
   return {
     happened,
     safe: safe === undefined || halfWritten ? safeText(situation) : safe, // half-written comes before all else

@@ -3,6 +3,7 @@
  * field's own words and are not translated, but for the two modes.
  */
 import type { Fact, FactName, MemoryId, Recognition, Unreadable } from '#core/programmer.ts'
+import type { BackupEntry } from '#store/backups.ts'
 import { m } from './generated/messages.js'
 
 interface Term {
@@ -91,6 +92,12 @@ export const lockedNames = (unreadable: readonly Unreadable[]): string =>
     .filter(({ reason }) => reason !== 'not-through-this-way')
     .map(({ memory }) => memoryName(memory))
     .join(', ')
+
+/** How it came here; one without a byte was not read. */
+export function sourceText({ source, memories }: Pick<BackupEntry, 'source' | 'memories'>): string {
+  if (memories.length === 0) return m.library_source_nothing()
+  return source === 'read' ? m.library_source_read() : m.library_source_imported()
+}
 
 export const unreadableText = ({ memory, reason }: Unreadable): string =>
   unreadables[reason]({ memory: memoryName(memory) })

@@ -7,7 +7,7 @@ import type { ProofResult } from '#jobs/prove.ts'
 import type { JobView, Running, StepName, WayView } from '#jobs/view.ts'
 import type { Backup } from '#store/backups.ts'
 import { stageOf, type JournalEntry, type Outcome, type Stage, type Wanted } from '#store/journal.ts'
-import { lockedNames } from './facts.ts'
+import { lockedNames, memoryName } from './facts.ts'
 import { count, moment, size } from './format.ts'
 import { m } from './generated/messages.js'
 import { operationText } from './operations.ts'
@@ -36,13 +36,20 @@ const interruptions = {
 
 /** What became of a job that was not seen to end. */
 export function interruption(entry: JournalEntry): { title: string; what: string } {
-  const { patient, programmer, startedAt, wanted, instead } = entry
+  const { patient, programmer, startedAt, wanted, instead, acknowledged } = entry
   const name = wantedName(wanted)
   const { title, what } = interruptions[stageOf(entry)]
   return {
     title: title({ name, programmer, chip: patient.chip }),
     what: [
       what({ name, time: moment(startedAt) }),
+      ...(acknowledged.length > 0
+        ? [
+            m.interrupted_not_saved({
+              memories: acknowledged.map(({ memory }) => memoryName(memory)).join(', '),
+            }),
+          ]
+        : []),
       ...(instead ? [m.interrupted_instead({ name: wantedName(instead.wanted) })] : []),
     ].join(' '),
   }

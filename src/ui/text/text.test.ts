@@ -307,6 +307,13 @@ describe('an error', () => {
     expect(now.at(-1)).toContain('restore the backup')
   })
 
+  test('while half-written it promises no backup of what no backup holds', () => {
+    const situation = { ...on('linux'), halfWritten: true, backupAt, unsaved: ['flash'] } as const
+    const { safe, now } = errorText(new FlashError('device-gone', {}), situation)
+    expect(safe).toContain('There is no backup')
+    expect([safe, ...now].join(' ')).not.toMatch(/is safe|restore the backup/)
+  })
+
   test('of a proof by the wrong device says which answered, which is awaited, and what to do', () => {
     for (const why of [undefined, 'tool', 'was-there', 'like-the-tool', 'another'] as const) {
       const gaps = { expected: 'USBasp 1.11', found: 'USBasp 1.02' }
