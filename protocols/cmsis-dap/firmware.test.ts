@@ -17,7 +17,8 @@ function flashWith(
 test('a whole DAPLink is its interface firmware, with the version that its drive shows', () => {
   const flash = flashWith([0, loaderKey, 0x9796_9908, 244], [0xc000, interfaceKey, 0x9796_9908, 257])
   expect(recognise(flash, undefined)).toMatchObject({
-    ...{ family: 'cmsis-dap', name: 'DAPLink', version: '0257', chips: ['STM32F103xB'] },
+    ...{ family: 'cmsis-dap', name: 'DAPLink', version: '0257' },
+    chips: ['STM32F103xB', 'STM32F10x medium-density'],
     appears: { link: 'usb', vendorId: 0x0d28, productId: 0x0204 },
     evidence: ['build key 0x9b93_9e8f, HIC id 0x9796_9908 at 0x0800_c020'],
   })

@@ -22,7 +22,7 @@ const recognise: RecogniseFirmware = (flash) => {
     confidence: 'certain',
     evidence: [`build key ${hex(words[0], 8)}, HIC id ${hex(hicId, 8)} at ${hex(address, 8)}`],
     ...(part === 'interface' && { appears: { link: 'usb', vendorId: 0x0d28, productId: 0x0204 } }),
-    ...(chip && { chips: [chip.name] }),
+    ...(chip && { chips: [chip.name, ...(chip.part ? [chip.part] : [])] }),
     homes: ['https://github.com/ARMmbed/DAPLink/releases'],
   }
 }

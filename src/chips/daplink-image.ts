@@ -7,6 +7,8 @@ import type { Segment } from '#core/programmer.ts'
 /** Of the interface chip (HIC): the part that an update replaces begins at `start`, and is so long. */
 export interface InterfaceChip {
   readonly name: string
+  /** As it says of itself over its debug pads, where that is another name. */
+  readonly part?: string
   readonly start?: number
   readonly length?: number
   /** DAPLink has no boot loader of its own there: the ROM's drive takes what is copied, and says nothing of the probe. */
@@ -43,7 +45,12 @@ const chips: Readonly<Record<number, InterfaceChip>> = {
   0x9796_9905: { name: 'LPC4322', start: 0x1a01_0000, length: 0x2_0000 },
   0x9796_9906: { name: 'MAX32625', start: 0x1_0000, length: 0x6_e000 },
   0x9796_9907: { name: 'MAX32550' },
-  0x9796_9908: { name: 'STM32F103xB', start: 0x0800_c000, length: 0x1_3c00 },
+  0x9796_9908: {
+    name: 'STM32F103xB',
+    part: 'STM32F10x medium-density',
+    start: 0x0800_c000,
+    length: 0x1_3c00,
+  },
   0x9796_9909: { name: 'K26F', start: 0x1_0000, length: 0x2_f000 },
   0x9796_990a: { name: 'K22F' },
   0x9796_990b: { name: 'KL27Z', start: 0x8000, length: 0x1_7c00 },

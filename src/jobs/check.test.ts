@@ -177,6 +177,17 @@ describe('the chip', () => {
     expect(verdict('chip-matches', { wanted: wanted({ firmware: found }, source) })).toBe(expected)
   })
 
+  test.each([
+    ['STM32F10x medium-density (128 KiB)', ['STM32F103xB', 'STM32F10x medium-density'], 'passed'],
+    ['nRF52820 (256 KiB)', ['nRF52820'], 'passed'],
+    ['nRF52833 (512 KiB)', ['nRF52820'], 'refused'],
+  ])('%s and what is for %s', (chip, chips, expected) => {
+    const patient = { kind: 'cortex-m:any', chip, check: () => [] }
+    expect(verdict('chip-matches', { patient, wanted: wanted({ firmware: firmware('1', { chips }) }) })).toBe(
+      expected,
+    )
+  })
+
   test('is judged by the chip code where that has an opinion', () => {
     const check = (_: Contents, __: Contents, claimed?: string): Check[] => [
       { code: 'chip-matches', result: 'passed', values: { found: claimed ?? '' } },

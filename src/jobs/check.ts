@@ -14,7 +14,7 @@ import type { Backup } from '#store/backups.ts'
 import type { Wanted } from '#store/journal.ts'
 import { checkContent, checkUsb, type ConnectedUsb } from './check-content.ts'
 import { planFlash, type Memories, type PatientLayout, type PlanRule } from './plan.ts'
-import { isOfKind } from './same-unit.ts'
+import { isChip, isOfKind } from './same-unit.ts'
 
 export interface CheckRequest {
   readonly patient: Pick<Patient, 'kind' | 'mayBe' | 'chip' | 'check'>
@@ -145,7 +145,7 @@ function checkChip(chip: string, { source, firmware }: Wanted): Check[] {
   const claims = said === undefined ? firmware?.chips : [said]
   if (!claims) return []
   const values = { expected: chip, found: claims.join(', ') }
-  const isMeant = claims.some((claim) => claim.toLowerCase() === chip.toLowerCase())
+  const isMeant = claims.some((claim) => isChip(chip, claim))
   const isSure = source.chip !== undefined || firmware?.confidence === 'certain'
   if (isMeant) return [check('chip-matches', 'passed', values)]
   if (isSure) return [check('chip-matches', 'refused', values)]

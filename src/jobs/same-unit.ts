@@ -104,3 +104,9 @@ const explanationOf: Partial<Record<MemoryId, Unexplained>> = {
 }
 
 const bitsIn = (byte: number): number => byte.toString(2).replaceAll('0', '').length
+
+/** Whether a chip is the one named, however large it is or found to be. */
+export function isChip(chip: string, name: string): boolean {
+  const [one, other] = [chip.toLowerCase(), name.toLowerCase()]
+  return one === other || one.startsWith(`${other} (`)
+}
