@@ -12,6 +12,7 @@ import type { UsbLink } from '#transport/links.ts'
 import { readConfiguration } from '#transport/usb-descriptors.ts'
 import { ConfigPatient } from './config-patient.ts'
 import { findPipes } from './descriptors.ts'
+import { olderThanKnown } from './newest.ts'
 import { Can, hardwareText, Interface, typeName } from './packets.ts'
 import { JlinkProbe, type Said } from './probe.ts'
 import { JlinkJtagPort } from './jtag-port.ts'
@@ -103,7 +104,11 @@ function factsOf({ firmware, hardware, capabilities, interfaces, voltageMv }: Sa
 
 function noticesOf({ firmware, voltageMv }: Said): Notice[] {
   if (firmware.isBootloader) return [{ code: 'jlink-no-firmware', level: 'warning' }]
-  return voltageMv < leastTargetMv ? [{ code: 'no-target-voltage', level: 'warning' }] : []
+  const older = olderThanKnown(firmware)
+  return [
+    ...(voltageMv < leastTargetMv ? [{ code: 'no-target-voltage', level: 'warning' } as const] : []),
+    ...(older ? [older] : []),
+  ]
 }
 
 export default { open } satisfies Driver<UsbLink>

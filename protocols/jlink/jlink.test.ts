@@ -4,6 +4,7 @@ import { fromHex } from '#core/bytes.ts'
 import type { SeenUsb } from '#core/programmer.ts'
 import { findPipes } from './descriptors.ts'
 import identity, { wordsOf } from './identity.ts'
+import { olderThanKnown } from './newest.ts'
 import {
   Can,
   Command,
@@ -35,6 +36,19 @@ import {
 
 const hex = (bytes: Uint8Array) => Buffer.from(bytes).toString('hex')
 const text = (value: string) => new TextEncoder().encode(value)
+
+test.each([
+  [
+    'J-Link V9 compiled May 17 2019 09:50:41',
+    { model: 'J-Link V9', date: '2019-05-17', newest: '2023-12-08' },
+  ],
+  ['J-Link V9 compiled Dec  8 2023 20:16:22', undefined],
+  ['J-Link ARM V8 compiled Nov 28 2014 13:44:46', undefined],
+  ['J-Link OB-SAM3U128 V1 compiled Aug 22 2012 19:52:04', undefined],
+])('%s: whether a newer firmware is known', (said, values) => {
+  const firmware = parseFirmware(new TextEncoder().encode(said))
+  expect(olderThanKnown(firmware)?.values).toEqual(values)
+})
 
 test('requests are the bytes of the specification', () => {
   const bytes = (isAp: boolean, write?: number) =>

@@ -200,6 +200,7 @@ export type NoticeCode =
   | 'kinetis-secured' // closed to debuggers; values: opens (mass-erase, backdoor, nothing)
   | 'flash-size-unknown' // a blank flash shows no size; the largest is taken
   | 'jlink-firmware' // nobody but SEGGER can change it
+  | 'jlink-older' // than one that is known; values: model, date, newest
   | 'jlink-clone' // what a vendor's update may do to one
   | 'jlink-windows' // which driver it needs there
   | 'jlink-serial-only' // it has only a serial port

@@ -132,6 +132,10 @@ const texts = {
         ? { what: m.notice_kinetis_backdoor(), help: m.notice_kinetis_backdoor_help() }
         : { what: m.notice_kinetis_for_good(), help: m.notice_kinetis_for_good_help() },
   'jlink-firmware': () => ({ what: m.notice_jlink_firmware(), help: m.notice_jlink_firmware_help() }),
+  'jlink-older': ({ model = '', date = '', newest = '' }) => ({
+    what: m.notice_jlink_older({ model, newest }),
+    help: m.notice_jlink_older_help({ date }),
+  }),
   'jlink-clone': () => ({ what: m.notice_jlink_clone(), help: m.notice_jlink_clone_help() }),
   'jlink-windows': () => ({ what: m.notice_jlink_windows(), help: m.notice_jlink_windows_help() }),
   'jlink-serial-only': () => ({

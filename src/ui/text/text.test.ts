@@ -693,7 +693,12 @@ describe('a notice', () => {
     'pages-unknown': [{}],
     'generic-serial': [{}],
     'other-protocol': [{ protocol: 'STK500v2' }],
-    ...{ 'jlink-firmware': [{}], 'jlink-clone': [{}], 'jlink-windows': [{}] },
+    ...{
+      'jlink-firmware': [{}],
+      'jlink-clone': [{}],
+      'jlink-older': [{ model: 'J-Link V9', date: '2019-05-17', newest: '2023-12-08' }],
+      'jlink-windows': [{}],
+    },
     ...{ 'jlink-serial-only': [{}], 'jlink-no-firmware': [{}], 'no-target-voltage': [{}] },
     ...{ 'lpc-no-isp': [{}], 'sam3-starts-rom': [{}] },
     'sam3-locked': [{ from: '0x0008_0000', to: '0x0008_1fff' }],
