@@ -99,7 +99,8 @@ export class Connection implements AsyncDisposable {
 
   /** @throws `wrong-device` when the way that was gone before does not begin here */
   #withItsWay(ends: ConnectOptions['ends']): this {
-    if (this.way >= 0) return this
+    const isThere = this.way === 0 || this.way in this.#ways // without any way it is still what it is
+    if (isThere) return this
     const expected = ends && ends.by !== 'bootloader' ? `Programmer (${ends.by.toUpperCase()})` : 'Bootloader'
     throw new FlashError('wrong-device', { expected, found: this.model })
   }
