@@ -79,10 +79,10 @@ const toolHelp: Readonly<Record<string, ToolHelp>> = {
   },
   'cmsis-dap': debugWiresHelp,
   stlink: debugWiresHelp,
+  jlink: debugWiresHelp,
 }
-const probes: readonly string[] = ['jlink']
 export function toolOf({ tool = '', by }: TargetSituation): ToolHelp {
-  const help = toolHelp[probes.includes(tool) ? 'cmsis-dap' : tool] ?? usbaspHelp
+  const help = toolHelp[tool] ?? usbaspHelp
   return help === debugWiresHelp && by === 'jtag' ? { ...help, wires: m.error_target_missing_now_jtag } : help
 }
 
