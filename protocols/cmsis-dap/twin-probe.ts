@@ -46,6 +46,7 @@ export class CmsisDapTwin implements UsbTwin {
   #answers: Uint8Array[] = []
   /** Commands that were taken and not answered yet. */
   #held = 0
+  #resets = 0
   #working = Promise.resolve()
   /** Called when there is room again, and when there is an answer. */
   #heard: () => void = () => undefined
@@ -77,7 +78,10 @@ export class CmsisDapTwin implements UsbTwin {
     this.#options.target.losePower()
   }
 
+  /** Transfers that were under way are over. */
   reset(): void {
+    this.#resets++
+    this.#wake()
     this.#answers = []
     this.#held = 0
     this.#wires = new NoWires()
@@ -93,9 +97,9 @@ export class CmsisDapTwin implements UsbTwin {
   /** With as many as it holds it lets the host wait. */
   async bulkOut(_: number, bytes: Uint8Array): Promise<TwinAnswer> {
     while (this.#held >= this.#options.packets) {
-      const bus = this.#bus
+      const [bus, resets] = [this.#bus, this.#resets]
       await new Promise<void>((resolve) => (this.#heard = resolve))
-      if (bus !== this.#bus || !bus) return 'broken'
+      if (bus !== this.#bus || !bus || resets !== this.#resets) return 'broken'
     }
     this.#held++
     this.#working = this.#working.then(() => this.#work(bytes.slice()))
@@ -103,9 +107,10 @@ export class CmsisDapTwin implements UsbTwin {
   }
 
   async bulkIn(): Promise<TwinAnswer> {
+    const resets = this.#resets
     for (;;) {
       const bus = this.#bus
-      if (!bus) return 'broken'
+      if (!bus || resets !== this.#resets) return 'broken'
       const answer = this.#answers.shift()
       if (answer) {
         this.#held--
@@ -122,12 +127,12 @@ export class CmsisDapTwin implements UsbTwin {
   }
 
   async #work(command: Uint8Array): Promise<void> {
-    const bus = this.#bus
+    const [bus, resets] = [this.#bus, this.#resets]
     if (!bus) return
     this.#wires.bits = 0
     const answer = this.#answerTo(command)
     await bus.clock.sleep((this.#wires.bits * 1000) / this.#hz)
-    if (this.#bus !== bus) return
+    if (this.#bus !== bus || this.#resets !== resets) return
     this.#answers.push(answer)
     this.#waiting()
   }
