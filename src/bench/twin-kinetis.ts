@@ -6,12 +6,11 @@
 import type { MemoryId } from '#core/programmer.ts'
 import type { Clock } from '#core/time.ts'
 import { ArmBus, ChipClock, ram, StorageRegion } from './twin-arm-bus.ts'
-import { CortexM } from './twin-cortex-m.ts'
+import { TwinArmChip } from './twin-arm-chip.ts'
 import { openField, TwinKinetisFlash } from './twin-kinetis-flash.ts'
 import { TwinKinetisWatchdog } from './twin-kinetis-watchdog.ts'
 import type { Ap } from './twin-mem-ap.ts'
-import { SwdPort } from './twin-swd.ts'
-import type { Dials, TwinPatient } from './twin.ts'
+import type { Dials } from './twin.ts'
 
 export interface TwinKinetisOptions {
   readonly clock?: Clock
@@ -63,18 +62,12 @@ const Stat = {
 } as const
 const Control = { MassErase: 1, Reset: 8, HoldCore: 0x10 } as const
 
-export class TwinKinetis implements TwinPatient {
-  readonly swd: SwdPort
-  readonly bus: ArmBus
-  readonly cortex: CortexM
+export class TwinKinetis extends TwinArmChip {
   readonly watchdog: TwinKinetisWatchdog
-  onWork: (ms: number) => void = () => undefined
-  readonly #clock = new ChipClock()
   readonly #chip: (typeof chips)[keyof typeof chips]
   readonly #controller: TwinKinetisFlash
   readonly #peripherals: readonly StorageRegion[]
-  readonly #sram = new Uint8Array(ramBytes)
-  readonly #isConnected: boolean
+  readonly #hasResetPin: boolean
   #pinHolds = false
   #control = 0
   #hasErased = false
@@ -82,77 +75,42 @@ export class TwinKinetis implements TwinPatient {
 
   constructor(options: TwinKinetisOptions = {}) {
     const { dials = {}, flash = new Uint8Array() } = options
-    const chip = (this.#chip = chips[options.chip ?? 'KL26Z128'])
-    this.#isConnected = !dials.noTarget
+    const chip = chips[options.chip ?? 'KL26Z128']
+    const clock = new ChipClock()
     const content = new Uint8Array(kib * 1024).fill(0xff)
     content.set(flash.subarray(0, dials.halfWritten ? flash.length >> 1 : content.length))
     const field = options.field ?? openField()
     if (dials.locked) field[0x0c] = 0xff
     content.set(field, 0x400)
-    const { flexRamBytes } = chip
-    this.#controller = new TwinKinetisFlash({ clock: this.#clock, kib, content, flexRamBytes, dials })
-    this.#controller.flash.onWork = (ms) => {
-      this.onWork(ms)
-    }
-    this.watchdog = new TwinKinetisWatchdog(chip.watchdog, this.#clock)
-    this.#peripherals = peripherals(chip)
-    const sram = ram(chip.ramAt, this.#sram)
-    this.bus = new ArmBus(this.#clock, [
-      ...this.#controller.regions,
+    const controller = new TwinKinetisFlash({ clock, kib, content, flexRamBytes: chip.flexRamBytes, dials })
+    const watchdog = new TwinKinetisWatchdog(chip.watchdog, clock)
+    const own = peripherals(chip)
+    const bytes = new Uint8Array(ramBytes)
+    const sram = ram(chip.ramAt, bytes)
+    const bus = new ArmBus(clock, [
+      ...controller.regions,
       options.brokenRam ? { ...sram, write: () => true } : sram,
-      this.watchdog.region,
-      ...this.#peripherals,
+      watchdog.region,
+      ...own,
     ])
-    this.bus.isClosed = () => this.#controller.isSecured
-    this.cortex = new CortexM({
-      bus: this.bus,
-      clockHz,
+    bus.isClosed = () => controller.isSecured
+    super({
+      ...{ clock, bus, clockHz, dials, rams: [bytes], memories: [controller.flash] },
       identity: { cpuid: chip.cpuid, designer: freescale, part: chip.romPart },
-      resetChip: () => {
-        this.#hold()
-        this.#release()
-      },
+      ...{ dpidr: chip.dpidr, apIdr: chip.apIdr, wrapBytes: chip.wrapBytes },
     })
-    this.bus.add(...this.cortex.regions)
-    this.bus.catchUp = () => {
-      this.#catchUp()
-    }
-    this.swd = new SwdPort({
-      dpidr: chip.dpidr,
-      aps: [{ idr: chip.apIdr, base: 0xe00f_f003, bus: this.bus, wrapBytes: chip.wrapBytes }, this.#mdm()],
-      onReset: (asserted) => {
-        if (options.noReset) return
-        this.bus.catchUp()
-        this.#pinHolds = asserted
-        this.#follow()
-      },
-    })
-    this.swd.power(false)
+    this.#chip = chip
+    this.#controller = controller
+    this.watchdog = watchdog
+    this.#peripherals = own
+    this.#hasResetPin = !options.noReset
     if (options.clock) this.power(options.clock)
   }
 
-  power(clock: Clock): void {
-    this.#clock.source = clock
-    this.#sram.forEach((_, i) => (this.#sram[i] = (i * 0x9e37) >> 8))
-    this.cortex.powerOn()
+  override power(clock: Clock): void {
     this.#control = 0
     this.bus.isHeld = this.#pinHolds
-    this.#hold()
-    this.swd.power(this.#isConnected)
-    this.#release()
-  }
-
-  losePower(): void {
-    this.cortex.catchUp()
-    this.#controller.losePower()
-    this.#clock.source = undefined
-    this.swd.power(false)
-  }
-
-  brownOut(): void {
-    const { source } = this.#clock
-    this.losePower()
-    if (source) this.power(source)
+    super.power(clock)
   }
 
   memory(id: MemoryId): Uint8Array {
@@ -160,24 +118,32 @@ export class TwinKinetis implements TwinPatient {
     return id === 'flash' ? this.#controller.flash.bytes : new Uint8Array()
   }
 
+  protected loseContent(): void {
+    this.#controller.losePower()
+  }
+
+  protected override pullReset(asserted: boolean): void {
+    if (!this.#hasResetPin) return
+    this.bus.catchUp()
+    this.#pinHolds = asserted
+    this.#follow()
+  }
+
   /** What runs in RAM is not served by a watchdog for longer than it allows. */
-  #catchUp(): void {
+  protected override catchUp(): void {
     const { cortex, watchdog } = this
-    const now = this.#clock.now()
+    const now = this.clock.now()
     const wasInRam = !cortex.isHalted && cortex.core.pc >= this.#chip.ramAt && !cortex.isLockedUp
     cortex.catchUp()
     const strikes = wasInRam && watchdog.ran(now - this.#lookedAt)
     if (!wasInRam && !cortex.isHalted) watchdog.serve()
     this.#lookedAt = now
-    if (!strikes) return
-    this.#hold()
-    this.#release()
+    if (strikes) this.resetItself()
   }
 
   /** MDM-AP: what it says, and what it takes while the chip is closed. Version 0 takes no reset then. */
-  #mdm(): Ap {
-    const { mdmIdr } = this.#chip
-    return {
+  protected override otherPorts(): readonly Ap[] {
+    const port: Ap = {
       isBusy: false,
       abort: () => undefined,
       reset: () => undefined,
@@ -186,7 +152,7 @@ export class TwinKinetis implements TwinPatient {
         if (address === 0x00) return this.#status()
         if (address === 0x04)
           return this.#controller.isBusy ? this.#control : (this.#control &= ~Control.MassErase)
-        return address === 0xfc ? mdmIdr : 0
+        return address === 0xfc ? this.#chip.mdmIdr : 0
       },
       write: (address, value) => {
         this.bus.catchUp()
@@ -194,6 +160,7 @@ export class TwinKinetis implements TwinPatient {
         return true
       },
     }
+    return [port]
   }
 
   #status(): number {
@@ -226,21 +193,17 @@ export class TwinKinetis implements TwinPatient {
     const holds = this.#pinHolds || (this.#control & (Control.Reset | Control.HoldCore)) !== 0
     if (holds === this.bus.isHeld) return
     this.bus.isHeld = holds
-    if (holds) this.#hold()
-    else this.#release()
+    if (holds) this.hold(false)
+    else this.release()
   }
 
-  #hold(): void {
-    this.cortex.hold()
+  protected override hold(isSoft: boolean): void {
+    super.hold(isSoft)
     this.#controller.reset()
     this.watchdog.reset()
     this.#hasErased = false
     for (const one of this.#peripherals) one.reset()
-    this.#lookedAt = this.#clock.now()
-  }
-
-  #release(): void {
-    if (!this.bus.isHeld) this.cortex.release()
+    this.#lookedAt = this.clock.now()
   }
 }
 

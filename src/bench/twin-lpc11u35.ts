@@ -6,10 +6,9 @@
 import type { MemoryId } from '#core/programmer.ts'
 import type { Clock } from '#core/time.ts'
 import { ArmBus, ChipClock, putNumber, ram, StorageRegion } from './twin-arm-bus.ts'
-import { CortexM } from './twin-cortex-m.ts'
+import { TwinArmChip } from './twin-arm-chip.ts'
 import { Lpc11u35Iap } from './twin-lpc11u35-iap.ts'
-import { SwdPort } from './twin-swd.ts'
-import type { Dials, TwinPatient } from './twin.ts'
+import type { Dials } from './twin.ts'
 
 export interface TwinLpc11u35Options {
   readonly clock?: Clock
@@ -28,90 +27,41 @@ const crp1 = { at: 0x2fc, word: 0x1234_5678 } as const
 const syscon = { at: 0x4004_8000, registers: { 0x400483f4: 0x2000_002b, 0x400483f8: partId } } as const
 const readOnly = { 0x400483f4: 0, 0x400483f8: 0 } as const
 
-export class TwinLpc11u35 implements TwinPatient {
-  readonly swd: SwdPort
-  readonly bus: ArmBus
-  readonly cortex: CortexM
-  onWork: (ms: number) => void = () => undefined
-  readonly #clock = new ChipClock()
+export class TwinLpc11u35 extends TwinArmChip {
   readonly #rom: Lpc11u35Iap
-  readonly #rams = [8, 2].map((size) => new Uint8Array(size * 1024))
   readonly #peripherals: readonly StorageRegion[]
-  readonly #isConnected: boolean
 
   constructor(options: TwinLpc11u35Options = {}) {
     const { dials = {}, flash = new Uint8Array() } = options
-    this.#isConnected = !dials.noTarget
     const content = flash.slice(0, dials.halfWritten ? flash.length >> 1 : kib * 1024)
-    this.#rom = new Lpc11u35Iap({
-      ...{ clock: this.#clock, clockHz, kib, eepromBytes: 4096, content, partId, uniqueId, dials },
+    const clock = new ChipClock()
+    const rom = new Lpc11u35Iap({
+      ...{ clock, clockHz, kib, eepromBytes: 4096, content, partId, uniqueId, dials },
     })
-    if (dials.locked) putNumber(this.#rom.flash.bytes, crp1.at, 4, crp1.word)
-    for (const memory of [this.#rom.flash, this.#rom.eeprom])
-      memory.onWork = (ms) => {
-        this.onWork(ms)
-      }
+    if (dials.locked) putNumber(rom.flash.bytes, crp1.at, 4, crp1.word)
     // I2C to the flash controller, SYSCON, what is behind it; the pins
-    this.#peripherals = [
+    const peripherals = [
       new StorageRegion(0x4000_0000, 0x4_8000),
       new StorageRegion(syscon.at, 0x4000, syscon.registers, readOnly),
       new StorageRegion(0x4004_c000, 0x3_8000),
       new StorageRegion(0x5000_0000, 0x4000),
     ]
-    this.bus = new ArmBus(this.#clock, [
-      ...this.#rom.regions,
-      ...this.#rams.map((bytes, i) => ram([0x1000_0000, 0x2000_4000][i] ?? 0, bytes)),
-      ...this.#peripherals,
+    const rams = [8, 2].map((size) => new Uint8Array(size * 1024))
+    const bus = new ArmBus(clock, [
+      ...rom.regions,
+      ...rams.map((bytes, i) => ram([0x1000_0000, 0x2000_4000][i] ?? 0, bytes)),
+      ...peripherals,
     ])
-    this.#rom.read = (address, width) => this.bus.read(address, width)
-    this.#rom.write = (address, width, value) => this.bus.write(address, width, value)
-    this.cortex = new CortexM({
-      bus: this.bus,
-      clockHz,
+    rom.read = (address, width) => bus.read(address, width)
+    rom.write = (address, width, value) => bus.write(address, width, value)
+    super({
+      ...{ clock, bus, clockHz, dials, rams, memories: [rom.flash, rom.eeprom] },
       identity: { cpuid: 0x410c_c200, designer: { bank: 4, id: 0x3b }, part: 0x471 },
-      resetChip: () => {
-        this.#hold()
-        this.#release()
-      },
+      ...{ dpidr: 0x0bb1_1477, apIdr: 0x0477_0021 },
     })
-    this.bus.add(...this.cortex.regions)
-    this.bus.catchUp = () => {
-      this.cortex.catchUp()
-    }
-    this.swd = new SwdPort({
-      dpidr: 0x0bb1_1477,
-      aps: [{ idr: 0x0477_0021, base: 0xe00f_f003, bus: this.bus }],
-      onReset: (asserted) => {
-        this.bus.catchUp()
-        this.bus.isHeld = asserted
-        if (asserted) this.#hold()
-        else this.#release()
-      },
-    })
-    this.swd.power(false)
+    this.#rom = rom
+    this.#peripherals = peripherals
     if (options.clock) this.power(options.clock)
-  }
-
-  power(clock: Clock): void {
-    this.#clock.source = clock
-    for (const memory of this.#rams) memory.forEach((_, i) => (memory[i] = (i * 0x9e37) >> 8))
-    this.cortex.powerOn()
-    this.#hold()
-    this.swd.power(this.#isConnected)
-    this.#release()
-  }
-
-  losePower(): void {
-    this.cortex.catchUp()
-    this.#rom.losePower(this.#clock.now())
-    this.#clock.source = undefined
-    this.swd.power(false)
-  }
-
-  brownOut(): void {
-    const { source } = this.#clock
-    this.losePower()
-    if (source) this.power(source)
   }
 
   memory(id: MemoryId): Uint8Array {
@@ -120,16 +70,19 @@ export class TwinLpc11u35 implements TwinPatient {
     return id === 'eeprom' ? this.#rom.eeprom.bytes : new Uint8Array()
   }
 
-  #hold(): void {
-    this.cortex.hold()
+  protected loseContent(now: number): void {
+    this.#rom.losePower(now)
+  }
+
+  protected override hold(isSoft: boolean): void {
+    super.hold(isSoft)
     this.#rom.reset()
     for (const one of this.#peripherals) one.reset()
   }
 
   /** Code read protection: whoever wants to look is too late. */
-  #release(): void {
-    if (this.bus.isHeld) return
-    if (this.#rom.isClosed) this.swd.power(false)
-    this.cortex.release()
+  protected override release(): void {
+    if (!this.bus.isHeld && this.#rom.isClosed) this.swd.power(false)
+    super.release()
   }
 }

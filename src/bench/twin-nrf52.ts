@@ -6,11 +6,10 @@ import { blank } from '#core/bytes.ts'
 import type { MemoryId } from '#core/programmer.ts'
 import type { Clock } from '#core/time.ts'
 import { ArmBus, ChipClock, putNumber, ram, rom, StorageRegion } from './twin-arm-bus.ts'
-import { CortexM } from './twin-cortex-m.ts'
+import { TwinArmChip, tarWrapBytes } from './twin-arm-chip.ts'
 import type { Ap } from './twin-mem-ap.ts'
 import { nrf52PageBytes, Nrf52Flash } from './twin-nrf52-flash.ts'
-import { SwdPort } from './twin-swd.ts'
-import type { Dials, TwinPatient } from './twin.ts'
+import type { Dials } from './twin.ts'
 
 export interface TwinNrf52Options {
   readonly clock?: Clock
@@ -28,95 +27,40 @@ const chips = {
 } as const
 
 const ficrAt = 0x1000_0000
-/** As of every AHB-AP in a Cortex-M4; the specification promises 1 KiB. */
-const tarWrapBytes = 4096
-
-export class TwinNrf52 implements TwinPatient {
-  readonly swd: SwdPort
-  readonly bus: ArmBus
-  readonly cortex: CortexM
-  onWork: (ms: number) => void = () => undefined
-  readonly #clock = new ChipClock()
+export class TwinNrf52 extends TwinArmChip {
   readonly #controller: Nrf52Flash
-  readonly #peripherals = new StorageRegion(0x4000_0000, 0x1_e000)
-  readonly #memory: Uint8Array
-  readonly #isConnected: boolean
+  readonly #peripherals: StorageRegion
 
   constructor(options: TwinNrf52Options = {}) {
     const { dials = {}, flash = new Uint8Array() } = options
     const chip = chips[options.chip ?? 'nRF52820']
-    this.#isConnected = !dials.noTarget
-    this.#memory = new Uint8Array(chip.ramKib * 1024)
-    this.#controller = new Nrf52Flash({
-      clock: this.#clock,
+    const clock = new ChipClock()
+    const memory = new Uint8Array(chip.ramKib * 1024)
+    const controller = new Nrf52Flash({
+      clock,
       kib: chip.kib,
       content: flash.subarray(0, dials.halfWritten ? flash.length >> 1 : chip.kib * 1024),
       approtect: dials.locked ? 0x00 : chip.isHardened ? 0x5a : 0xff,
       isHardened: chip.isHardened,
       dials,
     })
-    const controller = this.#controller
-    for (const memory of [controller.flash, controller.uicr])
-      memory.onWork = (ms) => {
-        this.onWork(ms)
-      }
-    this.bus = new ArmBus(this.#clock, [
+    const peripherals = new StorageRegion(0x4000_0000, 0x1_e000)
+    const bus = new ArmBus(clock, [
       ...controller.regions,
       rom(ficrAt, ficr(chip)),
-      ram(0x2000_0000, this.#memory),
-      this.#peripherals,
+      ram(0x2000_0000, memory),
+      peripherals,
     ])
-    this.bus.isClosed = () => controller.isProtected
-    this.cortex = new CortexM({
-      bus: this.bus,
+    bus.isClosed = () => controller.isProtected
+    super({
+      ...{ clock, bus, dials, rams: [memory], memories: [controller.flash, controller.uicr] },
       clockHz: 64_000_000,
       identity: { cpuid: 0x410f_c241, designer: { bank: 2, id: 0x44 }, part: chip.romPart },
-      resetChip: () => {
-        this.#hold(true)
-        this.#release()
-      },
+      ...{ dpidr: 0x2ba0_1477, apIdr: 0x2477_0011, wrapBytes: tarWrapBytes },
     })
-    this.bus.add(...this.cortex.regions)
-    this.bus.catchUp = () => {
-      this.cortex.catchUp()
-    }
-    this.swd = new SwdPort({
-      dpidr: 0x2ba0_1477,
-      aps: [
-        { idr: 0x2477_0011, base: 0xe00f_f003, bus: this.bus, wrapBytes: tarWrapBytes },
-        this.#controlPort(),
-      ],
-      onReset: (asserted) => {
-        this.bus.catchUp()
-        this.bus.isHeld = asserted
-        if (asserted) this.#hold(false)
-        else this.#release()
-      },
-    })
-    this.swd.power(false)
+    this.#controller = controller
+    this.#peripherals = peripherals
     if (options.clock) this.power(options.clock)
-  }
-
-  power(clock: Clock): void {
-    this.#clock.source = clock
-    this.#memory.forEach((_, i) => (this.#memory[i] = (i * 0x9e37) >> 8))
-    this.cortex.powerOn()
-    this.#hold(false)
-    this.swd.power(this.#isConnected)
-    this.#release()
-  }
-
-  losePower(): void {
-    this.cortex.catchUp()
-    this.#controller.losePower(this.#clock.now())
-    this.#clock.source = undefined
-    this.swd.power(false)
-  }
-
-  brownOut(): void {
-    const { source } = this.#clock
-    this.losePower()
-    if (source) this.power(source)
   }
 
   memory(id: MemoryId): Uint8Array {
@@ -125,36 +69,37 @@ export class TwinNrf52 implements TwinPatient {
     return id === 'options' ? this.#controller.uicr.bytes : new Uint8Array()
   }
 
+  protected loseContent(now: number): void {
+    this.#controller.losePower(now)
+  }
+
   /** CTRL-AP: RESET, ERASEALL and what became of it; it answers while everything else is closed. */
-  #controlPort(): Ap {
-    const controller = this.#controller
-    return {
+  protected override otherPorts(): readonly Ap[] {
+    const controller = () => this.#controller
+    const port: Ap = {
       isBusy: false,
       abort: () => undefined,
       reset: () => undefined,
       read: (address) => {
-        if (address === 0x08) return controller.isBusy ? 1 : 0
-        if (address === 0x0c) return controller.isProtected ? 0 : 1
+        if (address === 0x08) return controller().isBusy ? 1 : 0
+        if (address === 0x0c) return controller().isProtected ? 0 : 1
         return address === 0xfc ? 0x0288_0000 : 0
       },
       write: (address, value) => {
         this.bus.catchUp()
-        if (address === 0x00 && (value & 1) !== 0) this.#hold(true)
-        else if (address === 0x00) this.#release()
-        else if (address === 0x04 && (value & 1) !== 0) controller.eraseAllAndOpen()
+        if (address === 0x00 && (value & 1) !== 0) this.hold(true)
+        else if (address === 0x00) this.release()
+        else if (address === 0x04 && (value & 1) !== 0) controller().eraseAllAndOpen()
         return true
       },
     }
+    return [port]
   }
 
-  #hold(isSoft: boolean): void {
-    this.cortex.hold()
+  protected override hold(isSoft: boolean): void {
+    super.hold(isSoft)
     this.#controller.reset(isSoft)
     this.#peripherals.reset()
-  }
-
-  #release(): void {
-    if (!this.bus.isHeld) this.cortex.release()
   }
 }
 

@@ -6,10 +6,9 @@ import { blank } from '#core/bytes.ts'
 import type { MemoryId } from '#core/programmer.ts'
 import type { Clock } from '#core/time.ts'
 import { ArmBus, ChipClock, numberAt, ram, StorageRegion, type Region } from './twin-arm-bus.ts'
-import { CortexM } from './twin-cortex-m.ts'
+import { TwinArmChip, tarWrapBytes } from './twin-arm-chip.ts'
 import { Sam3uPlane } from './twin-sam3u-flash.ts'
-import { SwdPort } from './twin-swd.ts'
-import type { Dials, TwinPatient } from './twin.ts'
+import type { Dials } from './twin.ts'
 
 export interface TwinSam3uOptions {
   readonly clock?: Clock
@@ -34,104 +33,52 @@ const sramsAt = [0x2000_0000, 0x2008_0000] as const
 const romAt = 0x18_0000
 const uniqueId = Uint8Array.from('SAM3U practice 7', (letter) => letter.charCodeAt(0))
 const Gpnvm = { Security: 1, FromFlash: 2, FromPlane1: 4 } as const
-/** As of every AHB-AP in a Cortex-M3; the specification promises 1 KiB. */
-const tarWrapBytes = 4096
 
-export class TwinSam3u implements TwinPatient {
-  readonly swd: SwdPort
-  readonly bus: ArmBus
-  readonly cortex: CortexM
-  onWork: (ms: number) => void = () => undefined
-  readonly #clock = new ChipClock()
+export class TwinSam3u extends TwinArmChip {
   readonly #planes: readonly Sam3uPlane[]
-  readonly #rams: readonly Uint8Array[]
   readonly #peripherals: readonly StorageRegion[]
-  readonly #isConnected: boolean
   /** What a reset has mapped to 0. */
   #boot: Region | undefined
 
   constructor(options: TwinSam3uOptions = {}) {
     const { dials = {}, flash = new Uint8Array() } = options
     const chip = chips[options.chip ?? 'SAM3U2C']
-    this.#isConnected = !dials.noTarget
-    this.#rams = chip.sramKib.map((kib) => new Uint8Array(kib * 1024))
+    const clock = new ChipClock()
+    const rams = chip.sramKib.map((kib) => new Uint8Array(kib * 1024))
     const gpnvm = (options.gpnvm ?? Gpnvm.FromFlash) | (dials.locked ? Gpnvm.Security : 0)
     const content = flash.subarray(0, dials.halfWritten ? flash.length >> 1 : planeBytes)
-    this.#planes = planesAt.slice(0, chip.planes).map(
+    const planes = planesAt.slice(0, chip.planes).map(
       (address, i) =>
         new Sam3uPlane({
-          ...{ clock: this.#clock, address, registersAt: controllersAt[i] ?? 0, bytes: planeBytes },
+          ...{ clock, address, registersAt: controllersAt[i] ?? 0, bytes: planeBytes },
           ...{ content: i === 0 ? content : new Uint8Array(), dials: i === 0 ? dials : {} },
           ...(i === chip.planes - 1 && { uniqueId }),
           ...{ gpnvmBits: i === 0 ? chip.planes + 1 : 0, gpnvm: i === 0 ? gpnvm : 0 },
         }),
     )
-    for (const { flash: memory } of this.#planes)
-      memory.onWork = (ms) => {
-        this.onWork(ms)
-      }
     // up to the flash controllers, PMC and CHIPID among them; PIO to the watchdog behind
     const behind = controllersAt[0] + chip.planes * 0x200
-    this.#peripherals = [
+    const peripherals = [
       new StorageRegion(0x4000_0000, 0xe_0800, { 0x400e0420: 8, 0x400e0740: chip.cidr }, { 0x400e0740: 0 }),
       new StorageRegion(behind, 0x400e_2000 - behind, { 0x400e1254: 0x3fff_2fff }),
     ]
-    const [sram0, sram1] = this.#rams.map((bytes, i) => mirrored(sramsAt[i] ?? 0, bytes))
-    this.bus = new ArmBus(this.#clock, [
-      { address: 0, length: planeBytes, read: this.#readBoot, write: () => false },
-      ...this.#planes.flatMap(({ regions }) => regions),
+    const bus = new ArmBus(clock, [
+      ...planes.flatMap(({ regions }) => regions),
       { ...bootRom(romAt), length: 0x4000 },
-      ...(sram0 && sram1 ? [sram0, sram1] : []),
-      ...this.#peripherals,
+      ...rams.map((bytes, i) => mirrored(sramsAt[i] ?? 0, bytes)),
+      ...peripherals,
     ])
-    this.bus.isClosed = () => ((this.#planes[0]?.gpnvm ?? 0) & Gpnvm.Security) !== 0
-    this.cortex = new CortexM({
-      bus: this.bus,
+    bus.isClosed = () => ((planes[0]?.gpnvm ?? 0) & Gpnvm.Security) !== 0
+    super({
+      ...{ clock, bus, dials, rams, memories: planes.map(({ flash: memory }) => memory) },
       clockHz: 4_000_000,
       identity: { cpuid: 0x412f_c230, designer: { bank: 0, id: 0x1f }, part: 0x000 },
-      resetChip: () => {
-        this.#hold()
-        this.#release()
-      },
+      ...{ dpidr: 0x2ba0_1477, apIdr: 0x2477_0011, wrapBytes: tarWrapBytes },
     })
-    this.bus.add(...this.cortex.regions)
-    this.bus.catchUp = () => {
-      this.cortex.catchUp()
-    }
-    this.swd = new SwdPort({
-      dpidr: 0x2ba0_1477,
-      aps: [{ idr: 0x2477_0011, base: 0xe00f_f003, bus: this.bus, wrapBytes: tarWrapBytes }],
-      onReset: (asserted) => {
-        this.bus.catchUp()
-        this.bus.isHeld = asserted
-        if (asserted) this.#hold()
-        else this.#release()
-      },
-    })
-    this.swd.power(false)
+    this.#planes = planes
+    this.#peripherals = peripherals
+    bus.add({ address: 0, length: planeBytes, read: this.#readBoot, write: () => false })
     if (options.clock) this.power(options.clock)
-  }
-
-  power(clock: Clock): void {
-    this.#clock.source = clock
-    for (const memory of this.#rams) memory.forEach((_, i) => (memory[i] = (i * 0x9e37) >> 8))
-    this.cortex.powerOn()
-    this.#hold()
-    this.swd.power(this.#isConnected)
-    this.#release()
-  }
-
-  losePower(): void {
-    this.cortex.catchUp()
-    for (const plane of this.#planes) plane.losePower(this.#clock.now())
-    this.#clock.source = undefined
-    this.swd.power(false)
-  }
-
-  brownOut(): void {
-    const { source } = this.#clock
-    this.losePower()
-    if (source) this.power(source)
   }
 
   /** Its ERASE pin is held high. */
@@ -151,20 +98,20 @@ export class TwinSam3u implements TwinPatient {
     return all
   }
 
+  protected loseContent(now: number): void {
+    for (const plane of this.#planes) plane.losePower(now)
+  }
+
   #readBoot: Region['read'] = (address, width, master) => this.#boot?.read(address, width, master)
 
-  #hold(): void {
-    this.cortex.hold()
+  protected override hold(isSoft: boolean): void {
+    super.hold(isSoft)
     for (const plane of this.#planes) plane.reset()
     for (const one of this.#peripherals) one.reset()
     const [first, second] = this.#planes
     const bits = first?.gpnvm ?? 0
     const starts = bits & Gpnvm.FromPlane1 && second ? second : first
     this.#boot = bits & Gpnvm.FromFlash ? starts?.window(0) : bootRom(0)
-  }
-
-  #release(): void {
-    if (!this.bus.isHeld) this.cortex.release()
   }
 }
 

@@ -7,12 +7,11 @@
 import type { MemoryId } from '#core/programmer.ts'
 import type { Clock } from '#core/time.ts'
 import { ArmBus, ChipClock, StorageRegion, type Master, type Region, type Width } from './twin-arm-bus.ts'
-import { CortexM } from './twin-cortex-m.ts'
+import { TwinArmChip, tarWrapBytes } from './twin-arm-chip.ts'
 import type { Identity } from './twin-cortex-m-components.ts'
 import type { TwinFlash } from './twin-flash.ts'
 import { JtagChain, JtagDp, plainTap, SwitchedJtag, type TwinJtag } from './twin-jtag.ts'
-import { SwdPort } from './twin-swd.ts'
-import type { Dials, TwinPatient } from './twin.ts'
+import type { Dials } from './twin.ts'
 
 export interface FlashController {
   readonly flash: TwinFlash
@@ -57,9 +56,6 @@ export const isInFlash = (address: number, bytes: number, mirrorAt = 0): boolean
   return offset >= 0 && offset < bytes
 }
 
-/** Of the AHB-AP in a Cortex-M3 or M4, as OpenOCD takes it, too; the specification promises 1 KiB. */
-const tarWrapBytes = 4096
-
 const f1Dbgmcu: NonNullable<Stm32Description['dbgmcu']> = { at: 0xe004_2000, masks: { 4: 0x7fe7 } }
 
 /** The TAP before the core's: how long its instructions are, and which one is IDCODE. */
@@ -85,20 +81,15 @@ class BusOfBadRam extends ArmBus {
   }
 }
 
-export class TwinStm32 implements TwinPatient {
-  readonly swd: SwdPort
+export class TwinStm32 extends TwinArmChip {
   readonly jtag?: TwinJtag
-  readonly bus: ArmBus
-  readonly cortex: CortexM
-  onWork: (ms: number) => void = () => undefined
-  readonly #clock: ChipClock
   readonly #description: Stm32Description
   readonly #controller: FlashController
   /** Outlives a system reset. */
   readonly #dbgmcu: StorageRegion
-  readonly #isConnected: boolean
-  /** `Dials.linesOff`: where its program did so since the last reset (AFIO_MAPR, or a pin's mode). */
-  #areLinesOff = false
+  readonly #mayTurnLinesOff: boolean
+  /** Since the last reset, by its program (AFIO_MAPR, or a pin's mode). */
+  #hasTurnedLinesOff = false
 
   constructor(
     clock: ChipClock,
@@ -107,48 +98,25 @@ export class TwinStm32 implements TwinPatient {
     dials: Dials,
     source?: Clock,
   ) {
-    const { dpidr, apIdr, identity, clockHz, idcode, peripherals, regions } = description
-    this.#clock = clock
-    this.#description = description
-    this.#controller = controller
-    this.#isConnected = !dials.noTarget
-    for (const memory of [controller.flash, controller.options])
-      memory.onWork = (ms) => {
-        this.onWork(ms)
-      }
+    const { dpidr, apIdr, identity, clockHz, vectorsAt, idcode, peripherals, regions, rams } = description
     const { at, masks } = description.dbgmcu ?? f1Dbgmcu
     const kept: Record<number, number> = { [at]: 0 }
     for (const [offset, mask] of Object.entries(masks)) kept[at + Number(offset)] = mask
-    this.#dbgmcu = new StorageRegion(at, 0x400, { [at]: idcode }, kept)
-    const all = [...regions, ...controller.regions, ...peripherals, this.#dbgmcu]
-    this.bus = dials.ram ? new BusOfBadRam(clock, all, dials.ram === 'forgets') : new ArmBus(clock, all)
-    this.cortex = new CortexM({
-      bus: this.bus,
-      ...{ clockHz, identity },
-      ...(description.vectorsAt !== undefined && { vectorsAt: description.vectorsAt }),
-      resetChip: () => {
-        this.#reset()
-      },
+    const dbgmcu = new StorageRegion(at, 0x400, { [at]: idcode }, kept)
+    const all = [...regions, ...controller.regions, ...peripherals, dbgmcu]
+    const bus = dials.ram ? new BusOfBadRam(clock, all, dials.ram === 'forgets') : new ArmBus(clock, all)
+    super({
+      ...{ clock, bus, identity, clockHz, vectorsAt, dpidr, apIdr, wrapBytes: tarWrapBytes },
+      ...{ rams, dials, memories: [controller.flash, controller.options] },
     })
+    this.#description = description
+    this.#controller = controller
+    this.#dbgmcu = dbgmcu
+    this.#mayTurnLinesOff = dials.linesOff ?? false
     controller.resetChip = () => {
-      this.#reset()
+      this.resetItself()
     }
     controller.executingAt = () => this.cortex.core.pc
-    this.bus.add(...this.cortex.regions)
-    this.bus.catchUp = () => {
-      this.cortex.catchUp()
-    }
-    this.swd = new SwdPort({
-      dpidr,
-      aps: [{ idr: apIdr, base: 0xe00f_f003, bus: this.bus, wrapBytes: tarWrapBytes }],
-      ...(dials.linesOff && { isOff: () => this.#turnsLinesOff() }),
-      onReset: (asserted) => {
-        this.bus.catchUp()
-        this.bus.isHeld = asserted
-        if (asserted) this.#hold()
-        else this.#release()
-      },
-    })
     const { jtag } = description
     if (jtag) {
       const taps = [
@@ -157,34 +125,13 @@ export class TwinStm32 implements TwinPatient {
       ]
       this.jtag = new SwitchedJtag(new JtagChain(taps), this.swd)
     }
-    this.swd.power(false)
     if (source) this.power(source)
   }
 
-  /** Power-on. Without a clock the chip has no power and answers nothing. */
-  power(clock: Clock): void {
-    this.#clock.source = clock
-    for (const memory of this.#description.rams) scramble(memory)
+  override power(clock: Clock): void {
     this.#dbgmcu.reset()
-    this.cortex.powerOn()
-    this.#hold()
-    this.swd.power(this.#isConnected && !this.#controller.isDebugOff)
+    super.power(clock)
     this.jtag?.reset()
-    this.#release()
-  }
-
-  /** Power lost: what was being erased or programmed stays half done. */
-  losePower(): void {
-    this.cortex.catchUp()
-    this.#controller.losePower(this.#clock.now())
-    this.#clock.source = undefined
-    this.swd.power(false)
-  }
-
-  brownOut(): void {
-    const { source } = this.#clock
-    this.losePower()
-    if (source) this.power(source)
   }
 
   memory(id: MemoryId): Uint8Array {
@@ -193,34 +140,32 @@ export class TwinStm32 implements TwinPatient {
     return id === 'options' ? this.#controller.options.bytes : new Uint8Array()
   }
 
+  protected loseContent(now: number): void {
+    this.#controller.losePower(now)
+  }
+
+  protected override get isDebugOff(): boolean {
+    return this.#controller.isDebugOff
+  }
+
   /** With its first instruction; what a debugger has it run elsewhere does not. */
-  #turnsLinesOff(): boolean {
+  protected override get areLinesOff(): boolean {
+    if (!this.#mayTurnLinesOff) return false
     const { isHalted, core } = this.cortex
     const isItself = !this.bus.isHeld && !isHalted && isInFlash(core.pc, this.#controller.flash.bytes.length)
-    return (this.#areLinesOff ||= isItself)
+    return (this.#hasTurnedLinesOff ||= isItself)
   }
 
-  #reset(): void {
-    this.#hold()
-    if (this.#controller.isDebugOff) this.swd.power(false)
-    this.#release()
+  protected override resetItself(): void {
+    this.hold(true)
+    if (this.isDebugOff) this.swd.power(false)
+    this.release()
   }
 
-  /** Into a system reset, which the debug port outlives. */
-  #hold(): void {
-    this.#areLinesOff = false
-    this.cortex.hold()
+  protected override hold(isSoft: boolean): void {
+    this.#hasTurnedLinesOff = false
+    super.hold(isSoft)
     this.#controller.reset()
     for (const one of this.#description.peripherals) one.reset()
   }
-
-  /** Out of it, unless the pin holds it. */
-  #release(): void {
-    if (!this.bus.isHeld) this.cortex.release()
-  }
-}
-
-/** What a RAM holds at power-on is not known, but it is not zero. */
-function scramble(memory: Uint8Array): void {
-  for (let i = 0; i < memory.length; i++) memory[i] = (i * 0x9e37) >> 8
 }
