@@ -109,7 +109,7 @@ function addressingOf(bytes: number, sfdp: Sfdp | undefined, parts: readonly Nor
   if (sfdp?.native4 || has(parts, 'native')) return 'native'
   const ways = ['b7', 'wren-b7', 'ear'] as const satisfies readonly (Enter4 & NorTrait)[]
   const way = ways.find((one) => sfdp?.enters4.includes(one) === true || has(parts, one))
-  return way ?? 'b7'
+  return way ?? 'b7' // the first revision of SFDP has no place to say it, and chips of then have this one
 }
 
 /** Erases that always take four address bytes. */
